@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The software TLB: guest-linear page to host address, per vCPU, with separate views by privilege.
+ *
+ * An entry exists only for pages that may be accessed without any further care: RAM, permission
+ * right, accessed (and for writes dirty) bit already set, not logged clean, no cached code, no
+ * data breakpoint. Everything else misses and is handled by core/memory/access.c.
+ *
+ * Owned by the vCPU's thread; others ask for a flush with vcpu__request(REQ_TLB_FLUSH).
+ */
+#ifndef CORE_MEMORY_TLB_H
+#define CORE_MEMORY_TLB_H
+
+#include "base/types.h"
+#include "include/x86/paging.h"
+
+#define TLB_ENTRIES 1024 /* per view, a power of two */
+#define TLB_NO_TAG (~0ULL) /* equals no page address */
+
+enum tlb_view {
+	TLB_USER,	/* CPL 3 */
+	TLB_KERNEL,	/* supervisor; user pages excluded while CR4.SMAP */
+	TLB_KERNEL_AC,	/* supervisor with RFLAGS.AC (or without SMAP): user pages allowed */
+	TLB_NR_VIEWS,
+};
+
+struct tlb_entry {
+	u64 read;  /* page address, or TLB_NO_TAG */
+	u64 write; /* page address, or TLB_NO_TAG */
+	u64 addend; /* host pointer minus linear address */
+	u64 info;   /* gpa of the page | TLB_INFO_* */
+};
+
+#define TLB_INFO_GLOBAL 1
+#define TLB_INFO_LARGE 2 /* part of a large page: INVLPG of any address in it flushes all */
+
+struct tlb {
+	struct tlb_entry entry[TLB_NR_VIEWS][TLB_ENTRIES];
+};
+
+static __always_inline struct tlb_entry *tlb__slot(struct tlb_entry *view, u64 linear)
+{
+	return &view[(linear >> PAGE_SHIFT_4K) & (TLB_ENTRIES - 1)];
+}
+
+/*
+ * Host pointer for reading / writing size bytes at a linear address, or NULL: then take the slow
+ * path. One compare covers match, permission and page crossing.
+ */
+static __always_inline void *tlb__read(struct tlb_entry *view, u64 linear, unsigned size)
+{
+	struct tlb_entry *e = tlb__slot(view, linear);
+
+	if (likely(((linear + size - 1) & PAGE_MASK_4K) == e->read))
+		return (void *)(linear + e->addend);
+	return NULL;
+}
+
+static __always_inline void *tlb__write(struct tlb_entry *view, u64 linear, unsigned size)
+{
+	struct tlb_entry *e = tlb__slot(view, linear);
+
+	if (likely(((linear + size - 1) & PAGE_MASK_4K) == e->write))
+		return (void *)(linear + e->addend);
+	return NULL;
+}
+
+struct vcpu;
+
+/* Drops everything; drops all but global pages; drops what INVLPG of one address must. */
+void tlb__flush_all(struct vcpu *vcpu);
+void tlb__flush_non_global(struct vcpu *vcpu);
+void tlb__flush_page(struct vcpu *vcpu, u64 linear);
+/* Drops only write permission everywhere (dirty log cleared, code marked). */
+void tlb__flush_writes(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* CPUID as offered by the host side and as set for one guest vCPU. */
+#ifndef CORE_X86_CPUID_H
+#define CORE_X86_CPUID_H
+
+#include <linux/kvm.h>
+#include "base/types.h"
+#include "core/decode/row.h"
+
+struct vcpu;
+
+#define CPUID_MAX_ENTRIES 256 /* as KVM_MAX_CPUID_ENTRIES */
+
+struct x86_cpuid {
+	struct kvm_cpuid_entry2 *entry;
+	u32 count;
+	u64 features[(NR_FEATURES + 63) / 64]; /* bit per enum x86_feature, from the entries */
+	u64 xcr0_allowed;
+	u32 max_phys_bits;
+	u32 kvm_features; /* leaf 40000001H EAX as set */
+};
+
+/*
+ * KVM_GET_SUPPORTED_CPUID: what the engine and the host CPU can give a guest. Fills up to *count
+ * entries, sets *count. 0 or -E2BIG.
+ */
+int cpuid__supported(struct kvm_cpuid_entry2 *entries, u32 *count);
+/* KVM_GET_EMULATED_CPUID. */
+int cpuid__emulated(struct kvm_cpuid_entry2 *entries, u32 *count);
+
+/* KVM_SET_CPUID2. 0, -EINVAL, -ENOMEM. Recomputes features. */
+int cpuid__set(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, u32 count);
+void cpuid__free(struct vcpu *vcpu);
+
+/* What the CPUID instruction returns: out[4] is EAX, EBX, ECX, EDX (dynamic bits applied). */
+void cpuid__query(struct vcpu *vcpu, u32 leaf, u32 subleaf, u32 out[4]);
+
+/* CPUID bit of a feature: leaf, subleaf, register 0-3 and bit. Reading a row needs nothing else. */
+struct x86_feature_bit {
+	u32 leaf;
+	u8 subleaf;
+	u8 reg;
+	u8 bit;
+};
+extern const struct x86_feature_bit x86_feature_bits[NR_FEATURES];
+
+static inline bool cpuid__has(const struct x86_cpuid *cpuid, enum x86_feature f)
+{
+	return f == FEAT_BASE || (cpuid->features[f / 64] >> (f % 64) & 1);
+}
+
+#endif

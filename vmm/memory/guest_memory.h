@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Guest memory of the machine: layout, bounded access, registration with the hypervisor. */
+#ifndef VMM_MEMORY_GUEST_MEMORY_H
+#define VMM_MEMORY_GUEST_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct kvm_vm;
+
+/* Guest-physical layout of a PC: RAM below the hole, the hole for devices, the rest above 4 GiB. */
+#define GUEST_LOW_RAM_END 0xc0000000ULL /* 3 GiB: RAM stops here at the latest */
+#define GUEST_HIGH_RAM_START 0x100000000ULL
+
+struct guest_region {
+	uint64_t gpa;
+	uint64_t size;
+	uint8_t *host;
+};
+
+struct guest_memory {
+	uint64_t size; /* total bytes of RAM */
+	unsigned count;
+	struct guest_region region[4];
+};
+
+/*
+ * Reserves `size` bytes of RAM (a multiple of 4 KiB) as a shared memory object, split around the
+ * hole below 4 GiB. Nothing is touched. 0 or -errno.
+ */
+int guest_memory__create(struct guest_memory *mem, uint64_t size);
+void guest_memory__destroy(struct guest_memory *mem);
+
+/* Registers every region as a memory slot. 0 or -errno. */
+int guest_memory__register(struct guest_memory *mem, struct kvm_vm *vm);
+
+/*
+ * Host pointer to [gpa, gpa + size), or NULL unless all of it is RAM of one region. Never wraps.
+ */
+void *guest_memory__pointer(const struct guest_memory *mem, uint64_t gpa, uint64_t size);
+
+/* Bounded copies; may span regions that adjoin. 0 or -EFAULT with nothing copied. */
+int guest_memory__read(const struct guest_memory *mem, uint64_t gpa, void *buf, size_t size);
+int guest_memory__write(struct guest_memory *mem, uint64_t gpa, const void *buf, size_t size);
+
+#endif
