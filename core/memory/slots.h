@@ -31,9 +31,12 @@ struct memory_slot {
 	u32 *code;
 };
 
+#define MEMORY_CODE_CACHED 1u
+
 /*
- * The slots in order of gpa. Replaced as a whole while all vCPUs are stopped
- * (vm__stop_all()), so readers on vCPU threads need no lock; other threads hold vm->slots_lock.
+ * The slots in order of gpa. Changed only while all vCPUs are stopped (vm__stop_all()) and
+ * vm->slots_lock is held: readers inside guest code need no lock, all others hold slots_lock, which
+ * is innermost (memory__read() and memory__write() take it themselves).
  */
 struct memory_map {
 	unsigned count;
@@ -59,7 +62,7 @@ int memory__set_region(struct vm *vm, const struct kvm_userspace_memory_region *
 int memory__get_dirty_log(struct vm *vm, u32 slot, u64 user);
 int memory__clear_dirty_log(struct vm *vm, u32 slot, u64 first_page, u32 num_pages, u64 user);
 
-/* The slot that holds gpa, or NULL. Binary search; callable by vCPU threads and under slots_lock. */
+/* The slot that holds gpa, or NULL. Binary search; inside guest code or under slots_lock. */
 struct memory_slot *memory__find(struct vm *vm, u64 gpa);
 
 /*
@@ -69,7 +72,8 @@ struct memory_slot *memory__find(struct vm *vm, u64 gpa);
  */
 void *memory__pointer(struct vm *vm, u64 gpa, bool write, u64 *avail);
 
-/* Copies between core and guest-physical memory; may cross slots. 0 or -EFAULT (partial copies). */
+/* Copies between core and guest-physical memory; may cross slots. 0 or -EFAULT (partial copies). Any
+ * thread: takes slots_lock. */
 int memory__read(struct vm *vm, u64 gpa, void *buf, size_t n);
 int memory__write(struct vm *vm, u64 gpa, const void *buf, size_t n);
 

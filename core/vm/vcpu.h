@@ -143,6 +143,9 @@ struct vcpu {
 	struct host_vcpu *host;
 	struct soft_vcpu *soft; /* the engine's own */
 	struct tlb tlb;
+	bool tlb_has_large;  /* some entry since the last full flush is part of a large page */
+	u32 tlb_generation;  /* advanced by every flush: what engines derived from the TLB is stale */
+	u64 breakpoint_hits; /* DR6 bits of data breakpoints the instruction has met: a trap is due */
 	struct vcpu_stats stats;
 
 	/*

@@ -57,6 +57,7 @@ struct vm {
 	u64 tsc_offset;	     /* guest TSC = host TSC + this, the same on all vCPUs by default */
 	u64 wall_clock_gpa;
 	u64 dirty_ring_pages; /* 0: bitmap */
+	bool manual_dirty_protect; /* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: reading does not clear */
 	void *msr_filter;
 	u32 refs; /* atomic: descriptors of the VM and of its vCPUs */
 };
