@@ -10,6 +10,7 @@
 #define CORE_VM_VCPU_H
 
 #include <linux/kvm.h>
+#include "core/decode/insn.h"
 #include "core/host.h"
 #include "core/memory/tlb.h"
 #include "core/x86/cpu.h"
@@ -78,6 +79,23 @@ struct vcpu_io {
 #define REQ_CODE_FLUSH BIT64(11)    /* all cached code (CPUID changed, memory map changed) */
 #define REQ_SMI BIT64(12)
 #define REQ_PVCLOCK_STOPPED BIT64(13) /* KVM_KVMCLOCK_CTRL */
+#define REQ_UNHALT BIT64(14)	    /* KVM_HC_KICK_CPU: ends this halt, or the next one */
+#define REQ_IOAPIC_EOI BIT64(15)    /* split irqchip: report ioapic_eoi_vector to user space */
+
+/*
+ * An MSR access that user space decides (KVM_CAP_X86_USER_SPACE_MSR): recorded by vcpu__rdmsr() and
+ * vcpu__wrmsr(), the instruction then ends with EXEC_EXIT and is executed again with the answer.
+ */
+struct vcpu_msr_exit {
+	bool wanted;	/* recorded, user space does not have it yet */
+	bool in_flight; /* user space has it */
+	bool answered;	/* the fields below hold user space's answer */
+	bool write;
+	bool error; /* answer: #GP(0) */
+	u32 index;
+	u32 reason; /* KVM_MSR_EXIT_REASON_* */
+	u64 data;
+};
 
 struct vcpu_stats {
 	u64 insns;	 /* guest instructions executed (soft engine) */
@@ -118,6 +136,11 @@ struct vcpu {
 	u32 mp_state; /* KVM_MP_STATE_*; atomic reads by others */
 	u32 sipi_vector;
 	bool smm;
+	bool pv_unhalted;	  /* REQ_UNHALT seen, not yet used up by a halt */
+	bool hypercall_in_flight; /* user space completes KVM_EXIT_HYPERCALL */
+	u8 ioapic_eoi_vector;	  /* REQ_IOAPIC_EOI's; one at a time, written before the request */
+	s16 external_vector;	  /* split irqchip: KVM_INTERRUPT's vector for LINT0, or -1 */
+	struct vcpu_msr_exit msr_exit;
 
 	struct x86_msrs msrs;
 	struct x86_cpuid cpuid;
@@ -169,6 +192,14 @@ void vcpu__reset(struct vcpu *vcpu, bool init);
 void vcpu__request(struct vcpu *vcpu, u64 requests);
 /* Sets the bits without waking a halted vCPU. */
 void vcpu__request_quietly(struct vcpu *vcpu, u64 requests);
+
+/*
+ * RDMSR and WRMSR of the guest: MSR filter, exits to user space where it asked for them, else
+ * msr__read() / msr__write(), and #GP(0) raised when they refuse. For the instructions' executors:
+ * EXEC_NEXT, EXEC_FAULT or EXEC_EXIT.
+ */
+enum exec_result vcpu__rdmsr(struct vcpu *vcpu, u32 msr, u64 *value);
+enum exec_result vcpu__wrmsr(struct vcpu *vcpu, u32 msr, u64 value);
 
 /* The KVM_RUN loop. 0 with run->exit_reason set, -EINTR, or another -errno. */
 int vcpu__run(struct vcpu *vcpu);

@@ -58,7 +58,9 @@ struct vm {
 	u64 wall_clock_gpa;
 	u64 dirty_ring_pages; /* 0: bitmap */
 	bool manual_dirty_protect; /* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: reading does not clear */
-	void *msr_filter;
+	struct msr_filter *msr_filter; /* KVM_X86_SET_MSR_FILTER; replaced while all are stopped */
+	u64 hypercall_exits; /* KVM_CAP_EXIT_HYPERCALL: bit per KVM_HC_* that user space does */
+	u64 dirty_log_protect; /* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: KVM_DIRTY_LOG_* flags */
 	u32 refs; /* atomic: descriptors of the VM and of its vCPUs */
 };
 
