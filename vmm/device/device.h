@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The device framework: a device is one constant struct device_class. It owns its options, its
+ * registers, its saved state and its firmware description, and knows no other device.
+ */
+#ifndef VMM_DEVICE_DEVICE_H
+#define VMM_DEVICE_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "vmm/device/irq.h"
+#include "vmm/memory/dispatch.h"
+
+struct aml;
+struct device;
+struct guest_memory;
+struct loop;
+
+/* ---- options: "class,key=value,key=value"; a comma in a value is written twice ---- */
+
+enum option_type {
+	OPTION_U64,    /* decimal or 0x...; the field is uint64_t */
+	OPTION_BOOL,   /* on, off; the field is bool */
+	OPTION_STRING, /* the field is char *, owned by the device, NULL if not given */
+};
+
+struct device_option {
+	const char *name; /* NULL ends the table */
+	enum option_type type;
+	size_t offset;	       /* of the field in the device's structure */
+	uint64_t preset;       /* OPTION_U64 and OPTION_BOOL */
+	uint64_t min, max;     /* OPTION_U64 */
+	const char *help;
+};
+
+/* ---- saved state: a table of fields, read by save, load and dump alike ---- */
+
+struct state_field {
+	const char *name; /* NULL ends the table */
+	size_t offset;
+	uint32_t size;	/* of one element: 1, 2, 4 or 8 (saved little endian) */
+	uint32_t count; /* elements */
+	uint32_t since; /* first version of the table that has it */
+};
+
+struct state_table {
+	uint32_t version;
+	const struct state_field *fields;
+	/* Makes the rest of the device fit fields that were loaded; 0, or -EINVAL: impossible. */
+	int (*after_load)(struct device *dev);
+};
+
+#define STATE_FIELD(type, member, since_version)                                                   \
+	{                                                                                          \
+		#member, offsetof(type, member), sizeof(((type *)0)->member), 1, since_version     \
+	}
+#define STATE_ARRAY(type, member, since_version)                                                   \
+	{                                                                                          \
+		#member, offsetof(type, member), sizeof(((type *)0)->member[0]),                   \
+			sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0]), since_version \
+	}
+
+/* ---- what a device is given ---- */
+
+enum device_request {
+	DEVICE_REQUEST_POWER_OFF,
+	DEVICE_REQUEST_RESET,
+	DEVICE_REQUEST_PANIC,
+	DEVICE_REQUEST_EXIT, /* with the process status */
+	DEVICE_REQUEST_QUIT, /* the user leaves */
+};
+
+struct device_services {
+	struct loop *loop;
+	struct dispatch *ports;
+	struct dispatch *mmio;
+	struct irq_hub *irqs;
+	const struct guest_memory *memory; /* bounded access */
+	/* Asks the machine for something; any thread; the vCPU that did it runs no further. */
+	void (*request)(void *opaque, enum device_request what, int status);
+	void *opaque;
+};
+
+enum device_bus { DEVICE_BUS_ISA, DEVICE_BUS_PCI };
+
+struct device_class {
+	const char *name; /* as --device has it */
+	const char *help;
+	enum device_bus bus;
+	bool builtin;  /* every machine has it; not for --device */
+	unsigned max;  /* how many a machine may have */
+	size_t size;   /* of the structure whose first member is struct device */
+	const struct device_option *options;
+	const struct state_table *state; /* NULL if it has none */
+	/* Claims ports, wires and back ends. 0, or -errno with a line in error[]; whatever was
+	 * done is undone by remove(), which must cope with a half-realized device. */
+	int (*realize)(struct device *dev, char *error, size_t error_size);
+	/* To the power-on state. vCPUs stand still, interrupt wires drop. Called before the first
+	 * run, and after a reset once the hypervisor's part of the machine is new. */
+	void (*reset)(struct device *dev);
+	void (*remove)(struct device *dev);
+	/* Its nodes in the ACPI name space, emitted into \_SB. */
+	void (*acpi)(struct device *dev, struct aml *aml);
+	/* Optional: the machine's power button goes to the first device that has this. */
+	void (*power_button)(struct device *dev);
+};
+
+struct device {
+	const struct device_class *class;
+	const struct device_services *services;
+	struct device *next; /* in realize order */
+	unsigned index;	     /* among those of its class */
+	unsigned port_count; /* ranges to give back */
+	uint16_t port[8];
+};
+
+/*
+ * Allocates a device and parses `options` ("key=value,..." or NULL). 0, or -errno with a line in
+ * error[] that names class, key and value.
+ */
+int device__create(const struct device_class *class, unsigned index, const char *options,
+		   const struct device_services *services, struct device **dev, char *error,
+		   size_t error_size);
+int device__realize(struct device *dev, char *error, size_t error_size);
+/* remove(), ports given back, options freed, memory freed. NULL is fine. */
+void device__destroy(struct device *dev);
+
+/* For realize(): claims I/O ports. */
+int device__claim_ports(struct device *dev, uint16_t port, unsigned count, unsigned width,
+			void (*handler)(void *opaque, struct access *access), char *error,
+			size_t error_size);
+
+/* Fills the options of a device structure from text; device__create() does it. */
+int option__parse(const struct device_class *class, const char *text, void *object, char *error,
+		  size_t error_size);
+void option__free(const struct device_class *class, void *object);
+
+/* Bytes that state__save() needs. */
+size_t state__size(const struct state_table *table);
+/* Writes version and fields. Returns bytes written or -ENOSPC. */
+long state__save(const struct state_table *table, const void *object, uint8_t *buf, size_t size);
+/* 0, -EINVAL (truncated, or from a later version); `object` unchanged then. */
+int state__load(const struct state_table *table, struct device *dev, const uint8_t *buf,
+		size_t size);
+
+#endif

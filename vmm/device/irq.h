@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Interrupt wires: what a device has instead of an interrupt controller. Wires that end at the
+ * same GSI are ORed.
+ */
+#ifndef VMM_DEVICE_IRQ_H
+#define VMM_DEVICE_IRQ_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#define IRQ_HUB_GSIS 24 /* pins of the IOAPIC */
+
+/* Where wires end: the hypervisor's interrupt controllers. */
+struct irq_hub {
+	pthread_mutex_t lock; /* guards high[], keeps level changes in order */
+	unsigned high[IRQ_HUB_GSIS];
+	void (*set)(void *opaque, unsigned gsi, bool level);
+	void *opaque;
+};
+
+struct irq_wire {
+	struct irq_hub *hub; /* NULL: not connected */
+	unsigned gsi;
+	bool level;
+};
+
+void irq_hub__init(struct irq_hub *hub, void (*set)(void *opaque, unsigned gsi, bool level),
+		   void *opaque);
+void irq_hub__destroy(struct irq_hub *hub);
+/* Tells the controllers every level anew, after they were replaced. */
+void irq_hub__refresh(struct irq_hub *hub);
+
+/* 0 or -EINVAL: no such GSI. */
+int irq_wire__connect(struct irq_wire *wire, struct irq_hub *hub, unsigned gsi);
+/* Any thread, but one at a time per wire (the device's lock sees to that). */
+void irq_wire__set(struct irq_wire *wire, bool level);
+
+#endif
