@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Decoding guest code into blocks. */
+#include "engines/soft/soft.h"
+
+static enum exec_result execute_undefined(struct vcpu *vcpu, const struct insn *insn)
+{
+	return x86__raise_ud(vcpu);
+}
+
+static enum exec_result execute_too_long(struct vcpu *vcpu, const struct insn *insn)
+{
+	return x86__raise_gp(vcpu, 0);
+}
+
+static void set_raising(struct insn *insn, exec_fn *exec)
+{
+	insn->exec = exec;
+	insn->row = NULL;
+	insn->flags = INSN_STOP;
+	insn->len = 0;
+}
+
+/*
+ * Decodes one instruction of the block. The bytes are copied first: other vCPUs and devices may
+ * write them meanwhile, and decoder and cache must see one version.
+ */
+static enum decode_result decode_one(struct vcpu *vcpu, const u8 *code, unsigned avail, u32 mode,
+				     struct insn *insn)
+{
+	u8 bytes[INSN_MAX_LENGTH + 1];
+	enum decode_result result;
+
+	avail = MIN_OF(avail, INSN_MAX_LENGTH + 1);
+	memcpy(bytes, code, avail);
+	result = decode__insn(bytes, avail, mode & MODE_CODE_SIZE, insn);
+	switch (result) {
+	case DECODE_OK:
+		if (emulate__check(vcpu, insn) != EXEC_NEXT) {
+			vcpu->exception.pending = false;
+			set_raising(insn, execute_undefined);
+		} else if (insn->row->class == CLASS_SYSTEM) {
+			/* May change what the loop keeps: let it look after each. */
+			insn->flags |= INSN_STOP;
+		}
+		break;
+	case DECODE_UNDEFINED:
+		set_raising(insn, execute_undefined);
+		break;
+	case DECODE_TOO_LONG:
+		set_raising(insn, execute_too_long);
+		break;
+	case DECODE_SHORT:
+		break;
+	}
+	return result;
+}
+
+struct block *block__build(struct vcpu *vcpu, struct block_cache *cache, u64 gpa, const u8 *code,
+			   u32 mode)
+{
+	unsigned left = PAGE_SIZE_4K - (gpa & ~PAGE_MASK_4K);
+	struct block *block;
+
+	if (cache->used + sizeof(*block) + SOFT_BLOCK_INSNS * sizeof(struct insn) >
+	    SOFT_CACHE_SIZE)
+		block_cache__flush(cache);
+	block = (struct block *)(cache->arena + cache->used);
+	/* Marked before the bytes are read: a write after this makes the block stale. */
+	if (!memory__code_mark(vcpu, gpa, &block->code_word, &block->code_value))
+		return NULL;
+	block->gpa = gpa;
+	block->mode = mode;
+	block->count = 0;
+	block->bytes = 0;
+	while (block->count < SOFT_BLOCK_INSNS && left) {
+		struct insn *insn = &block->insn[block->count];
+
+		if (decode_one(vcpu, code, left, mode, insn) == DECODE_SHORT)
+			break;
+		block->count++;
+		block->bytes += insn->len;
+		code += insn->len;
+		left -= insn->len;
+		if (insn->flags & (INSN_BRANCH | INSN_STOP))
+			break;
+	}
+	if (!block->count)
+		return NULL;
+	cache->used += ALIGN_UP_TO(sizeof(*block) + block->count * sizeof(struct insn), 64);
+	return block;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The software engine's table of operations, and its per-vCPU state. */
+#include "engines/soft/soft.h"
+
+static int setup(const char **why)
+{
+	decode__init();
+	return soft__vectors_setup(why);
+}
+
+static void teardown(void)
+{
+	soft__vectors_teardown();
+}
+
+static int create_vm(struct vm *vm)
+{
+	return 0;
+}
+
+static void destroy_vm(struct vm *vm)
+{
+}
+
+static int create_vcpu(struct vcpu *vcpu)
+{
+	struct soft_vcpu *soft = host__alloc_sparse(sizeof(*soft));
+	int rc;
+
+	if (!soft)
+		return -ENOMEM;
+	rc = block_cache__init(&soft->cache);
+	if (rc)
+		goto free_soft;
+	vcpu->soft = soft;
+	rc = soft__vectors_create(vcpu);
+	if (rc)
+		goto destroy_cache;
+	tlb__flush_all(vcpu);
+	return 0;
+
+destroy_cache:
+	vcpu->soft = NULL;
+	block_cache__destroy(&soft->cache);
+free_soft:
+	host__free_sparse(soft, sizeof(*soft));
+	return rc;
+}
+
+static void destroy_vcpu(struct vcpu *vcpu)
+{
+	struct soft_vcpu *soft = vcpu->soft;
+
+	if (!soft)
+		return;
+	soft__vectors_destroy(vcpu);
+	block_cache__destroy(&soft->cache);
+	host__free_sparse(soft, sizeof(*soft));
+	vcpu->soft = NULL;
+}
+
+struct soft_vectors *soft__vectors(struct vcpu *vcpu)
+{
+	return &vcpu->soft->vectors;
+}
+
+/* The run loop delivers vcpu->exception itself when it enters guest code. */
+static void inject_exception(struct vcpu *vcpu)
+{
+	vcpu->exception.pending = true;
+}
+
+static void inject_interrupt(struct vcpu *vcpu, u8 vector, bool soft_interrupt)
+{
+	vcpu->soft->injection = soft_interrupt ? INJECT_SOFT_INTERRUPT : INJECT_INTERRUPT;
+	vcpu->soft->injection_vector = vector;
+}
+
+static void inject_nmi(struct vcpu *vcpu)
+{
+	vcpu->soft->injection = INJECT_NMI;
+	vcpu->soft->injection_vector = X86_NMI;
+}
+
+static void want_window(struct vcpu *vcpu, bool interrupt, bool nmi)
+{
+	vcpu->soft->want_interrupt_window = interrupt;
+	vcpu->soft->want_nmi_window = nmi;
+}
+
+static void state_changed(struct vcpu *vcpu)
+{
+	tlb__flush_all(vcpu);
+	block_cache__flush(&vcpu->soft->cache);
+	x86__mode_changed(vcpu);
+}
+
+const struct engine_ops soft_engine = {
+	.name = "soft",
+	.setup = setup,
+	.teardown = teardown,
+	.vm_create = create_vm,
+	.vm_destroy = destroy_vm,
+	.vcpu_create = create_vcpu,
+	.vcpu_destroy = destroy_vcpu,
+	.vcpu_load = soft__vectors_load,
+	.vcpu_put = soft__vectors_put,
+	.run = soft__run,
+	.inject_exception = inject_exception,
+	.inject_interrupt = inject_interrupt,
+	.inject_nmi = inject_nmi,
+	.want_window = want_window,
+	.state_changed = state_changed,
+	.vector_exec = soft__vector_exec,
+	.vector_save = soft__vector_save,
+	.vector_changed = soft__vector_changed,
+};

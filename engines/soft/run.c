@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The interpreter's loop: blocks, faults, event windows, single step. */
+#include "engines/soft/soft.h"
+
+/* What comes after some instructions: go on, or leave engine_ops.run with *exit filled. */
+enum loop_step { LOOP_ON, LOOP_LEAVE };
+
+static enum loop_step leave(struct engine_exit *exit, enum engine_exit_reason reason)
+{
+	exit->reason = reason;
+	return LOOP_LEAVE;
+}
+
+/*
+ * Executes blocks until something but plain progress happens: returns the result of the last
+ * instruction, with RIP advanced if it retired. EXEC_NEXT: vcpu->leave is set or the budget is
+ * spent.
+ */
+static enum exec_result run_blocks(struct vcpu *vcpu)
+{
+	struct x86_cpu *cpu = &vcpu->cpu;
+	unsigned budget = SOFT_RUN_BLOCKS;
+	enum exec_result result;
+
+	while (budget--) {
+		struct block *block = block_cache__get(vcpu, &result);
+		const struct insn *insn, *end;
+
+		if (unlikely(!block)) {
+			if (result != EXEC_NEXT)
+				return result;
+			vcpu->stats.insns++;
+			result = emulate__one(vcpu); /* advances RIP itself */
+			return result == EXEC_NEXT ? EXEC_AGAIN : result;
+		}
+		insn = block->insn;
+		end = insn + block->count;
+		do {
+			result = insn->exec(vcpu, insn);
+			if (unlikely(result != EXEC_NEXT))
+				break;
+			cpu->rip += insn->len;
+			insn++;
+		} while (insn != end && likely(!__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED)));
+		vcpu->stats.insns += insn - block->insn;
+		if (result == EXEC_JUMP) {
+			vcpu->stats.insns++;
+			if (insn->flags & INSN_STOP)
+				return result;
+		} else if (result != EXEC_NEXT) {
+			if (result == EXEC_STOP) {
+				vcpu->stats.insns++;
+				cpu->rip += insn->len;
+			}
+			return result;
+		}
+		if (unlikely(__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED)))
+			return EXEC_NEXT;
+	}
+	return EXEC_NEXT;
+}
+
+/* Executes one instruction, from a block if there is one. */
+static enum exec_result run_one(struct vcpu *vcpu)
+{
+	enum exec_result result;
+	struct block *block = block_cache__get(vcpu, &result);
+
+	vcpu->stats.insns++;
+	if (!block)
+		return result == EXEC_NEXT ? emulate__one(vcpu) : result;
+	result = block->insn[0].exec(vcpu, &block->insn[0]);
+	if (result == EXEC_NEXT || result == EXEC_STOP)
+		vcpu->cpu.rip += block->insn[0].len;
+	return result;
+}
+
+static bool is_debugged(const struct vcpu *vcpu)
+{
+	return vcpu->guest_debug & KVM_GUESTDBG_ENABLE;
+}
+
+/* The debug registers in force: user space's while it debugs with hardware breakpoints. */
+static u64 debug_register(const struct vcpu *vcpu, unsigned i)
+{
+	bool theirs = is_debugged(vcpu) && (vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP);
+
+	if (i == 7)
+		return theirs ? vcpu->debug_dr[7] : vcpu->cpu.dr7;
+	return theirs ? vcpu->debug_dr[i] : vcpu->cpu.dr[i];
+}
+
+/* Instruction breakpoints at RIP, as DR6 bits (SDM vol. 3, 17.3.1.1). */
+static u64 execution_breakpoints(const struct vcpu *vcpu)
+{
+	const struct x86_cpu *cpu = &vcpu->cpu;
+	u64 linear = cpu->code_size == 8 ? cpu->rip : (u32)(cpu->seg[X86_CS].base + cpu->rip);
+	u64 dr7 = debug_register(vcpu, 7), hits = 0;
+	unsigned i;
+
+	for (i = 0; i < 4; i++)
+		if ((dr7 >> (2 * i) & 3) && !(dr7 >> (16 + 4 * i) & 3) &&
+		    debug_register(vcpu, i) == linear)
+			hits |= BIT64(i);
+	return hits;
+}
+
+static bool has_execution_breakpoints(u64 dr7)
+{
+	unsigned i;
+
+	for (i = 0; i < 4; i++)
+		if ((dr7 >> (2 * i) & 3) && !(dr7 >> (16 + 4 * i) & 3))
+			return true;
+	return false;
+}
+
+/* Instructions must be executed one by one, with a look before and after each. */
+static bool must_step(const struct vcpu *vcpu)
+{
+	const struct x86_cpu *cpu = &vcpu->cpu;
+
+	return cpu->shadow || (cpu->sysflags & (RFLAGS_TF | RFLAGS_RF)) || is_debugged(vcpu) ||
+	       unlikely(has_execution_breakpoints(cpu->dr7));
+}
+
+static enum loop_step debug_exit(struct vcpu *vcpu, struct engine_exit *exit, u32 exception,
+				 u64 dr6)
+{
+	exit->exception = exception;
+	exit->dr6 = dr6 | DR6_FIXED;
+	exit->pc = vcpu->cpu.rip + (vcpu->cpu.code_size == 8 ? 0 : vcpu->cpu.seg[X86_CS].base);
+	return leave(exit, ENGINE_EXIT_DEBUG);
+}
+
+static enum loop_step deliver_exception(struct vcpu *vcpu, struct engine_exit *exit)
+{
+	bool theirs = is_debugged(vcpu) && vcpu->exception.vector == X86_DB &&
+		      (vcpu->guest_debug & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP));
+
+	if (theirs) {
+		vcpu->exception.pending = false;
+		return debug_exit(vcpu, exit, X86_DB, vcpu->exception.payload);
+	}
+	switch (x86__deliver_exception(vcpu)) {
+	case EXEC_EXIT:
+		return leave(exit, ENGINE_EXIT_IO);
+	case EXEC_FAIL:
+		return leave(exit, ENGINE_EXIT_SHUTDOWN);
+	default:
+		return LOOP_ON;
+	}
+}
+
+static enum loop_step deliver_injection(struct vcpu *vcpu, struct engine_exit *exit)
+{
+	static const u8 source[] = {
+		[INJECT_INTERRUPT] = EVENT_EXTERNAL,
+		[INJECT_SOFT_INTERRUPT] = EVENT_SOFT_INT,
+		[INJECT_NMI] = EVENT_NMI,
+	};
+	struct soft_vcpu *soft = vcpu->soft;
+	u8 injection = soft->injection;
+
+	soft->injection = INJECT_NONE;
+	vcpu->cpu.shadow = 0;
+	switch (x86__deliver_event(vcpu, soft->injection_vector, source[injection])) {
+	case EXEC_EXIT: /* the IDT or the stack in device memory of user space: not supported */
+	case EXEC_FAIL:
+		return leave(exit, ENGINE_EXIT_SHUTDOWN);
+	case EXEC_FAULT:
+		return deliver_exception(vcpu, exit);
+	default:
+		return LOOP_ON;
+	}
+}
+
+/* An asked-for window is open: nothing blocks the event before the next instruction. */
+static bool window_is_open(const struct vcpu *vcpu)
+{
+	const struct soft_vcpu *soft = vcpu->soft;
+	const struct x86_cpu *cpu = &vcpu->cpu;
+
+	if (cpu->shadow)
+		return false;
+	return (soft->want_interrupt_window && (cpu->sysflags & RFLAGS_IF)) ||
+	       (soft->want_nmi_window && !cpu->nmi_masked);
+}
+
+/* Consequences of an instruction's result, for the loop. */
+static enum loop_step after(struct vcpu *vcpu, struct engine_exit *exit, enum exec_result result)
+{
+	switch (result) {
+	case EXEC_FAULT:
+		return deliver_exception(vcpu, exit);
+	case EXEC_EXIT:
+		return leave(exit, ENGINE_EXIT_IO);
+	case EXEC_FAIL:
+		return leave(exit, ENGINE_EXIT_FAIL);
+	default:
+		break;
+	}
+	if (vcpu->breakpoint_hits) {
+		u64 hits = vcpu->breakpoint_hits;
+
+		vcpu->breakpoint_hits = 0;
+		x86__raise_debug(vcpu, hits);
+		vcpu->exception.trap = true;
+		if (deliver_exception(vcpu, exit) == LOOP_LEAVE)
+			return LOOP_LEAVE;
+	}
+	if (vcpu->io.nr_writes)
+		return leave(exit, ENGINE_EXIT_IO);
+	if (vcpu->mp_state == KVM_MP_STATE_HALTED)
+		return leave(exit, ENGINE_EXIT_HALT);
+	return LOOP_ON;
+}
+
+/* One instruction with everything that TF, RF, shadows, breakpoints and a debugger ask for. */
+static enum loop_step step(struct vcpu *vcpu, struct engine_exit *exit)
+{
+	struct x86_cpu *cpu = &vcpu->cpu;
+	bool single = cpu->sysflags & RFLAGS_TF;
+	u64 resume = cpu->sysflags & RFLAGS_RF;
+	u8 shadow = cpu->shadow;
+	enum exec_result result;
+	u64 hits;
+
+	if (is_debugged(vcpu) && (vcpu->guest_debug & KVM_GUESTDBG_USE_SW_BP)) {
+		u8 byte;
+		u64 linear = cpu->rip + (cpu->code_size == 8 ? 0 : cpu->seg[X86_CS].base);
+
+		if (access__read(vcpu, linear, &byte, 1, 0) == EXEC_NEXT && byte == 0xcc)
+			return debug_exit(vcpu, exit, X86_BP, 0);
+		vcpu->exception.pending = false;
+	}
+	hits = execution_breakpoints(vcpu);
+	if (hits && !(cpu->sysflags & RFLAGS_RF) && !(shadow & X86_SHADOW_MOV_SS)) {
+		x86__raise_debug(vcpu, hits);
+		return deliver_exception(vcpu, exit);
+	}
+	/* RF covers this instruction only, unless it loads RF itself (IRET, task switch). */
+	cpu->sysflags &= ~RFLAGS_RF;
+	result = run_one(vcpu);
+	if (result == EXEC_FAULT || result == EXEC_EXIT || result == EXEC_FAIL ||
+	    result == EXEC_AGAIN)
+		cpu->sysflags |= resume;
+	if (result == EXEC_FAULT || result == EXEC_EXIT || result == EXEC_FAIL)
+		return after(vcpu, exit, result);
+	/* Retired: the shadows it stood in end; an instruction may have begun one of its own. */
+	if (cpu->shadow == shadow)
+		cpu->shadow = 0;
+	soft__refresh_context(vcpu);
+	if (is_debugged(vcpu) && (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP))
+		return debug_exit(vcpu, exit, X86_DB, DR6_BS);
+	if (single && !(cpu->shadow & X86_SHADOW_MOV_SS) && result != EXEC_FAULT) {
+		x86__raise_debug(vcpu, DR6_BS | vcpu->breakpoint_hits);
+		vcpu->exception.trap = true;
+		vcpu->breakpoint_hits = 0;
+		if (deliver_exception(vcpu, exit) == LOOP_LEAVE)
+			return LOOP_LEAVE;
+	}
+	return after(vcpu, exit, result);
+}
+
+void soft__run(struct vcpu *vcpu, struct engine_exit *exit)
+{
+	struct soft_vcpu *soft = vcpu->soft;
+	enum loop_step next = LOOP_ON;
+
+	if (vcpu->exception.pending)
+		next = deliver_exception(vcpu, exit);
+	else if (soft->injection != INJECT_NONE)
+		next = deliver_injection(vcpu, exit);
+	while (next == LOOP_ON) {
+		enum exec_result result;
+
+		/* Cleared before the requests are read: one that comes later sets it again. */
+		__atomic_store_n(&vcpu->leave, 0, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE)) {
+			leave(exit, ENGINE_EXIT_EVENT);
+			return;
+		}
+		if (window_is_open(vcpu)) {
+			leave(exit, ENGINE_EXIT_WINDOW);
+			return;
+		}
+		soft__refresh_context(vcpu);
+		if (unlikely(must_step(vcpu))) {
+			next = step(vcpu, exit);
+			continue;
+		}
+		result = run_blocks(vcpu);
+		next = after(vcpu, exit, result);
+		if (next == LOOP_ON && result == EXEC_NEXT && !vcpu->leave)
+			next = leave(exit, ENGINE_EXIT_EVENT); /* budget spent */
+	}
+}
