@@ -55,6 +55,17 @@ struct vm {
 	struct host_mutex clock_lock;
 	s64 clock_offset_ns; /* kvmclock = host__monotonic_ns() + this */
 	u64 tsc_offset;	     /* guest TSC = host TSC + this, the same on all vCPUs by default */
+	/*
+	 * kvmclock: the moment from which all vCPUs count, in kvmclock ns and in the host's TSC, and
+	 * the clock_offset_ns it was taken with. The last TSC write from outside. By clock_lock.
+	 */
+	bool clock_base_valid;
+	s64 clock_base_offset_ns;
+	u64 clock_base_ns;
+	u64 clock_base_tsc;
+	bool tsc_written;
+	u64 tsc_last_write;
+	u64 tsc_last_write_ns;
 	u64 wall_clock_gpa;
 	u64 dirty_ring_pages; /* 0: bitmap */
 	bool manual_dirty_protect; /* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: reading does not clear */

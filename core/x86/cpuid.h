@@ -18,6 +18,7 @@ struct x86_cpuid {
 	u64 xcr0_allowed;
 	u32 max_phys_bits;
 	u32 kvm_features; /* leaf 40000001H EAX as set */
+	bool intel;	  /* vendor string: rules that differ by vendor follow Intel's manual */
 };
 
 /*
@@ -28,9 +29,23 @@ int cpuid__supported(struct kvm_cpuid_entry2 *entries, u32 *count);
 /* KVM_GET_EMULATED_CPUID. */
 int cpuid__emulated(struct kvm_cpuid_entry2 *entries, u32 *count);
 
-/* KVM_SET_CPUID2. 0, -EINVAL, -ENOMEM. Recomputes features. */
+/*
+ * A vCPU whose CPUID was never set: CPUID reads as zeros, but instructions and state that the host
+ * can give are not hidden from it. Call at vCPU creation.
+ */
+void cpuid__init(struct vcpu *vcpu);
+/*
+ * KVM_SET_CPUID2. 0, -E2BIG (count), -EINVAL (virtual address bits; a change after the first run),
+ * -ENOMEM. Recomputes features: what was set and the host side can give. The first entry wins where
+ * two stand for the same leaf, as in KVM.
+ */
 int cpuid__set(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, u32 count);
 void cpuid__free(struct vcpu *vcpu);
+
+/* State components (bits of XCR0) that a guest can be given; 0 without XSAVE. */
+u64 cpuid__supported_xcr0(void);
+/* Whether the host side can give the feature; includes FEAT_TSC_DEADLINE. */
+bool cpuid__can_give(enum x86_feature feature);
 
 /* What the CPUID instruction returns: out[4] is EAX, EBX, ECX, EDX (dynamic bits applied). */
 void cpuid__query(struct vcpu *vcpu, u32 leaf, u32 subleaf, u32 out[4]);

@@ -6,6 +6,7 @@
 #include "base/types.h"
 
 struct vcpu;
+struct vm;
 
 #define MSR_MTRR_VARIABLE 8
 
@@ -41,6 +42,11 @@ struct x86_msrs {
 	u64 virt_spec_ctrl;
 	u64 pred_cmd_seen;
 	u64 steal_last_ns;
+	u64 steal_checked_ns; /* host__monotonic_ns() when steal time was last read */
+	bool steal_preempted; /* the guest's steal time page says that this vCPU does not run */
+	u64 feature_control;
+	u64 ls_cfg;
+	u64 apic_base; /* MSR 1BH while there is no local APIC in here */
 };
 
 /*
@@ -55,6 +61,10 @@ void msr__reset(struct vcpu *vcpu, bool init);
 const u32 *msr__index_list(u32 *count);
 const u32 *msr__feature_list(u32 *count);
 int msr__read_feature(u32 msr, u64 *value);
+/* KVM_X86_SETUP_MCE: 0 or -EINVAL. KVM_MCE_CAP_SUPPORTED is MSR_MCE_CAP_SUPPORTED. */
+#define MSR_MCE_CAP_SUPPORTED (BIT64(8) | BIT64(24)) /* MCG_CTL_P, MCG_SER_P */
+#define MSR_MCE_MAX_BANKS 32
+int msr__setup_mce(struct vcpu *vcpu, u64 mcg_cap);
 
 /* Control registers and EFER with all checks and side effects. 0, or 1: #GP(0). */
 int x86__set_cr0(struct vcpu *vcpu, u64 value);
@@ -63,10 +73,45 @@ int x86__set_cr4(struct vcpu *vcpu, u64 value);
 int x86__set_cr8(struct vcpu *vcpu, u64 value);
 u64 x86__get_cr8(struct vcpu *vcpu);
 int x86__set_efer(struct vcpu *vcpu, u64 value);
+/* KVM_SET_MSRS of EFER: only bits that no CPU here has are refused; LMA stays as it is. */
+int x86__set_efer_host(struct vcpu *vcpu, u64 value);
 int x86__set_xcr0(struct vcpu *vcpu, u64 value);
 
 /* Time-stamp counter of the guest, now. */
 u64 x86__guest_tsc(struct vcpu *vcpu);
+/*
+ * Writes the TSC from outside (KVM_SET_MSRS; value 0 at creation). Values that are 0, or within a
+ * second of what the last write would have become, mean "the same as the others": the vCPU then
+ * takes the machine's offset exactly.
+ */
+void tsc__synchronize(struct vcpu *vcpu, u64 value);
+/* WRMSR TSC and WRMSR TSC_ADJUST of the guest. */
+void tsc__write(struct vcpu *vcpu, u64 value);
+void tsc__write_adjust(struct vcpu *vcpu, u64 value);
+/* Whether all vCPUs have the same TSC. */
+bool tsc__is_synchronized(struct vm *vm);
+
+/*
+ * ns = (delta << shift) * mul >> 32, a negative shift shifting right: the factors for a TSC of khz
+ * (at least 1), as struct pvclock_vcpu_time_info holds them.
+ */
+void clock__tsc_scale(u32 khz, u32 *mul, s8 *shift);
+/*
+ * The machine's kvmclock, as the guest reads it now: KVM_GET_CLOCK. Any thread. *tsc is the host's
+ * TSC at that moment.
+ */
+u64 clock__now_ns(struct vm *vm, u64 *tsc);
+/* KVM_SET_CLOCK: the clock goes on from ns; all vCPUs write their pages anew. Any thread. */
+void clock__set_ns(struct vm *vm, u64 ns);
+/* REQ_PVCLOCK_STOPPED: tells the guest that it was stopped. 0, or -EINVAL without kvmclock. */
+int clock__set_guest_stopped(struct vcpu *vcpu);
+/*
+ * The vCPU's thread is about to block, or leaves KVM_RUN: says "preempted" in the steal time page
+ * and asks for REQ_STEAL_UPDATE, which must be handled before guest code executes again:
+ * clock__update_steal_time() takes the flag back and does the TLB flush that other vCPUs may have
+ * left there instead of an IPI. Owner thread, out of guest code.
+ */
+void clock__set_preempted(struct vcpu *vcpu);
 
 /* kvmclock and steal time pages (core/x86/clock.c); owner thread, out of guest code. */
 void clock__update_system_time(struct vcpu *vcpu);
