@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Linux bzImages: the 32-bit boot protocol (Documentation/x86/boot.rst), version 2.06 and later. */
+#include <asm/bootparam.h>
+#include <errno.h>
+#include <string.h>
+#include "vmm/boot/image.h"
+
+#define HEADER_OFFSET 0x1f1
+#define MAGIC_OFFSET 0x202
+#define LOADER_TYPE_UNDEFINED 0xff
+#define OLD_INITRD_ADDR_MAX 0x37ffffff
+
+/* The setup header, cut to the length the file declares (boot.rst, "Details of header fields"). */
+static int read_header(struct boot_loader *loader, struct setup_header *header)
+{
+	const struct boot_image *kernel = &loader->kernel;
+	size_t length;
+
+	length = MAGIC_OFFSET + kernel->data[0x201] - HEADER_OFFSET;
+	if (length > sizeof(*header))
+		length = sizeof(*header);
+	if (!image__has(kernel, HEADER_OFFSET, length))
+		return boot__fail(loader, -ENOEXEC, "kernel %s: truncated in its setup header",
+				  kernel->path);
+	memset(header, 0, sizeof(*header));
+	memcpy(header, kernel->data + HEADER_OFFSET, length);
+	if (header->version < 0x206)
+		return boot__fail(loader, -ENOEXEC,
+				  "kernel %s: boot protocol %u.%02u; 2.06 or later is needed",
+				  kernel->path, header->version >> 8, header->version & 0xff);
+	if (!(header->loadflags & LOADED_HIGH))
+		return boot__fail(loader, -ENOEXEC,
+				  "kernel %s: a zImage, which loads low; give a bzImage",
+				  kernel->path);
+	return 0;
+}
+
+static void fill_e820(const struct boot_loader *loader, struct boot_params *params)
+{
+	struct memory_map_entry map[MEMORY_MAP_MAX];
+	unsigned count = boot__memory_map(loader, map);
+	unsigned i;
+
+	for (i = 0; i < count; i++) {
+		params->e820_table[i].addr = map[i].start;
+		params->e820_table[i].size = map[i].size;
+		params->e820_table[i].type = map[i].type;
+	}
+	params->e820_entries = count;
+}
+
+/* Where the protected-mode part goes, and the range it will use while it unpacks itself. */
+static int place_kernel(struct boot_loader *loader, const struct setup_header *header,
+			uint64_t offset)
+{
+	const struct boot_image *kernel = &loader->kernel;
+	uint64_t size = kernel->size - offset;
+	uint64_t needed = header->version >= 0x20a ? header->init_size : size;
+	uint64_t start = BOOT_HIGH_GPA;
+
+	loader->kernel_end = start + (size > needed ? size : needed);
+	if (header->version >= 0x20a && header->pref_address <= UINT32_MAX &&
+	    header->pref_address + needed > loader->kernel_end)
+		loader->kernel_end = header->pref_address + needed;
+	if (!guest_memory__pointer(loader->mem, start, loader->kernel_end - start))
+		return boot__fail(loader, -ENOSPC,
+				  "kernel %s: it needs memory up to %llu MiB; give the machine more "
+				  "with --memory",
+				  kernel->path,
+				  (unsigned long long)((loader->kernel_end + 0xfffff) >> 20));
+	if (guest_memory__write(loader->mem, start, kernel->data + offset, size))
+		return boot__fail(loader, -ENOSPC, "kernel %s: does not fit into memory",
+				  kernel->path);
+	loader->kernel_start = start;
+	return 0;
+}
+
+static int write_params(struct boot_loader *loader, const struct setup_header *header)
+{
+	struct boot_params params;
+
+	memset(&params, 0, sizeof(params));
+	params.hdr = *header;
+	params.hdr.type_of_loader = LOADER_TYPE_UNDEFINED;
+	params.hdr.loadflags &= ~CAN_USE_HEAP;
+	params.hdr.code32_start = loader->kernel_start;
+	params.hdr.cmd_line_ptr = BOOT_STRINGS_GPA;
+	if (loader->initrd.data) {
+		params.hdr.ramdisk_image = loader->initrd_gpa;
+		params.hdr.ramdisk_size = loader->initrd.size;
+	}
+	params.acpi_rsdp_addr = loader->request->rsdp_gpa;
+	fill_e820(loader, &params);
+	if (guest_memory__write(loader->mem, BOOT_PARAMS_GPA, &params, sizeof(params)))
+		return boot__fail(loader, -ENOSPC, "the machine has too little memory to boot");
+	return 0;
+}
+
+int bzimage__load(struct boot_loader *loader)
+{
+	const struct boot_image *kernel = &loader->kernel;
+	struct setup_header header;
+	uint64_t offset, limit;
+	int rc;
+
+	if (!image__has(kernel, 0, 0x210) || memcmp(kernel->data + MAGIC_OFFSET, "HdrS", 4) ||
+	    kernel->data[0x1fe] != 0x55 || kernel->data[0x1ff] != 0xaa)
+		return 1;
+	rc = read_header(loader, &header);
+	if (rc)
+		return rc;
+	offset = ((header.setup_sects ? header.setup_sects : 4) + 1) * 512ULL;
+	if (!image__has(kernel, offset, (uint64_t)header.syssize * 16) || !header.syssize)
+		return boot__fail(loader, -ENOEXEC,
+				  "kernel %s: truncated: the header announces %llu bytes, the file "
+				  "has %zu",
+				  kernel->path,
+				  (unsigned long long)(offset + (uint64_t)header.syssize * 16),
+				  kernel->size);
+	rc = place_kernel(loader, &header, offset);
+	if (rc)
+		return rc;
+	limit = header.initrd_addr_max ? header.initrd_addr_max : OLD_INITRD_ADDR_MAX;
+	rc = boot__place_initrd(loader, limit + 1);
+	if (rc)
+		return rc;
+	rc = boot__place_cmdline(loader, header.cmdline_size ? header.cmdline_size : 255);
+	if (rc)
+		return rc;
+	rc = write_params(loader, &header);
+	if (rc)
+		return rc;
+	rc = boot__set_flat32(loader, loader->kernel_start);
+	if (rc)
+		return rc;
+	loader->state->regs.rsi = BOOT_PARAMS_GPA;
+	return 0;
+}
