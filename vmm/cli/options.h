@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Command-line options as a table: parsing, messages and help come from the same rows. */
+#ifndef VMM_CLI_OPTIONS_H
+#define VMM_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cli_option {
+	const char *name;  /* without the two dashes; NULL ends the table */
+	const char *value; /* placeholder in the help text; NULL: a flag */
+	const char *help;
+	/* Takes the value ("" for a flag). 0, or -EINVAL after a message. */
+	int (*set)(void *object, const char *name, const char *value);
+};
+
+/* A command of the program, e.g. `trivet run`. */
+struct cli_command {
+	const char *name;
+	const char *summary;
+	const struct cli_option *options;
+	int (*run)(int argc, char **argv); /* argv[0] is the command; returns the exit status */
+};
+
+/*
+ * Parses argv[1] and on into `object` through the table; both "--name value" and "--name=value".
+ * 0, 1 if --help was asked for, or -EINVAL after a message on stderr.
+ */
+int cli__parse(const struct cli_command *command, int argc, char **argv, void *object);
+void cli__help(const struct cli_command *command);
+
+/* One line on stderr, prefixed with the program's name. Returns -EINVAL. */
+int cli__error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* "512M", "2G", "1048576": bytes. 0 or -EINVAL. Suffixes K, M, G, T, optionally with "iB" or "B". */
+int cli__parse_size(const char *text, uint64_t *size);
+
+extern const struct cli_command cli_run_command;
+extern const struct cli_command cli_host_command;
+
+#endif

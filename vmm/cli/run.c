@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `trivet run`: options to a machine configuration, and the machine's life. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "vmm/cli/options.h"
+#include "vmm/device/device.h"
+#include "vmm/machine/machine.h"
+
+#define DEFAULT_MEMORY (512ULL << 20)
+#define DEFAULT_APPEND "console=ttyS0"
+#define MAX_DEVICES 64
+
+struct run_options {
+	struct machine_config config;
+	const char *devices[MAX_DEVICES];
+	unsigned consoles;
+};
+
+static int set_kernel(void *object, const char *name, const char *value)
+{
+	struct run_options *options = object;
+
+	options->config.kernel = value;
+	return 0;
+}
+
+static int set_initrd(void *object, const char *name, const char *value)
+{
+	struct run_options *options = object;
+
+	options->config.initrd = value;
+	return 0;
+}
+
+static int set_append(void *object, const char *name, const char *value)
+{
+	struct run_options *options = object;
+
+	options->config.append = value;
+	return 0;
+}
+
+static int set_memory(void *object, const char *name, const char *value)
+{
+	struct run_options *options = object;
+	uint64_t size;
+
+	if (cli__parse_size(value, &size))
+		return cli__error("--memory \"%s\": not a size; give bytes or a number with K, M, G or "
+				  "T, for example 512M",
+				  value);
+	if (size < MACHINE_MIN_MEMORY || size > MACHINE_MAX_MEMORY)
+		return cli__error("--memory %s: out of range; give %llu MiB to %llu GiB", value,
+				  MACHINE_MIN_MEMORY >> 20, MACHINE_MAX_MEMORY >> 30);
+	if (size & 4095)
+		return cli__error("--memory %s: not a multiple of 4 KiB", value);
+	options->config.memory = size;
+	return 0;
+}
+
+static int set_cpus(void *object, const char *name, const char *value)
+{
+	struct run_options *options = object;
+	unsigned long cpus;
+	char *end;
+
+	errno = 0;
+	cpus = strtoul(value, &end, 10);
+	if (errno || end == value || *end || *value == '-' || !cpus || cpus > MACHINE_MAX_CPUS)
+		return cli__error("--cpus \"%s\": give a number from 1 to %u", value,
+				  MACHINE_MAX_CPUS);
+	options->config.cpus = cpus;
+	return 0;
+}
+
+static int set_engine(void *object, const char *name, const char *value)
+{
+	static const char *const names[] = {
+		[MACHINE_ENGINE_AUTO] = "auto",
+		[MACHINE_ENGINE_KVM] = "kvm",
+		[MACHINE_ENGINE_SOFT] = "soft",
+	};
+	struct run_options *options = object;
+	unsigned i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!strcmp(value, names[i])) {
+			options->config.engine = i;
+			return 0;
+		}
+	}
+	return cli__error("--engine \"%s\": unknown; give auto, kvm or soft", value);
+}
+
+static int set_console(void *object, const char *name, const char *value)
+{
+	struct run_options *options = object;
+
+	if (options->consoles == MACHINE_MAX_CONSOLES)
+		return cli__error("--console %s: the machine has %u serial ports", value,
+				  MACHINE_MAX_CONSOLES);
+	options->config.console[options->consoles++] = value;
+	return 0;
+}
+
+static int set_device(void *object, const char *name, const char *value)
+{
+	struct run_options *options = object;
+
+	if (options->config.device_count == MAX_DEVICES)
+		return cli__error("--device %s: at most %u devices can be added", value, MAX_DEVICES);
+	options->devices[options->config.device_count++] = value;
+	return 0;
+}
+
+static int set_no_reboot(void *object, const char *name, const char *value)
+{
+	struct run_options *options = object;
+
+	options->config.no_reboot = true;
+	return 0;
+}
+
+static int set_verbose(void *object, const char *name, const char *value)
+{
+	struct run_options *options = object;
+
+	options->config.verbose = true;
+	return 0;
+}
+
+static const struct cli_option run_table[] = {
+	{ "kernel", "FILE", "bzImage, ELF with a PVH note, or Multiboot 1 kernel (required)",
+	  set_kernel },
+	{ "initrd", "FILE", "initial RAM disk, or the Multiboot module", set_initrd },
+	{ "append", "TEXT", "kernel command line (default: " DEFAULT_APPEND ")", set_append },
+	{ "memory", "SIZE", "RAM, for example 512M or 4G (default: 512M)", set_memory },
+	{ "cpus", "N", "virtual CPUs (default: 1)", set_cpus },
+	{ "engine", "auto|kvm|soft", "what executes guest code (default: auto)", set_engine },
+	{ "console", "BACKEND",
+	  "serial port: stdio, pty, file:PATH, unix:PATH or none; again for the next port "
+	  "(default: stdio)",
+	  set_console },
+	{ "device", "CLASS[,KEY=VALUE...]", "adds a device; classes are listed below", set_device },
+	{ "no-reboot", NULL, "a reset by the guest ends the machine", set_no_reboot },
+	{ "verbose", NULL, "say on standard error what happens when", set_verbose },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static void print_device_classes(void)
+{
+	const struct device_class *class;
+	const struct device_option *option;
+	unsigned i;
+
+	printf("\ndevices for --device:\n");
+	for (i = 0; (class = machine__device_class(i)); i++) {
+		if (class->builtin)
+			continue;
+		printf("  %-34s %s\n", class->name, class->help);
+		for (option = class->options; option && option->name; option++)
+			printf("    %-32s %s\n", option->name, option->help);
+	}
+	printf("\non a terminal: Ctrl-A x leaves, Ctrl-A h lists the keys\n");
+}
+
+static int run_machine(const struct machine_config *config)
+{
+	struct machine *machine;
+	char error[512];
+	int status;
+
+	if (machine__create(config, &machine, &status, error, sizeof(error))) {
+		cli__error("%s", error);
+		return status;
+	}
+	status = machine__run(machine);
+	machine__destroy(machine);
+	return status;
+}
+
+static int run_command(int argc, char **argv)
+{
+	struct run_options options = {
+		.config = {
+			.memory = DEFAULT_MEMORY,
+			.cpus = 1,
+			.append = DEFAULT_APPEND,
+			.engine = MACHINE_ENGINE_AUTO,
+		},
+	};
+	int rc;
+
+	options.config.devices = options.devices;
+	rc = cli__parse(&cli_run_command, argc, argv, &options);
+	if (rc > 0) {
+		cli__help(&cli_run_command);
+		print_device_classes();
+		return 0;
+	}
+	if (rc < 0)
+		return MACHINE_STATUS_BAD_INPUT;
+	if (!options.config.kernel) {
+		cli__error("run: no kernel; give one with --kernel FILE");
+		return MACHINE_STATUS_BAD_INPUT;
+	}
+	if (!options.consoles)
+		options.config.console[0] = "stdio";
+	return run_machine(&options.config);
+}
+
+const struct cli_command cli_run_command = {
+	.name = "run",
+	.summary = "Run a virtual machine in the foreground.",
+	.options = run_table,
+	.run = run_command,
+};
