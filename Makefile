@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The short way in: each target installs what it needs, builds, and does its job. Meson and Ninja
+# do the building; see meson.build.
+
+BUILD ?= build
+CACHE ?= .cache
+KERNEL ?= amd64
+MEMORY ?= 512M
+CPUS ?= 1
+RUN_FLAGS ?=
+
+.PHONY: all run check setup setup-check build build-sanitized guest clean
+
+all: build
+
+# A Debian kernel with a shell on this terminal; Ctrl-A x leaves.
+run: build guest
+	@echo "==> Starting the machine (Ctrl-A x leaves)" >&2
+	@exec $(BUILD)/trivet run --kernel $(CACHE)/vmlinuz-$(KERNEL) --initrd $(CACHE)/initramfs.cpio.gz \
+		--append "console=ttyS0 quiet" --memory $(MEMORY) --cpus $(CPUS) $(RUN_FLAGS)
+
+# All tests; the last line is the summary.
+check: setup-check build guest-all
+	@tools/check.sh $(BUILD) $(CACHE)
+
+build: setup
+	@tools/build.sh $(BUILD)
+
+setup:
+	@tools/setup.sh run
+
+setup-check:
+	@tools/setup.sh run check
+
+guest: setup
+	@tools/guest.sh $(CACHE) $(KERNEL)
+
+guest-all: setup-check
+	@tools/guest.sh $(CACHE) amd64 cloud-amd64 rt-amd64
+
+# A second build with AddressSanitizer and UBSan, in build-sanitized/.
+build-sanitized: setup-check
+	@tools/build.sh $(BUILD)-sanitized -Db_sanitize=address,undefined
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-sanitized

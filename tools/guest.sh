@@ -1,0 +1,55 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Puts Debian's stock kernels (vmlinuz-FLAVOUR) and a small initramfs into the cache directory.
+# usage: guest.sh CACHE FLAVOUR...      FLAVOUR: amd64, cloud-amd64, rt-amd64
+set -eu
+
+cache=$1
+shift
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$cache"
+cache=$(cd "$cache" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT INT TERM
+
+as_root=""
+[ "$(id -u)" = 0 ] || as_root="sudo"
+
+fetch_kernel()
+{
+	flavour=$1
+	[ -f "$cache/vmlinuz-$flavour" ] && return
+	echo "==> Fetching Debian's linux-image-$flavour" >&2
+	package=$(apt-cache depends "linux-image-$flavour" 2>/dev/null | awk '/Depends: linux-image-/ { print $2; exit }')
+	if [ -z "$package" ]; then
+		$as_root apt-get -q update </dev/null >&2
+		package=$(apt-cache depends "linux-image-$flavour" | awk '/Depends: linux-image-/ { print $2; exit }')
+	fi
+	[ -n "$package" ] || { echo "guest.sh: no package linux-image-$flavour; give amd64, cloud-amd64 or rt-amd64" >&2; exit 2; }
+	chmod 755 "$work"
+	(cd "$work" && apt-get -q download -o APT::Sandbox::User=root "$package" </dev/null >&2)
+	dpkg-deb --fsys-tarfile "$work/${package}"_*.deb | tar -x -C "$work" --wildcards './boot/vmlinuz-*'
+	rm -f "$work"/*.deb
+	mv "$work"/boot/vmlinuz-* "$cache/vmlinuz-$flavour.new"
+	mv "$cache/vmlinuz-$flavour.new" "$cache/vmlinuz-$flavour"
+}
+
+make_initramfs()
+{
+	[ "$cache/initramfs.cpio.gz" -nt "$here/guest-init" ] && [ "$cache/initramfs.cpio.gz" -nt /bin/busybox ] && return
+	echo "==> Making the initramfs" >&2
+	root="$work/root"
+	mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp" "$root/root"
+	cp /bin/busybox "$root/bin/busybox"
+	cp "$here/guest-init" "$root/init"
+	chmod 755 "$root/init" "$root/bin/busybox"
+	# --install in the guest makes the other names; the shell is needed for /init itself.
+	ln -s busybox "$root/bin/sh"
+	(cd "$root" && find . | sort | cpio --quiet -o -H newc -R 0:0) | gzip -n -9 >"$cache/initramfs.cpio.gz.new"
+	mv "$cache/initramfs.cpio.gz.new" "$cache/initramfs.cpio.gz"
+}
+
+for flavour in "$@"; do
+	fetch_kernel "$flavour"
+done
+make_initramfs
