@@ -79,7 +79,10 @@ void host__yield(void);
 int host__vcpu_wait(struct vcpu *vcpu);
 /* Ends the wait of a vCPU thread. Callable from any thread. */
 void host__vcpu_wake(struct vcpu *vcpu);
-/* Allocates / frees what the three functions around here need: vcpu->host. 0 or -ENOMEM. */
+/*
+ * Allocates / frees what the functions around here need, vcpu->host, and the pages that user space
+ * maps: vcpu->run, pio_data and coalesced, zeroed, one page each in this order. 0 or -errno.
+ */
 int host__vcpu_init(struct vcpu *vcpu);
 void host__vcpu_destroy(struct vcpu *vcpu);
 /*
@@ -87,6 +90,8 @@ void host__vcpu_destroy(struct vcpu *vcpu);
  * the run loop asks now and then, not per block.
  */
 bool host__signal_pending(struct vcpu *vcpu);
+/* KVM_SET_SIGNAL_MASK: signals blocked during KVM_RUN, a bit each; NULL: those the thread blocks. */
+void host__vcpu_signal_mask(struct vcpu *vcpu, const u64 *mask);
 /* Bracket KVM_RUN: set the run's signal mask and restore it. */
 void host__run_begin(struct vcpu *vcpu);
 void host__run_end(struct vcpu *vcpu);
@@ -145,6 +150,9 @@ static __always_inline void host__cpuid(u32 leaf, u32 subleaf, u32 out[4])
 			 : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
 			 : "a"(leaf), "c"(subleaf));
 }
+
+/* Processors that are online. */
+u32 host__nr_cpus(void);
 
 /* n bytes of the host's randomness. */
 void host__random(void *buf, size_t n);

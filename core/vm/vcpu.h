@@ -177,6 +177,7 @@ struct vcpu {
 	 */
 	u32 in_guest;
 	bool first_run_done;
+	u64 steal_update_tsc; /* host TSC when steal time was last written */
 };
 
 /* Creates a vCPU with id (0 .. 4095) at reset state. 0, -EINVAL, -EEXIST, -ENOMEM. */
@@ -190,6 +191,8 @@ void vcpu__reset(struct vcpu *vcpu, bool init);
  * Sets request bits and makes the vCPU notice soon: leaves its block, ends its halt. Any thread.
  */
 void vcpu__request(struct vcpu *vcpu, u64 requests);
+/* KVM_NMI and the LAPIC: one more NMI. Any thread. */
+void vcpu__nmi(struct vcpu *vcpu);
 /* Sets the bits without waking a halted vCPU. */
 void vcpu__request_quietly(struct vcpu *vcpu, u64 requests);
 

@@ -14,6 +14,7 @@
 
 struct irqchip; /* PIC, IOAPIC, PIT, routing: core/irqchip/irqchip.h */
 struct ioeventfd_table;
+struct msr_filter; /* core/vm/msr_filter.h */
 
 struct vm {
 	const struct engine_ops *engine;
@@ -71,7 +72,9 @@ struct vm {
 	bool manual_dirty_protect; /* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: reading does not clear */
 	struct msr_filter *msr_filter; /* KVM_X86_SET_MSR_FILTER; replaced while all are stopped */
 	u64 hypercall_exits; /* KVM_CAP_EXIT_HYPERCALL: bit per KVM_HC_* that user space does */
-	u64 dirty_log_protect; /* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: KVM_DIRTY_LOG_* flags */
+	bool triple_fault_event; /* KVM_CAP_X86_TRIPLE_FAULT_EVENT */
+	bool exit_on_emulation_error; /* KVM_CAP_EXIT_ON_EMULATION_FAILURE */
+	u32 max_vcpu_id; /* KVM_CAP_MAX_VCPU_ID: IDs below this */
 	u32 refs; /* atomic: descriptors of the VM and of its vCPUs */
 };
 
