@@ -70,10 +70,11 @@ struct insn {
 	const struct opcode_row *row;
 	/*
 	 * The immediate, sign-extended to 64 bit where the encoding says so; a relative branch's
-	 * displacement; a moffs address; a far pointer's offset (its selector stands in imm2).
+	 * displacement; a moffs address (which is disp, too: moffs is a memory operand without base);
+	 * a far pointer's offset (its selector stands in imm2).
 	 */
 	u64 imm;
-	s32 disp;  /* of the memory operand; for RIP-relative ones insn.len is already added */
+	s64 disp;  /* of the memory operand; for RIP-relative ones insn.len is already added */
 	u16 flags; /* INSN_* */
 	u8 len;	   /* bytes, 1 to 15 */
 	u8 opsize; /* operand size in bytes: 1, 2, 4 or 8; vector operations: see the row */
@@ -86,7 +87,7 @@ struct insn {
 	u8 dst;
 	u8 src;
 	u8 base;  /* slot number: 0-15, X86_SLOT_ZERO, X86_SLOT_RIP */
-	u8 index; /* slot number, X86_SLOT_ZERO if none */
+	u8 index; /* slot number, X86_SLOT_ZERO if none; ROW_VSIB: number of a vector register */
 	u8 scale; /* shift count 0-3 */
 	u8 seg;	  /* enum x86_segreg of the memory operand, override applied */
 	u8 modrm; /* the raw byte, 0 if the row has none */
@@ -108,7 +109,7 @@ enum opcode_map { MAP_1BYTE, MAP_0F, MAP_0F38, MAP_0F3A, NR_MAPS };
 static __always_inline u64 insn__effective_address(const struct x86_cpu *cpu,
 						   const struct insn *insn)
 {
-	u64 ea = cpu->slot[insn->base] + (cpu->slot[insn->index] << insn->scale) + (s64)insn->disp;
+	u64 ea = cpu->slot[insn->base] + (cpu->slot[insn->index] << insn->scale) + insn->disp;
 
 	if (likely(insn->adsize == 8))
 		return ea;
