@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Measures Trivet's soft engine beside QEMU TCG, paired in one run: medians and ratios.
+
+usage: bench.py [--trivet build/trivet] [--cache .cache] [--runs N] [ROW...]
+rows: mips boot start memory
+"""
+import argparse
+import os
+import re
+import resource
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+MARK = b"trivet: user space reached"
+
+
+def multiboot(code):
+    """A Multiboot 1 kernel that is nothing but `code`, loaded and entered at 1 MiB."""
+    magic, flags = 0x1BADB002, 0x00010000
+    base = 0x100000
+    header = struct.pack("<8I", magic, flags, -(magic + flags) & 0xFFFFFFFF,
+                         base, base, 0, 0, base + 32)
+    return header + code
+
+
+def exit_code(value):
+    """mov $value,%eax; out %eax,$0xf4; hlt."""
+    return b"\xb8" + struct.pack("<I", value) + b"\xe7\xf4\xf4\xeb\xfd"
+
+
+# Many times over: eight ALU instructions, a load, a store, dec and jnz: 12 instructions a turn.
+LOOP_TURNS = 20_000_000
+LOOP = (b"\xb9" + struct.pack("<I", LOOP_TURNS) + b"\xbf\x00\x00\x20\x00"  # mov ecx; mov edi,2M
+        + b"\x01\xc8"          # add eax,ecx
+        + b"\x31\xd0"          # xor eax,edx
+        + b"\x8d\x50\x07"      # lea edx,[eax+7]
+        + b"\xc1\xe2\x03"      # shl edx,3
+        + b"\x8b\x1f"          # mov ebx,[edi]
+        + b"\x01\xc3"          # add ebx,eax
+        + b"\x89\x1f"          # mov [edi],ebx
+        + b"\x39\xd3"          # cmp ebx,edx
+        + b"\x21\xd8"          # and eax,ebx
+        + b"\x42"              # inc edx
+        + b"\x49"              # dec ecx
+        + b"\x75\xe6"          # jnz
+        + exit_code(0))
+LOOP_INSNS = LOOP_TURNS * 12
+
+
+def run(command, marker=None):
+    """Runs to the end. Returns (wall, cpu, wall to marker) in seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.monotonic()
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL)
+    seen, buffered = None, b""
+    while True:
+        chunk = os.read(process.stdout.fileno(), 65536)
+        if not chunk:
+            break
+        buffered += chunk
+        if marker and seen is None and marker in buffered:
+            seen = time.monotonic() - start
+    process.wait()
+    wall = time.monotonic() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    if marker and seen is None:
+        sys.exit("bench.py: no \"%s\" in the output of %s" % (marker.decode(), " ".join(command)))
+    return wall, cpu, seen
+
+
+class Bench:
+    def __init__(self, args):
+        self.args = args
+        self.directory = tempfile.TemporaryDirectory()
+
+    def kernel(self, name, code):
+        path = os.path.join(self.directory.name, name)
+        with open(path, "wb") as file:
+            file.write(multiboot(code))
+        return path
+
+    def trivet(self, kernel, *more):
+        return [self.args.trivet, "run", "--engine", "soft", "--kernel", kernel, *more]
+
+    def qemu(self, kernel, *more):
+        return ["qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-display", "none",
+                "-no-reboot", "-serial", "stdio", "-kernel", kernel, *more]
+
+    def boot_pair(self):
+        kernel = os.path.join(self.args.cache, "vmlinuz-" + self.args.flavour)
+        initrd = os.path.join(self.args.cache, "initramfs.cpio.gz")
+        append = "console=ttyS0 quiet guest.run=true"
+        return (self.trivet(kernel, "--initrd", initrd, "--append", append, "--memory", "512M"),
+                self.qemu(kernel, "-initrd", initrd, "-append", append, "-m", "512", "-cpu", "max"))
+
+    def row_mips(self):
+        path = self.kernel("loop", LOOP)
+        idle = self.kernel("idle", exit_code(0))
+        ours, theirs = [], []
+        debug = ["--device", "debug-exit", "--console", "none"]
+        qemu_debug = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-cpu", "max"]
+        for _ in range(self.args.runs):
+            ours.append(run(self.trivet(path, *debug))[1] - run(self.trivet(idle, *debug))[1])
+            theirs.append(run(self.qemu(path, *qemu_debug))[1] - run(self.qemu(idle, *qemu_debug))[1])
+        a, b = statistics.median(ours), statistics.median(theirs)
+        print("mips    trivet %.0f M insns/s, QEMU TCG %.0f M insns/s, ratio %.2f"
+              % (LOOP_INSNS / a / 1e6, LOOP_INSNS / b / 1e6, a / b))
+
+    def row_boot(self):
+        ours, theirs = self.boot_pair()
+        a = [run(ours, MARK)]
+        b = [run(theirs, MARK)]
+        for _ in range(self.args.runs - 1):
+            a.append(run(ours, MARK))
+            b.append(run(theirs, MARK))
+        for name, column in (("cpu", 1), ("wall to user space", 2)):
+            x = statistics.median(r[column] for r in a)
+            y = statistics.median(r[column] for r in b)
+            print("boot    %s: trivet %.2f s, QEMU TCG %.2f s, ratio %.2f" % (name, x, y, x / y))
+
+    def row_start(self):
+        path = self.kernel("exit", exit_code(0))
+        ours, theirs = [], []
+        for _ in range(max(self.args.runs, 11)):
+            ours.append(run(self.trivet(path, "--device", "debug-exit", "--console", "none"))[0])
+            theirs.append(run(self.qemu(path, "-device", "isa-debug-exit,iobase=0xf4,iosize=4"))[0])
+        a, b = statistics.median(ours), statistics.median(theirs)
+        print("start   process start to end of a guest that exits at once: trivet %.1f ms, "
+              "QEMU TCG %.1f ms, ratio %.3f" % (a * 1e3, b * 1e3, a / b))
+
+    def resident(self, command, guest_name):
+        """Resident KiB beyond guest memory, at the guest's shell prompt."""
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL)
+        buffered = b""
+        while b"# " not in buffered:
+            chunk = os.read(process.stdout.fileno(), 65536)
+            if not chunk:
+                sys.exit("bench.py: the guest ended before its prompt")
+            buffered += chunk
+        time.sleep(1)
+        total = guest = 0
+        with open("/proc/%d/smaps" % process.pid) as file:
+            name, size = "", 0
+            for line in file:
+                match = re.match(r"^[0-9a-f]+-([0-9a-f]+) \S+ \S+ \S+ \S+\s*(.*)$", line)
+                if match:
+                    low, high = line.split()[0].split("-")
+                    name, size = match.group(2), int(high, 16) - int(low, 16)
+                elif line.startswith("Rss:"):
+                    rss = int(line.split()[1])
+                    total += rss
+                    if guest_name(name, size):
+                        guest += rss
+        process.kill()
+        process.wait()
+        return total - guest
+
+    def row_memory(self):
+        size = 512 << 20
+        ours, theirs = self.boot_pair()
+        ours = [x.replace(" guest.run=true", "") for x in ours]
+        theirs = [x.replace(" guest.run=true", "") for x in theirs]
+        a = self.resident(ours, lambda name, length: length == size)
+        b = self.resident(theirs, lambda name, length: length == size)
+        print("memory  resident beyond guest memory at the prompt: trivet %.1f MiB, QEMU TCG %.1f MiB"
+              % (a / 1024, b / 1024))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--trivet", default="build/trivet")
+    parser.add_argument("--cache", default=".cache")
+    parser.add_argument("--flavour", default="amd64")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("rows", nargs="*", default=[])
+    args = parser.parse_args()
+    bench = Bench(args)
+    for row in args.rows or ["mips", "start", "boot", "memory"]:
+        getattr(bench, "row_" + row)()
+
+
+if __name__ == "__main__":
+    main()
