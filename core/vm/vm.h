@@ -40,6 +40,7 @@ struct vm {
 
 	/* Capabilities that user space switched on (KVM_ENABLE_CAP), and VM-wide values. */
 	bool x2apic_32bit_ids;
+	bool x2apic_no_broadcast_quirk; /* KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK */
 	bool exception_payload;
 	bool user_space_msr;
 	u32 user_space_msr_mask;
@@ -58,15 +59,12 @@ struct vm {
 	u64 tsc_offset;	     /* guest TSC = host TSC + this, the same on all vCPUs by default */
 	/*
 	 * kvmclock: the moment from which all vCPUs count, in kvmclock ns and in the host's TSC, and
-	 * the clock_offset_ns it was taken with. The last TSC write from outside. By clock_lock.
+	 * the clock_offset_ns it was taken with. By clock_lock.
 	 */
 	bool clock_base_valid;
 	s64 clock_base_offset_ns;
 	u64 clock_base_ns;
 	u64 clock_base_tsc;
-	bool tsc_written;
-	u64 tsc_last_write;
-	u64 tsc_last_write_ns;
 	u64 wall_clock_gpa;
 	u64 dirty_ring_pages; /* 0: bitmap */
 	bool manual_dirty_protect; /* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: reading does not clear */
@@ -100,9 +98,12 @@ void vm__request_all(struct vm *vm, u64 requests);
 
 struct vcpu *vm__vcpu_by_id(struct vm *vm, u32 id);
 
+/* What the guest's kvmclock shows now. */
 static inline u64 vm__kvmclock_ns(struct vm *vm)
 {
-	return host__monotonic_ns() + __atomic_load_n(&vm->clock_offset_ns, __ATOMIC_RELAXED);
+	u64 tsc;
+
+	return clock__now_ns(vm, &tsc);
 }
 
 #endif

@@ -32,6 +32,7 @@ struct x86_msrs {
 	u64 kvm_wall_clock;
 	u64 kvm_system_time;
 	u64 kvm_steal_time;
+	u64 kvm_pv_eoi;
 	u64 kvm_async_pf_en;
 	u64 kvm_async_pf_int;
 	u64 kvm_poll_control;
@@ -46,7 +47,6 @@ struct x86_msrs {
 	bool steal_preempted; /* the guest's steal time page says that this vCPU does not run */
 	u64 feature_control;
 	u64 ls_cfg;
-	u64 apic_base; /* MSR 1BH while there is no local APIC in here */
 };
 
 /*
@@ -81,8 +81,8 @@ int x86__set_xcr0(struct vcpu *vcpu, u64 value);
 u64 x86__guest_tsc(struct vcpu *vcpu);
 /*
  * Writes the TSC from outside (KVM_SET_MSRS; value 0 at creation). Values that are 0, or within a
- * second of what the last write would have become, mean "the same as the others": the vCPU then
- * takes the machine's offset exactly.
+ * second of what the others have by now, mean "the same as the others": the vCPU then takes the
+ * machine's offset exactly.
  */
 void tsc__synchronize(struct vcpu *vcpu, u64 value);
 /* WRMSR TSC and WRMSR TSC_ADJUST of the guest. */

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where CPUID reports each feature that instructions or registers depend on (APM vol. 3 app. E). */
+#include "core/x86/cpuid.h"
+
+enum { EAX, EBX, ECX, EDX };
+
+#define L1_ECX(n) { 1, 0, ECX, n }
+#define L1_EDX(n) { 1, 0, EDX, n }
+#define L7_EBX(n) { 7, 0, EBX, n }
+#define L7_ECX(n) { 7, 0, ECX, n }
+#define L7_EDX(n) { 7, 0, EDX, n }
+#define XSAVE_EAX(n) { 0xd, 1, EAX, n }
+#define EXT_ECX(n) { 0x80000001, 0, ECX, n }
+#define EXT_EDX(n) { 0x80000001, 0, EDX, n }
+#define EXT8_EBX(n) { 0x80000008, 0, EBX, n }
+
+const struct x86_feature_bit x86_feature_bits[NR_FEATURES] = {
+	[FEAT_FPU] = L1_EDX(0),
+	[FEAT_TSC] = L1_EDX(4),
+	[FEAT_MSR] = L1_EDX(5),
+	[FEAT_CX8] = L1_EDX(8),
+	[FEAT_SEP] = L1_EDX(11),
+	[FEAT_CMOV] = L1_EDX(15),
+	[FEAT_CLFLUSH] = L1_EDX(19),
+	[FEAT_MMX] = L1_EDX(23),
+	[FEAT_FXSR] = L1_EDX(24),
+	[FEAT_SSE] = L1_EDX(25),
+	[FEAT_SSE2] = L1_EDX(26),
+
+	[FEAT_SSE3] = L1_ECX(0),
+	[FEAT_PCLMUL] = L1_ECX(1),
+	[FEAT_MONITOR] = L1_ECX(3),
+	[FEAT_VMX] = L1_ECX(5),
+	[FEAT_SSSE3] = L1_ECX(9),
+	[FEAT_FMA] = L1_ECX(12),
+	[FEAT_CX16] = L1_ECX(13),
+	[FEAT_PCID] = L1_ECX(17),
+	[FEAT_SSE41] = L1_ECX(19),
+	[FEAT_SSE42] = L1_ECX(20),
+	[FEAT_X2APIC] = L1_ECX(21),
+	[FEAT_MOVBE] = L1_ECX(22),
+	[FEAT_POPCNT] = L1_ECX(23),
+	[FEAT_TSC_DEADLINE] = L1_ECX(24),
+	[FEAT_AES] = L1_ECX(25),
+	[FEAT_XSAVE] = L1_ECX(26),
+	[FEAT_AVX] = L1_ECX(28),
+	[FEAT_F16C] = L1_ECX(29),
+	[FEAT_RDRAND] = L1_ECX(30),
+
+	[FEAT_FSGSBASE] = L7_EBX(0),
+	[FEAT_TSC_ADJUST] = L7_EBX(1),
+	[FEAT_BMI1] = L7_EBX(3),
+	[FEAT_AVX2] = L7_EBX(5),
+	[FEAT_SMEP] = L7_EBX(7),
+	[FEAT_BMI2] = L7_EBX(8),
+	[FEAT_ERMS] = L7_EBX(9),
+	[FEAT_INVPCID] = L7_EBX(10),
+	[FEAT_RDSEED] = L7_EBX(18),
+	[FEAT_ADX] = L7_EBX(19),
+	[FEAT_SMAP] = L7_EBX(20),
+	[FEAT_CLFLUSHOPT] = L7_EBX(23),
+	[FEAT_CLWB] = L7_EBX(24),
+	[FEAT_SHA] = L7_EBX(29),
+	[FEAT_UMIP] = L7_ECX(2),
+	[FEAT_PKU] = L7_ECX(3),
+	[FEAT_VAES] = L7_ECX(9),
+	[FEAT_VPCLMUL] = L7_ECX(10),
+	[FEAT_LA57] = L7_ECX(16),
+	[FEAT_RDPID] = L7_ECX(22),
+	[FEAT_FSRM] = L7_EDX(4),
+
+	[FEAT_XSAVEOPT] = XSAVE_EAX(0),
+	[FEAT_XSAVEC] = XSAVE_EAX(1),
+	[FEAT_XGETBV1] = XSAVE_EAX(2),
+	[FEAT_XSAVES] = XSAVE_EAX(3),
+
+	[FEAT_LAHF_LM] = EXT_ECX(0),
+	[FEAT_SVM] = EXT_ECX(2),
+	[FEAT_CR8_LEGACY] = EXT_ECX(4),
+	[FEAT_ABM] = EXT_ECX(5),
+	[FEAT_SSE4A] = EXT_ECX(6),
+	[FEAT_MISALIGNSSE] = EXT_ECX(7),
+	[FEAT_3DNOWPREFETCH] = EXT_ECX(8),
+	[FEAT_SYSCALL] = EXT_EDX(11),
+	[FEAT_NX] = EXT_EDX(20),
+	[FEAT_MMXEXT] = EXT_EDX(22),
+	[FEAT_FFXSR] = EXT_EDX(25),
+	[FEAT_PDPE1GB] = EXT_EDX(26),
+	[FEAT_RDTSCP] = EXT_EDX(27),
+	[FEAT_LM] = EXT_EDX(29),
+	[FEAT_CLZERO] = EXT8_EBX(0),
+	[FEAT_XSAVEERPTR] = EXT8_EBX(2),
+	[FEAT_WBNOINVD] = EXT8_EBX(9),
+};
