@@ -21,6 +21,7 @@ struct lapic;
 int irqchip__create(struct vm *vm);
 /* KVM_CAP_SPLIT_IRQCHIP with that many routing entries reserved for the user-space IOAPIC. */
 int irqchip__create_split(struct vm *vm, u32 reserved);
+/* Stops its timers and irqfds. Before the vCPUs go: timers deliver to them. */
 void irqchip__destroy(struct vm *vm);
 /* KVM_GET_IRQCHIP / KVM_SET_IRQCHIP. */
 int irqchip__get(struct vm *vm, struct kvm_irqchip *chip);
@@ -78,7 +79,9 @@ bool lapic__take_init(struct vcpu *vcpu);
 bool lapic__take_sipi(struct vcpu *vcpu, u8 *vector);
 
 u64 lapic__get_base(struct vcpu *vcpu);		  /* MSR 1BH */
-int lapic__set_base(struct vcpu *vcpu, u64 value); /* 0, or 1: #GP */
+int lapic__set_base(struct vcpu *vcpu, u64 value); /* guest's WRMSR: 0, or 1: #GP */
+/* KVM_SET_SREGS, KVM_SET_MSRS: any mode may follow any other. 0, or 1: invalid. */
+int lapic__set_base_host(struct vcpu *vcpu, u64 value);
 u64 lapic__get_tpr(struct vcpu *vcpu);		  /* CR8: bits 3:0 */
 void lapic__set_tpr(struct vcpu *vcpu, u64 cr8);
 /* x2APIC MSRs 800H-8FFH. 0, or 1: #GP. */
@@ -89,6 +92,7 @@ u64 lapic__get_deadline(struct vcpu *vcpu);
 void lapic__set_deadline(struct vcpu *vcpu, u64 tsc);
 /* PV EOI (MSR 4b564d04): 0, or 1: #GP. */
 int lapic__set_pv_eoi(struct vcpu *vcpu, u64 value);
+u64 lapic__get_pv_eoi(struct vcpu *vcpu);
 /* Before entering guest code: sync PV EOI and the like. Owner thread. */
 void lapic__before_entry(struct vcpu *vcpu);
 

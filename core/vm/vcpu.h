@@ -146,6 +146,7 @@ struct vcpu {
 	struct x86_cpuid cpuid;
 
 	struct lapic *lapic; /* NULL without an in-kernel irqchip */
+	u64 apic_base;	     /* MSR 1BH, by lapic__get_base() and lapic__set_base() */
 	struct kvm_run *run;
 	u8 *pio_data; /* one page behind run, KVM_PIO_PAGE_OFFSET */
 	struct kvm_coalesced_mmio_ring *coalesced;
