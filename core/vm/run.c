@@ -159,8 +159,11 @@ static int run_loop(struct vcpu *vcpu)
 	do {
 		if (run__wants_injection(vcpu) && run__ready_for_injection(vcpu))
 			return exit_to_user(vcpu, KVM_EXIT_IRQ_WINDOW_OPEN);
-		if (host__signal_pending(vcpu))
+		if (host__signal_pending(vcpu)) {
+			/* Between two instructions: nothing translated is still to be used. */
+			clock__set_preempted(vcpu);
 			return interrupted(vcpu);
+		}
 		if (mp_state(vcpu) == KVM_MP_STATE_RUNNABLE)
 			r = run_guest(vcpu);
 		else

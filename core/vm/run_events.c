@@ -84,8 +84,10 @@ int run__requests(struct vcpu *vcpu)
 	flush(vcpu, requests);
 	if (requests & REQ_UNHALT)
 		vcpu->pv_unhalted = true;
-	if (requests & (REQ_CLOCK_UPDATE | REQ_PVCLOCK_STOPPED))
+	if (requests & REQ_CLOCK_UPDATE)
 		clock__update_system_time(vcpu);
+	if (requests & REQ_PVCLOCK_STOPPED)
+		clock__set_guest_stopped(vcpu);
 	if (requests & REQ_STEAL_UPDATE)
 		clock__update_steal_time(vcpu);
 	if (requests & REQ_NMI)

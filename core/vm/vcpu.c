@@ -132,7 +132,7 @@ int vcpu__create(struct vm *vm, u32 id, struct vcpu **out)
 	vcpu->id = id;
 	vcpu->index = vm->nr_vcpus;
 	vcpu->external_vector = -1;
-	vcpu->msrs.tsc_offset = vm->tsc_offset;
+	cpuid__init(vcpu);
 	host__mutex_init(&vcpu->mutex);
 	rc = host__vcpu_init(vcpu);
 	if (rc)
