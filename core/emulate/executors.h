@@ -44,9 +44,6 @@ FORMS(inc);
 FORMS(dec);
 FORMS(not);
 FORMS(neg);
-/* RR, RM of 4, 8 bytes. */
-FORMS(adcx);
-FORMS(adox);
 
 /* shift.c: count in imm, masked by the executor (D0, D1: imm is 1): RI, MI. */
 FORMS(rol);
@@ -113,6 +110,9 @@ FORMS(rorx); /* count in imm */
 FORMS(sarx);
 FORMS(shlx);
 FORMS(shrx);
+/* dst, src: RR, RM of 4, 8 bytes. */
+FORMS(adcx);
+FORMS(adox);
 
 /* move.c */
 FORMS(mov);	  /* all five forms; MR also for MOVNTI */
