@@ -35,6 +35,12 @@ static __always_inline enum exec_result segment__linear(struct vcpu *vcpu, struc
 	return segment__linear_slow(vcpu, seg, ea, size, write, linear);
 }
 
+/*
+ * Whether size bytes (1 or more) at offset ea, which is below 4 GiB, lie within the limit of a
+ * segment, expand-down ones included. Looks at nothing but the limit.
+ */
+bool segment__in_limit(const struct x86_segment *segment, u64 ea, unsigned size);
+
 /* Recomputes seg->flat. Call after any field of a segment register was written. */
 void x86__segment_changed(struct x86_cpu *cpu, enum x86_segreg seg);
 

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Several stack items pushed or popped as one: what calls, gates, interrupts and returns need. */
+#include "core/emulate/frame.h"
+
+/* The linear address of `bytes` bytes at sp, within the limit of the stack to push on. */
+static enum exec_result stack_linear(struct vcpu *vcpu, const struct frame_stack *stack, u64 sp,
+				     unsigned bytes, u64 *linear)
+{
+	const struct x86_segment *ss = stack->ss;
+	bool usable;
+
+	if (stack->size == 8) {
+		*linear = sp;
+		return EXEC_NEXT;
+	}
+	usable = x86__is_real_like(&vcpu->cpu) || (ss->present && !ss->unusable);
+	if (!usable || !segment__in_limit(ss, sp, bytes))
+		return x86__raise_error(vcpu, X86_SS_FAULT, stack->error);
+	*linear = (u32)(ss->base + sp);
+	return EXEC_NEXT;
+}
+
+/* Whether pushing so many bytes stays in one piece: the pointer does not wrap on the way. */
+static bool is_contiguous(const struct frame_stack *stack, unsigned bytes)
+{
+	u64 sp = stack->sp & frame__mask(stack->size);
+
+	return stack->size == 8 || !sp || sp >= bytes;
+}
+
+enum exec_result frame__probe(struct vcpu *vcpu, const struct frame_stack *stack, unsigned bytes)
+{
+	u64 mask = frame__mask(stack->size), sp = stack->sp, linear = 0;
+	unsigned step = is_contiguous(stack, bytes) ? bytes : 2;
+
+	for (unsigned done = 0; done < bytes; done += step) {
+		enum exec_result r;
+
+		sp = (sp - step) & mask;
+		r = stack_linear(vcpu, stack, sp, step, &linear);
+		if (r == EXEC_NEXT)
+			r = access__probe_write(vcpu, linear, step, stack->how);
+		if (r != EXEC_NEXT)
+			return r;
+	}
+	return EXEC_NEXT;
+}
+
+static enum exec_result push_wrapped(struct vcpu *vcpu, struct frame_stack *stack, const u64 *item,
+				     unsigned count, unsigned width)
+{
+	u64 mask = frame__mask(stack->size), sp = stack->sp, linear;
+	enum exec_result r = frame__probe(vcpu, stack, count * width);
+
+	for (unsigned i = 0; i < count && r == EXEC_NEXT; i++) {
+		sp = (sp - width) & mask;
+		r = stack_linear(vcpu, stack, sp, width, &linear);
+		if (r == EXEC_NEXT)
+			r = access__write(vcpu, linear, &item[i], width, stack->how);
+	}
+	if (r == EXEC_NEXT)
+		stack->sp = sp;
+	return r;
+}
+
+enum exec_result frame__push(struct vcpu *vcpu, struct frame_stack *stack, const u64 *item,
+			     unsigned count, unsigned width)
+{
+	u8 buf[FRAME_MAX_ITEMS * 8];
+	unsigned bytes = count * width;
+	u64 sp = (stack->sp - bytes) & frame__mask(stack->size), linear;
+	enum exec_result r;
+
+	if (unlikely(!is_contiguous(stack, bytes)))
+		return push_wrapped(vcpu, stack, item, count, width);
+	for (unsigned i = 0; i < count; i++) {
+		u8 *to = buf + bytes - (i + 1) * width;
+
+		if (width == 8)
+			*(u64 *)to = item[i];
+		else if (width == 4)
+			*(u32 *)to = item[i];
+		else
+			*(u16 *)to = item[i];
+	}
+	r = stack_linear(vcpu, stack, sp, bytes, &linear);
+	if (r == EXEC_NEXT)
+		r = access__write(vcpu, linear, buf, bytes, stack->how);
+	if (r == EXEC_NEXT)
+		stack->sp = sp;
+	return r;
+}
+
+static u64 load_item(const u8 *from, unsigned width)
+{
+	return width == 8 ? *(const u64 *)from : width == 4 ? *(const u32 *)from : *(const u16 *)from;
+}
+
+enum exec_result frame__peek(struct vcpu *vcpu, u64 offset, u64 *item, unsigned count,
+			     unsigned width)
+{
+	struct x86_cpu *cpu = &vcpu->cpu;
+	u64 mask = frame__mask(frame__stack_size(cpu)), linear;
+	u64 sp = (cpu->gpr[X86_RSP] + offset) & mask;
+	unsigned bytes = count * width;
+	u8 buf[FRAME_MAX_ITEMS * 8];
+	enum exec_result r;
+
+	/* One read where the pointer does not wrap, else item by item. */
+	if (likely(mask - sp >= bytes - 1)) {
+		r = segment__linear(vcpu, cpu, X86_SS, sp, bytes, false, &linear);
+		if (r == EXEC_NEXT)
+			r = access__read(vcpu, linear, buf, bytes, ACCESS_STACK);
+		for (unsigned i = 0; i < count && r == EXEC_NEXT; i++)
+			item[i] = load_item(buf + i * width, width);
+		return r;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		u64 at = (sp + i * width) & mask;
+
+		r = segment__linear(vcpu, cpu, X86_SS, at, width, false, &linear);
+		if (r == EXEC_NEXT)
+			r = access__read(vcpu, linear, buf, width, ACCESS_STACK);
+		if (r != EXEC_NEXT)
+			return r;
+		item[i] = load_item(buf, width);
+	}
+	return EXEC_NEXT;
+}
