@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Ownership of the thread's vector registers, and running an instruction on guest state in them. */
+#include "core/emulate/vector.h"
+#include "core/vm/vcpu.h"
+#include "engines/soft/vector.h"
+#include "engines/soft/vector_stub.h"
+
+#define XSAVE_BYTES 4096
+
+/* What the host has; set up once. */
+static struct {
+	bool xsave;
+	bool avx;
+	u64 mask; /* components that guests can have: x87, SSE, AVX */
+	u32 mxcsr_mask;
+} host;
+
+/* The vCPU loaded on this thread. */
+static __thread struct vcpu *current;
+
+static struct xsave_image *image_of(struct vcpu *vcpu)
+{
+	return (struct xsave_image *)vcpu->xsave;
+}
+
+/* ---- registers ---- */
+
+static void load_registers(const struct xsave_image *image)
+{
+	if (host.xsave)
+		__asm__ volatile("xrstor64 %0" : : "m"(*image), "a"((u32)host.mask), "d"(0));
+	else
+		__asm__ volatile("fxrstor64 %0" : : "m"(*image));
+}
+
+static void store_registers(struct xsave_image *image)
+{
+	if (host.xsave) {
+		__asm__ volatile("xsave64 %0" : "+m"(*image) : "a"((u32)host.mask), "d"(0));
+	} else {
+		__asm__ volatile("fxsave64 %0" : "+m"(*image));
+		image->xstate_bv = host.mask;
+	}
+}
+
+/* Control words as libc expects them, and nothing on the x87 stack. */
+static void give_to_host(const struct soft_vectors *v)
+{
+	if (host.avx)
+		__asm__ volatile("vzeroupper");
+	__asm__ volatile("fninit\n\t"
+			 "fldcw %0\n\t"
+			 "ldmxcsr %1"
+			 :
+			 : "m"(v->host_fcw), "m"(v->host_mxcsr));
+}
+
+/* ---- the image ---- */
+
+static void init_component(struct xsave_image *image, u64 component)
+{
+	if (component == XSTATE_X87) {
+		memset(image, 0, offsetof(struct xsave_image, mxcsr));
+		image->fcw = FCW_INIT;
+		image->fcs = 0;
+		image->fds = 0;
+		memset(image->st, 0, sizeof(image->st));
+	} else if (component == XSTATE_SSE) {
+		memset(image->xmm, 0, sizeof(image->xmm));
+	} else {
+		memset(image->ymm_high, 0, sizeof(image->ymm_high));
+	}
+}
+
+/* XRSTOR faults on a header or an MXCSR that isn't right. */
+static void make_loadable(struct xsave_image *image)
+{
+	image->xstate_bv &= host.mask;
+	image->xcomp_bv = 0;
+	memset(image->reserved3, 0, sizeof(image->reserved3));
+	image->mxcsr &= host.mxcsr_mask;
+	image->mxcsr_mask = host.mxcsr_mask;
+}
+
+static void save_state(struct vcpu *vcpu, const struct soft_vectors *v)
+{
+	struct xsave_image *image = image_of(vcpu);
+
+	if (v->live)
+		store_registers(image);
+	image->fop = v->fop;
+	image->fip = v->fip;
+	image->fdp = v->fdp;
+	image->fcs = v->fcs;
+	image->fds = v->fds;
+}
+
+static void make_live(struct vcpu *vcpu, struct soft_vectors *v)
+{
+	make_loadable(image_of(vcpu));
+	load_registers(image_of(vcpu));
+	v->live = true;
+}
+
+void soft__vector_save(struct vcpu *vcpu)
+{
+	save_state(vcpu, soft__vectors(vcpu));
+}
+
+void soft__vector_changed(struct vcpu *vcpu)
+{
+	struct soft_vectors *v = soft__vectors(vcpu);
+	struct xsave_image *image = image_of(vcpu);
+	u64 component;
+
+	make_loadable(image);
+	for (component = 1; component <= XSTATE_AVX; component <<= 1)
+		if (!(image->xstate_bv & component))
+			init_component(image, component);
+	v->fop = image->fop;
+	v->fip = image->fip;
+	v->fdp = image->fdp;
+	v->fcs = image->fcs;
+	v->fds = image->fds;
+	if (v->live) {
+		v->live = false;
+		give_to_host(v);
+	}
+}
+
+static void park(struct vcpu *vcpu)
+{
+	struct soft_vectors *v = soft__vectors(vcpu);
+
+	if (!v->live)
+		return;
+	save_state(vcpu, v);
+	v->live = false;
+	give_to_host(v);
+}
+
+void soft__park_vectors(void)
+{
+	if (current)
+		park(current);
+}
+
+void soft__vectors_load(struct vcpu *vcpu)
+{
+	struct soft_vectors *v = soft__vectors(vcpu);
+
+	__asm__ volatile("stmxcsr %0\n\t"
+			 "fnstcw %1"
+			 : "=m"(v->host_mxcsr), "=m"(v->host_fcw));
+	current = vcpu;
+}
+
+void soft__vectors_put(struct vcpu *vcpu)
+{
+	park(vcpu);
+	current = NULL;
+}
+
+/* ---- execution ---- */
+
+static void track_x87(struct vcpu *vcpu, struct soft_vectors *v, const struct insn *insn)
+{
+	const struct x86_cpu *cpu = &vcpu->cpu;
+
+	v->fop = (insn->opcode & 7) << 8 | insn->modrm;
+	v->fip = cpu->rip;
+	v->fcs = cpu->seg[X86_CS].selector;
+	if (insn->flags & INSN_MEM) {
+		v->fdp = insn__effective_address(cpu, insn);
+		v->fds = cpu->seg[insn->seg].selector;
+	}
+}
+
+static void forget_x87(struct soft_vectors *v)
+{
+	v->fop = 0;
+	v->fip = 0;
+	v->fdp = 0;
+	v->fcs = 0;
+	v->fds = 0;
+}
+
+static __always_inline u32 enter_stub(struct vcpu *vcpu, struct soft_vectors *v,
+				      const struct insn *insn, struct vector_call *call, u32 stub)
+{
+	u32 vector;
+
+	if (unlikely(!v->live))
+		make_live(vcpu, v);
+	if (likely(!(stub & STUB_FULL))) {
+		vector = stub__call_plain(call->mem, stub__address(stub));
+	} else {
+		if (insn->row->reads)
+			call->arith = (call->arith & RFLAGS_ARITH) | RFLAGS_FIXED | RFLAGS_IF;
+		else
+			call->arith = 0;
+		vector = stub__call_full(call, stub__address(stub));
+	}
+	if ((stub & (STUB_X87 | STUB_INIT)) && !vector) {
+		if (stub & STUB_X87)
+			track_x87(vcpu, v, insn);
+		else
+			forget_x87(v);
+	}
+	return vector;
+}
+
+/* No stub is left: one is filled, used under its lock and given back. */
+static __attribute__((noinline)) u32 enter_spare_stub(struct vcpu *vcpu, struct soft_vectors *v,
+						      const struct insn *insn,
+						      struct vector_call *call)
+{
+	u32 stub = stub__lock_spare(insn), vector;
+
+	vector = enter_stub(vcpu, v, insn, call, stub);
+	stub__unlock_spare();
+	return vector;
+}
+
+/* The thread has not loaded this vCPU (completion of an instruction outside of KVM_RUN). */
+static __attribute__((noinline)) enum exec_result
+exec_unloaded(struct vcpu *vcpu, struct insn *insn, struct vector_call *call)
+{
+	struct vcpu *before = current;
+	enum exec_result r;
+
+	soft__park_vectors();
+	soft__vectors_load(vcpu);
+	r = soft__vector_exec(vcpu, insn, call);
+	soft__vectors_put(vcpu);
+	current = before;
+	return r;
+}
+
+enum exec_result soft__vector_exec(struct vcpu *vcpu, struct insn *insn, struct vector_call *call)
+{
+	struct soft_vectors *v = soft__vectors(vcpu);
+	u32 vector;
+
+	if (unlikely(!v->live && current != vcpu))
+		return exec_unloaded(vcpu, insn, call);
+	if (unlikely(!insn->engine))
+		insn->engine = stub__find(insn);
+	if (likely(insn->engine))
+		vector = enter_stub(vcpu, v, insn, call, insn->engine);
+	else
+		vector = enter_spare_stub(vcpu, v, insn, call);
+	if (likely(!vector))
+		return EXEC_NEXT;
+	call->exception = vector;
+	return EXEC_FAULT;
+}
+
+/* ---- set-up ---- */
+
+static u64 host_xcr0(void)
+{
+	u32 lo, hi;
+
+	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+	return lo | (u64)hi << 32;
+}
+
+static void look_at_host(void)
+{
+	struct xsave_image image __attribute__((aligned(64)));
+	u32 regs[4];
+
+	host__cpuid(1, 0, regs);
+	host.xsave = regs[2] & 1u << 27; /* OSXSAVE */
+	host.mask = XSTATE_X87 | XSTATE_SSE;
+	if (host.xsave)
+		host.mask = host_xcr0() & XSTATE_ALL;
+	host.avx = host.mask & XSTATE_AVX;
+	memset(&image, 0, sizeof(image));
+	__asm__ volatile("fxsave64 %0" : "+m"(image));
+	host.mxcsr_mask = image.mxcsr_mask ? image.mxcsr_mask : 0xffbf;
+}
+
+int soft__vectors_setup(const char **why)
+{
+	int error;
+
+	look_at_host();
+	error = stub__setup(why);
+	if (error)
+		return error;
+	error = stub_fault__setup(why);
+	if (error)
+		stub__teardown();
+	return error;
+}
+
+void soft__vectors_teardown(void)
+{
+	stub_fault__teardown();
+	stub__teardown();
+}
+
+int soft__vectors_create(struct vcpu *vcpu)
+{
+	vcpu->xsave = host__alloc(XSAVE_BYTES);
+	if (!vcpu->xsave)
+		return -ENOMEM;
+	image_of(vcpu)->mxcsr = MXCSR_INIT;
+	soft__vector_changed(vcpu);
+	return 0;
+}
+
+void soft__vectors_destroy(struct vcpu *vcpu)
+{
+	host__free(vcpu->xsave);
+	vcpu->xsave = NULL;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Guest vector and x87 state in host registers, and execution of such instructions as they are.
+ *
+ * Between soft__vectors_load() and soft__vectors_put() the thread's vector registers may hold the
+ * guest's state ("live"). Core and engine are compiled for general registers only, so it stays
+ * there from one vector instruction to the next. Whatever calls into code compiled otherwise
+ * (libc) calls soft__park_vectors() first: it writes live state to vcpu->xsave and gives the
+ * thread the host's control words. The next vector instruction loads it again.
+ *
+ * Signal handlers that interrupt the thread must not park: the kernel has saved the registers of
+ * the interrupted code already. SIGFPE and SIGILL must not be blocked while guest code runs.
+ */
+#ifndef ENGINES_SOFT_VECTOR_H
+#define ENGINES_SOFT_VECTOR_H
+
+#include "core/engine.h"
+#include "core/host.h"
+
+struct soft_vectors {
+	bool live; /* the state is in this thread's registers; vcpu->xsave may be old */
+	/*
+	 * What FNSTENV shows of the last x87 instruction that is no control instruction. The host's
+	 * registers hold addresses of stubs and host pointers instead.
+	 */
+	u16 fop;
+	u16 fcs;
+	u16 fds;
+	u64 fip;
+	u64 fdp;
+	/* The host's control words, while loaded. */
+	u32 host_mxcsr;
+	u16 host_fcw;
+};
+
+/* Embedded in struct soft_vcpu. */
+struct soft_vectors *soft__vectors(struct vcpu *vcpu);
+
+/* Once per process: the stub area and the signal handlers. 0, or -errno and the reason in *why. */
+int soft__vectors_setup(const char **why);
+void soft__vectors_teardown(void);
+
+/* Allocates vcpu->xsave, in its initial state. 0 or -ENOMEM. */
+int soft__vectors_create(struct vcpu *vcpu);
+void soft__vectors_destroy(struct vcpu *vcpu);
+
+/* engine_ops.vcpu_load and vcpu_put. */
+void soft__vectors_load(struct vcpu *vcpu);
+void soft__vectors_put(struct vcpu *vcpu);
+
+/* Takes live guest state out of the calling thread's registers. Cheap when there is none. */
+void soft__park_vectors(void);
+
+/* engine_ops.vector_exec, vector_save, vector_changed. */
+enum exec_result soft__vector_exec(struct vcpu *vcpu, struct insn *insn, struct vector_call *call);
+void soft__vector_save(struct vcpu *vcpu);
+void soft__vector_changed(struct vcpu *vcpu);
+
+#endif
