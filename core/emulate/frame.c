@@ -9,10 +9,9 @@ static enum exec_result stack_linear(struct vcpu *vcpu, const struct frame_stack
 	const struct x86_segment *ss = stack->ss;
 	bool usable;
 
-	if (stack->size == 8) {
-		*linear = sp;
+	*linear = sp;
+	if (stack->size == 8)
 		return EXEC_NEXT;
-	}
 	usable = x86__is_real_like(&vcpu->cpu) || (ss->present && !ss->unusable);
 	if (!usable || !segment__in_limit(ss, sp, bytes))
 		return x86__raise_error(vcpu, X86_SS_FAULT, stack->error);
@@ -30,7 +29,7 @@ static bool is_contiguous(const struct frame_stack *stack, unsigned bytes)
 
 enum exec_result frame__probe(struct vcpu *vcpu, const struct frame_stack *stack, unsigned bytes)
 {
-	u64 mask = frame__mask(stack->size), sp = stack->sp, linear = 0;
+	u64 mask = frame__mask(stack->size), sp = stack->sp, linear;
 	unsigned step = is_contiguous(stack, bytes) ? bytes : 2;
 
 	for (unsigned done = 0; done < bytes; done += step) {

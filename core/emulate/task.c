@@ -387,8 +387,8 @@ enum exec_result task__switch(struct vcpu *vcpu, u16 selector, enum task_cause c
 	struct x86_cpu *cpu = &vcpu->cpu;
 	struct descriptor new_tss, old_tss = { 0 };
 	enum exec_result r;
-	bool old_found;
-	struct task t;
+	bool old_found = false;
+	struct task t = { 0 };
 
 	r = read_tss_descriptor(vcpu, selector, cause, &new_tss);
 	if (r == EXEC_NEXT)
