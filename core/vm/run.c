@@ -93,6 +93,7 @@ static int run_guest(struct vcpu *vcpu)
 		lapic__before_entry(vcpu);
 	if (engine->sync_out)
 		engine->sync_out(vcpu);
+	vcpu->first_run_done = true;
 	engine->run(vcpu, &exit);
 	if (engine->sync_in)
 		engine->sync_in(vcpu);
@@ -206,7 +207,6 @@ int vcpu__run(struct vcpu *vcpu)
 	const struct engine_ops *engine = vcpu->vm->engine;
 	int r;
 
-	vcpu->first_run_done = true;
 	vcpu->run->flags = 0;
 	host__run_begin(vcpu);
 	if (engine->vcpu_load)
