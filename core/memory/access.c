@@ -189,13 +189,34 @@ static unsigned device_part(u64 gpa, unsigned size)
 	return part;
 }
 
+/* One access of a natural size stays one access: other vCPUs must not see it torn. */
+static void copy_whole(void *dst, const void *src, unsigned size)
+{
+	switch (size) {
+	case 1:
+		*(volatile u8 *)dst = *(const volatile u8 *)src;
+		break;
+	case 2:
+		*(volatile u16 *)dst = *(const volatile u16 *)src;
+		break;
+	case 4:
+		*(volatile u32 *)dst = *(const volatile u32 *)src;
+		break;
+	case 8:
+		*(volatile u64 *)dst = *(const volatile u64 *)src;
+		break;
+	default:
+		memcpy(dst, src, size);
+	}
+}
+
 static enum exec_result read_piece(struct vcpu *vcpu, const struct piece *piece, u8 *buf)
 {
 	u64 gpa = piece->gpa;
 	unsigned left = piece->size;
 
 	if (piece->host) {
-		memcpy(buf, piece->host, left);
+		copy_whole(buf, piece->host, left);
 		return EXEC_NEXT;
 	}
 	while (left) {
@@ -217,7 +238,7 @@ static enum exec_result write_piece(struct vcpu *vcpu, const struct piece *piece
 	unsigned left = piece->size;
 
 	if (piece->host) {
-		memcpy(piece->host, buf, left);
+		copy_whole(piece->host, buf, left);
 		return EXEC_NEXT;
 	}
 	while (left) {
