@@ -117,8 +117,8 @@ static void put_displacement(struct text *t, const struct insn *insn)
 	} else if (disp < 0) {
 		put_char(t, '-');
 		put_hex(t, -disp);
-	} else if (disp) {
-		put_hex(t, disp);
+	} else if (disp || insn->modrm >> 6 || insn->base == X86_SLOT_ZERO) {
+		put_hex(t, disp); /* also a 0 that stands in the instruction */
 	}
 }
 
@@ -192,9 +192,12 @@ static void put_target(struct text *t, const struct insn *insn, u64 rip)
 	put_hex(t, cut(rip + insn->len + insn->imm, insn->opsize));
 }
 
-static void put_immediate(struct text *t, const struct insn *insn, u8 op, unsigned which)
+static void put_immediate(struct text *t, const struct insn *insn, unsigned number)
 {
-	u64 value = which ? insn->imm2 : insn->imm;
+	const u8 *ops = insn->row->op;
+	bool second = number && operand_facts[ops[number - 1]].place == PLACE_IMM;
+	u64 value = second ? insn->imm2 : insn->imm;
+	u8 op = ops[number];
 
 	put_char(t, '$');
 	if (op == OP_Ap) {
@@ -218,8 +221,9 @@ static void put_fixed(struct text *t, const struct insn *insn, u8 op)
 		put_char(t, ')');
 }
 
-static void put_operand(struct text *t, const struct insn *insn, u8 op, unsigned which, u64 rip)
+static void put_operand(struct text *t, const struct insn *insn, unsigned number, u64 rip)
 {
+	u8 op = insn->row->op[number];
 	const struct operand_facts *f = &operand_facts[op];
 	bool rex = insn->flags & (INSN_REX | INSN_VEX);
 
@@ -287,7 +291,7 @@ static void put_operand(struct text *t, const struct insn *insn, u8 op, unsigned
 		put_fixed(t, insn, op);
 		break;
 	case PLACE_IMM:
-		put_immediate(t, insn, op, which);
+		put_immediate(t, insn, number);
 		break;
 	case PLACE_MOFFS:
 		put_memory(t, insn);
@@ -301,22 +305,18 @@ static void put_operand(struct text *t, const struct insn *insn, u8 op, unsigned
 static void put_operands(struct text *t, const struct insn *insn, u64 rip)
 {
 	const struct opcode_row *row = insn->row;
-	unsigned i, immediates = 0;
+	/* ENTER and BOUND are written in Intel's order. */
+	bool forward = row->op[0] == OP_Iw || (row->op[0] == OP_Gv && row->op[1] == OP_M &&
+					       insn->map == MAP_1BYTE && insn->opcode == 0x62);
+	unsigned n, i, last = ARRAY_LENGTH(row->op) - 1;
 	char separator = ' ';
 
-	for (i = 0; i < ARRAY_LENGTH(row->op); i++)
-		immediates += operand_facts[row->op[i]].place == PLACE_IMM;
-	for (i = ARRAY_LENGTH(row->op); i-- > 0;) {
-		u8 op = row->op[i];
-		bool is_imm = operand_facts[op].place == PLACE_IMM;
-
-		if (op == OP_NONE)
+	for (n = 0; n <= last; n++) {
+		i = forward ? n : last - n;
+		if (row->op[i] == OP_NONE)
 			continue;
-		/* The immediates are numbered from the left; this goes from the right. */
-		if (is_imm)
-			immediates--;
 		put_char(t, separator);
-		put_operand(t, insn, op, is_imm ? immediates : 0, rip);
+		put_operand(t, insn, i, rip);
 		separator = ',';
 	}
 }
@@ -375,8 +375,8 @@ static bool wants_suffix(const struct insn *insn)
 	return op == OP_Ev || op == OP_Eb;
 }
 
-/* The AT&T names of the conversions that tell both sizes. */
-static bool put_conversion(struct text *t, const struct insn *insn)
+/* Mnemonics that AT&T syntax forms of the sizes: conversions, and JCXZ of the address size. */
+static bool put_sized_name(struct text *t, const struct insn *insn)
 {
 	static const char *const cbw[3] = { "cbtw", "cwtl", "cltq" };
 	static const char *const cwd[3] = { "cwtd", "cltd", "cqto" };
@@ -391,12 +391,15 @@ static bool put_conversion(struct text *t, const struct insn *insn)
 	case 0x99:
 		put(t, cwd[i]);
 		return true;
+	case 0xe3:
+		put(t, insn->adsize == 2 ? "jcxz" : insn->adsize == 4 ? "jecxz" : "jrcxz");
+		return true;
 	case 0x63:
 	case MAP_0F << 8 | 0xb6:
 	case MAP_0F << 8 | 0xb7:
 	case MAP_0F << 8 | 0xbe:
 	case MAP_0F << 8 | 0xbf:
-		if (insn->opcode == 0x63 && insn->code != 8)
+		if (insn->opcode == 0x63 && insn->opsize != 8)
 			return false;
 		put(t, insn->opcode == 0xb6 || insn->opcode == 0xb7 ? "movz" : "movs");
 		put_char(t, size_letter(sized(insn, operand_facts[insn->row->op[1]].size)));
@@ -443,7 +446,7 @@ unsigned decode__print(const struct insn *insn, u64 rip, char *buf, unsigned siz
 	if (!size)
 		return 0;
 	put_prefixes(t, insn);
-	if (!put_conversion(t, insn)) {
+	if (!put_sized_name(t, insn)) {
 		put(t, insn->row->name);
 		if (wants_suffix(insn))
 			put_char(t, size_letter(insn->opsize));
