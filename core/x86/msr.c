@@ -69,7 +69,7 @@ static int read_apic_base(struct vcpu *vcpu, u32 msr, bool host, u64 *value)
 
 static int write_apic_base(struct vcpu *vcpu, u32 msr, bool host, u64 value)
 {
-	return lapic__set_base(vcpu, value);
+	return host ? lapic__set_base_host(vcpu, value) : lapic__set_base(vcpu, value);
 }
 
 static int read_tsc_deadline(struct vcpu *vcpu, u32 msr, bool host, u64 *value)

@@ -9,6 +9,7 @@ struct vcpu;
 struct vm;
 
 #define MSR_MTRR_VARIABLE 8
+#define MSR_MCE_MAX_BANKS 32
 
 /* MSRs that no instruction uses directly. Those that one does stand in struct x86_cpu. */
 struct x86_msrs {
@@ -22,7 +23,7 @@ struct x86_msrs {
 	u64 misc_enable;
 	u64 mcg_status;
 	u64 mcg_ctl;
-	u64 mc_ctl[32][4]; /* CTL, STATUS, ADDR, MISC */
+	u64 mc_ctl[MSR_MCE_MAX_BANKS][4]; /* CTL, STATUS, ADDR, MISC */
 	u64 mcg_cap;
 	u64 spec_ctrl;
 	u64 microcode;
@@ -61,10 +62,6 @@ void msr__reset(struct vcpu *vcpu, bool init);
 const u32 *msr__index_list(u32 *count);
 const u32 *msr__feature_list(u32 *count);
 int msr__read_feature(u32 msr, u64 *value);
-/* KVM_X86_SETUP_MCE: 0 or -EINVAL. KVM_MCE_CAP_SUPPORTED is MSR_MCE_CAP_SUPPORTED. */
-#define MSR_MCE_CAP_SUPPORTED (BIT64(8) | BIT64(24)) /* MCG_CTL_P, MCG_SER_P */
-#define MSR_MCE_MAX_BANKS 32
-int msr__setup_mce(struct vcpu *vcpu, u64 mcg_cap);
 
 /* Control registers and EFER with all checks and side effects. 0, or 1: #GP(0). */
 int x86__set_cr0(struct vcpu *vcpu, u64 value);

@@ -83,20 +83,3 @@ int msr_mce__write(struct vcpu *vcpu, u32 msr, bool host, u64 value)
 		return write_bank(vcpu, msr, host, value);
 	}
 }
-
-int msr__setup_mce(struct vcpu *vcpu, u64 mcg_cap)
-{
-	unsigned banks = mcg_cap & 0xff, i;
-
-	if (!banks || banks > MSR_MCE_MAX_BANKS)
-		return -EINVAL;
-	/* Bits 23:16 count extended registers (SDM vol. 3, 15.3.1.1). */
-	if (mcg_cap & ~(MSR_MCE_CAP_SUPPORTED | 0xff | 0xff0000))
-		return -EINVAL;
-	vcpu->msrs.mcg_cap = mcg_cap;
-	if (mcg_cap & MCG_CTL_P)
-		vcpu->msrs.mcg_ctl = ~0ULL;
-	for (i = 0; i < banks; i++)
-		vcpu->msrs.mc_ctl[i][MC_CTL] = ~0ULL;
-	return 0;
-}

@@ -224,6 +224,12 @@ int lapic__set_base(struct vcpu *vcpu, u64 value)
 	return 0;
 }
 
+int lapic__set_base_host(struct vcpu *vcpu, u64 value)
+{
+	fake_apic_base = value;
+	return 0;
+}
+
 u64 lapic__get_tpr(struct vcpu *vcpu)
 {
 	return 0;

@@ -142,10 +142,12 @@ static void machine_check_banks(void **state)
 	u64 value;
 
 	assert_int_equal(rd(MSR_MCG_CAP) & 0xff, 32);
-	assert_int_equal(msr__setup_mce(vcpu, 0), -EINVAL);
-	assert_int_equal(msr__setup_mce(vcpu, 33), -EINVAL);
-	assert_int_equal(msr__setup_mce(vcpu, 10 | BIT64(10)), -EINVAL);
-	assert_int_equal(msr__setup_mce(vcpu, 10 | MSR_MCE_CAP_SUPPORTED), 0);
+	assert_int_equal(msr__read(vcpu, MSR_MCG_CTL, false, &value), 1);
+	assert_int_equal(wr(MSR_MCG_CTL, 0), 1);
+	vcpu->msrs.mcg_cap = 10 | MCG_CTL_P;
+	assert_int_equal(wr(MSR_MCG_CTL, 5), 1);
+	assert_int_equal(wr(MSR_MCG_CTL, ~0ULL), 0);
+	vcpu->msrs.mc_ctl[0][0] = ~0ULL;
 	assert_int_equal(rd(MSR_MCG_CTL), ~0ULL);
 	assert_int_equal(rd(MSR_MC0_CTL), ~0ULL);
 	assert_int_equal(wr(MSR_MC0_CTL, 3), 1);
