@@ -256,8 +256,8 @@ static u8 operand_size(const struct decoding *d)
 	if (flags & ROW_BYTE)
 		return 1;
 	if (insn->code == 8) {
-		if ((d->w && !(d->chosen->traits & TRAIT_NO_W)) || (flags & ROW_FORCE64))
-			return 8;
+		if (d->w || (flags & ROW_FORCE64))
+			return d->chosen->traits & TRAIT_NO_W ? 4 : 8;
 		if (d->chosen->traits & TRAIT_SIZE_W)
 			return 4;
 		if (small)

@@ -27,7 +27,7 @@ enum imm_kind {
 #define TRAIT_SREG 0x20	  /* modrm.reg is a segment register */
 #define TRAIT_MMX_REG 0x40 /* modrm.reg is an MMX register: REX.R is ignored */
 #define TRAIT_MMX_RM 0x80 /* modrm.rm is an MMX register: REX.B is ignored */
-#define TRAIT_NO_W 0x200   /* port I/O: REX.W is ignored */
+#define TRAIT_NO_W 0x200   /* port I/O: no 64-bit form, REX.W makes it 32-bit */
 #define TRAIT_GPR_Y 0x100 /* has an operand in a general register that W widens */
 
 struct candidate {

@@ -72,8 +72,8 @@ enum row_prefix {
 #define ROW_REG_ONLY 0x00001000	 /* this row is for mod = 3 */
 #define ROW_MEM_ONLY 0x00002000	 /* this row is for mod != 3 */
 #define ROW_BYTE 0x00004000	 /* operand size 1 */
-#define ROW_VEX 0x00008000	 /* the VEX encoding only */
-#define ROW_LEGACY 0x00010000	 /* not with VEX */
+#define ROW_VEX 0x00008000	 /* the VEX encoding only; rows without it never match VEX */
+#define ROW_LEGACY 0x00010000	 /* not with VEX (said for the reader) */
 #define ROW_L0 0x00020000	 /* VEX.L must be 0 */
 #define ROW_L1 0x00040000	 /* VEX.L must be 1 */
 #define ROW_W0 0x00080000	 /* REX.W/VEX.W must be 0 */
@@ -118,7 +118,11 @@ struct opcode_row {
 	u8 opcode;	  /* first of a run for +r encodings: see span */
 	u8 span;	  /* number of consecutive opcodes this row stands for (0 and 1: one) */
 	u8 group;	  /* modrm.reg that selects, or GROUP_ANY */
-	u8 rm;		  /* modrm.rm that selects (0F 01, x87, with mod = 3), or RM_ANY */
+	/*
+	 * modrm.rm that selects (0F 01, x87, with mod = 3), or RM_ANY. In a row without ModRM: the
+	 * register number that opcode and REX.B must give (90 is NOP only without REX.B).
+	 */
+	u8 rm;
 	u8 prefix;	  /* enum row_prefix */
 	u8 feature;	  /* enum x86_feature */
 	u8 op[4];	  /* enum operand, destination first (Intel order) */
