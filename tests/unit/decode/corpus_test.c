@@ -37,7 +37,8 @@ struct tally {
 static const char *const not_offered[] = {
 	"xbegin", "xend", "xabort", "xtest", "rdpkru", "wrpkru", "incssp", "saveprevssp",
 	"rstorssp", "wrss", "setssbsy", "clrssbsy", "tpause", "umonitor", "umwait", "xsusldtrk",
-	"xresldtrk", "enqcmd", "movdir", "ptwrite", "serialize", "hreset", "uiret", "femms", "vmread", "vmwrite",
+	"xresldtrk", "enqcmd", "movdir", "ptwrite", "serialize", "hreset", "uiret",
+	"femms", "vmread", "vmwrite",
 };
 
 /* EVEX, XOP, VEX with opmask registers, FMA4: no guest is offered these. */
@@ -249,7 +250,8 @@ static void check_line(struct tally *tally, struct line *line, unsigned code_siz
 	}
 	/* objdump shows a LOCK and segment registers that the processor refuses. */
 	if (result == DECODE_UNDEFINED &&
-	    (!tally->strict || line->locked || strstr(line->operands, "%?") || ends_with(line->operands, ",%cs"))) {
+	    (!tally->strict || line->locked || strstr(line->operands, "%?") ||
+	     ends_with(line->operands, ",%cs"))) {
 		tally->skipped++;
 		return;
 	}
