@@ -52,7 +52,10 @@
 #define KVM_EPERM 1
 #define KVM_EOPNOTSUPP 95
 
-/* MSR_KVM_SYSTEM_TIME(_NEW): one per vCPU; version is odd while it is being written. */
+/*
+ * MSR_KVM_SYSTEM_TIME(_NEW): one per vCPU; version is odd while it is being written. A guest need
+ * only align it to 4 bytes.
+ */
 struct pvclock_time {
 	u32 version;
 	u32 pad0;
@@ -62,7 +65,7 @@ struct pvclock_time {
 	s8 tsc_shift;
 	u8 flags;
 	u8 pad[2];
-};
+} __attribute__((packed, aligned(4)));
 
 #define PVCLOCK_TSC_STABLE 1
 #define PVCLOCK_GUEST_STOPPED 2
