@@ -16,10 +16,7 @@ static s64 set_lapic(struct api_call *call)
 /* The guest learns from the next kvmclock update that it was stopped (soft lockup watchdogs). */
 static s64 kvmclock_ctrl(struct api_call *call)
 {
-	if (!(call->vcpu->msrs.kvm_system_time & 1))
-		return -EINVAL;
-	vcpu__request(call->vcpu, REQ_PVCLOCK_STOPPED);
-	return 0;
+	return clock__set_guest_stopped(call->vcpu);
 }
 
 /* KVM_CAP_VAPIC is not offered: reporting can only be left off. */

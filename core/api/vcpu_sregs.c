@@ -149,7 +149,7 @@ static int set_common(struct vcpu *vcpu, const struct kvm_sregs *s)
 	struct x86_cpu *cpu = &vcpu->cpu;
 	unsigned seg;
 
-	if (!valid_sregs(vcpu, s) || lapic__set_base(vcpu, s->apic_base))
+	if (!valid_sregs(vcpu, s) || lapic__set_base_host(vcpu, s->apic_base))
 		return -EINVAL;
 	if (x86__set_cr8(vcpu, s->cr8))
 		return -EINVAL;

@@ -9,9 +9,10 @@ s64 api__get_clock(struct api_call *call)
 {
 	struct kvm_clock_data *data = call->data;
 
-	/* The three clocks of one moment, as near as they can be read. */
-	data->host_tsc = host__rdtsc();
-	data->clock = vm__kvmclock_ns(call->vm);
+	u64 tsc;
+
+	data->clock = clock__now_ns(call->vm, &tsc);
+	data->host_tsc = tsc;
 	data->realtime = host__realtime_ns();
 	data->flags = KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC;
 	return 0;
@@ -20,7 +21,6 @@ s64 api__get_clock(struct api_call *call)
 s64 api__set_clock(struct api_call *call)
 {
 	const struct kvm_clock_data *data = call->data;
-	struct vm *vm = call->vm;
 	u64 clock = data->clock;
 
 	if (data->flags & ~KVM_CLOCK_REALTIME)
@@ -32,11 +32,7 @@ s64 api__set_clock(struct api_call *call)
 		if (now > data->realtime)
 			clock += now - data->realtime;
 	}
-	host__mutex_lock(&vm->clock_lock);
-	__atomic_store_n(&vm->clock_offset_ns, (s64)(clock - host__monotonic_ns()),
-			 __ATOMIC_RELAXED);
-	host__mutex_unlock(&vm->clock_lock);
-	vm__request_all(vm, REQ_CLOCK_UPDATE);
+	clock__set_ns(call->vm, clock);
 	return 0;
 }
 

@@ -128,9 +128,10 @@ static int wait_until_runnable(struct vcpu *vcpu)
 			set_mp_state(vcpu, KVM_MP_STATE_RUNNABLE);
 			return 1;
 		}
+		/* Others need not send TLB shoot-downs to a vCPU that sleeps. */
+		clock__set_preempted(vcpu);
 		if (host__vcpu_wait(vcpu))
 			return interrupted(vcpu);
-		vcpu->steal_update_tsc = 0;
 	}
 }
 

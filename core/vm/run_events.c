@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Requests, and the choice of the event to inject next (APM vol. 2, table 8-8; SDM vol. 3, 6.9). */
 #include "core/irqchip/irqchip.h"
+#include "core/irqchip/lapic.h"
 #include "core/vm/run.h"
 
 /* How often a running vCPU's steal time is written anew, in ms of the host's TSC. */
@@ -131,8 +132,7 @@ static bool nmis_allowed(const struct vcpu *vcpu)
 
 static bool has_interrupt(struct vcpu *vcpu)
 {
-	return vcpu->interrupt_injected || vcpu->external_vector >= 0 ||
-	       (vcpu->lapic && irqchip__has_interrupt(vcpu));
+	return vcpu->interrupt_injected || irqchip__has_interrupt(vcpu);
 }
 
 bool run__has_wake_event(struct vcpu *vcpu)
@@ -151,7 +151,7 @@ bool run__wants_injection(struct vcpu *vcpu)
 bool run__ready_for_injection(struct vcpu *vcpu)
 {
 	return interrupts_allowed(vcpu) && !vcpu->interrupt_injected && !vcpu->exception.pending &&
-	       vcpu->external_vector < 0;
+	       vcpu->external_vector < 0 && (!vcpu->lapic || lapic__accepts_pic(vcpu));
 }
 
 static void inject_nmi(struct vcpu *vcpu)
@@ -171,13 +171,7 @@ static int take_interrupt(struct vcpu *vcpu, bool *soft)
 		*soft = vcpu->interrupt_soft;
 		return vcpu->interrupt_vector;
 	}
-	if (vcpu->external_vector >= 0) {
-		int vector = vcpu->external_vector;
-
-		vcpu->external_vector = -1;
-		return vector;
-	}
-	return vcpu->lapic ? irqchip__take_interrupt(vcpu) : -1;
+	return irqchip__take_interrupt(vcpu);
 }
 
 static void inject_interrupt(struct vcpu *vcpu)

@@ -99,8 +99,7 @@ void vcpu__reset(struct vcpu *vcpu, bool init)
 	__atomic_store_n(&vcpu->nmi_queued, 0, __ATOMIC_RELAXED);
 	vcpu->pv_unhalted = false;
 	msr__reset(vcpu, init);
-	if (vcpu->lapic)
-		lapic__reset(vcpu, init);
+	lapic__reset(vcpu, init);
 	if (!init)
 		reset_vectors(vcpu);
 	x86__mode_changed(vcpu);
@@ -164,8 +163,7 @@ free_vcpu:
 
 void vcpu__destroy(struct vcpu *vcpu)
 {
-	if (vcpu->lapic)
-		lapic__destroy(vcpu);
+	lapic__destroy(vcpu);
 	vcpu->vm->engine->vcpu_destroy(vcpu);
 	cpuid__free(vcpu);
 	host__vcpu_destroy(vcpu);
