@@ -85,24 +85,35 @@ const struct exec_forms forms_xadd = { .fn = {
 } };
 
 /*
- * The accumulator is handed to the host whole: whether a 32-bit comparison that succeeds clears
- * its upper half is the host's affair. PUSHFQ because RAX is taken.
+ * Accumulator and destination are handed to the host whole: which of them has its upper half
+ * cleared by a 32-bit comparison is the host's affair. PUSHFQ because RAX is taken.
  */
+#define CMPXCHG_LOAD_8(cpu, off) GPR8(cpu, off)
+#define CMPXCHG_LOAD_16(cpu, off) GPR16(cpu, off)
+#define CMPXCHG_LOAD_32(cpu, off) GPR64(cpu, off)
+#define CMPXCHG_LOAD_64(cpu, off) GPR64(cpu, off)
+#define CMPXCHG_STORE_8(cpu, off, v) SET_GPR8(cpu, off, v)
+#define CMPXCHG_STORE_16(cpu, off, v) SET_GPR16(cpu, off, v)
+#define CMPXCHG_STORE_32(cpu, off, v) SET_GPR64(cpu, off, v)
+#define CMPXCHG_STORE_64(cpu, off, v) SET_GPR64(cpu, off, v)
+
 #define DEFINE_CMPXCHG(bits, suffix, ...)                                                          \
 	EXECUTOR cmpxchg_rr##bits(struct vcpu *vcpu, const struct insn *insn)                      \
 	{                                                                                          \
 		struct x86_cpu *cpu = &vcpu->cpu;                                                  \
 		u64 acc = cpu->gpr[X86_RAX], flags;                                                \
-		u##bits a = GPR##bits(cpu, insn->dst), b = GPR##bits(cpu, insn->src);              \
+		u64 a = CMPXCHG_LOAD_##bits(cpu, insn->dst);                                       \
+		u##bits b = GPR##bits(cpu, insn->src);                                             \
                                                                                                    \
-		__asm__("cmpxchg" suffix " %[b], %[a]\n\tpushfq\n\tpopq %[flags]"                  \
+		__asm__("cmpxchg" suffix " %[b], %" OPERAND_WIDTH_##bits "[a]"                     \
+			"\n\tpushfq\n\tpopq %[flags]"                                             \
 			: [a] "+r"(a), "+a"(acc), [flags] "=&r"(flags)                             \
 			: [b] "r"(b)                                                               \
 			: "cc", "memory");                                                         \
 		cpu->arith = flags;                                                                \
 		cpu->gpr[X86_RAX] = acc;                                                           \
 		if (flags & RFLAGS_ZF || insn->dst != OFF_RAX)                                     \
-			SET_GPR##bits(cpu, insn->dst, a);                                          \
+			CMPXCHG_STORE_##bits(cpu, insn->dst, a);                                   \
 		return EXEC_NEXT;                                                                  \
 	}                                                                                          \
 	EXECUTOR cmpxchg_to##bits(struct vcpu *vcpu, const struct insn *insn, void *p)             \

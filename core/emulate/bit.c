@@ -153,16 +153,13 @@ DEFINE_BIT(btc)
 		u64 a = GPR64(cpu, dst);                                                           \
 		FLAGS_LOCALS;                                                                      \
                                                                                                    \
-		__asm__(#op suffix " %[b], %" SCAN_WIDTH_##bits "[a]" TAKE_FLAGS                   \
+		__asm__(#op suffix " %[b], %" OPERAND_WIDTH_##bits "[a]" TAKE_FLAGS                   \
 			: [a] "+r"(a), FLAGS_OUTPUTS                                               \
 			: [b] "r"(b)                                                               \
 			: "cc");                                                                   \
 		cpu->arith = flags_;                                                               \
 		GPR64(cpu, dst) = a;                                                               \
 	}
-#define SCAN_WIDTH_16 "w"
-#define SCAN_WIDTH_32 "k"
-#define SCAN_WIDTH_64 "q"
 
 FOR_WIDE_SIZES(DEFINE_SCAN_VALUE, bsf)
 FOR_WIDE_SIZES(DEFINE_SCAN_VALUE, bsr)

@@ -37,6 +37,12 @@
 #define OFF_RCX (X86_RCX * 8)
 #define OFF_RDX (X86_RDX * 8)
 
+/* The template modifier that names so many bits of a 64-bit register operand. */
+#define OPERAND_WIDTH_8 "b"
+#define OPERAND_WIDTH_16 "w"
+#define OPERAND_WIDTH_32 "k"
+#define OPERAND_WIDTH_64 "q"
+
 /* A table of executors op_FORM8 ... op_FORM64. */
 #define SIZES_ALL(op, form)                                                                        \
 	{                                                                                          \

@@ -242,8 +242,8 @@ static enum exec_result enter_frame(struct vcpu *vcpu, const struct insn *insn)
 		result = stack__probe(vcpu, insn, sp, size);
 	if (result != EXEC_NEXT)
 		return result;
-	/* The frame pointer is as wide as the stack pointer here, not as the operand. */
-	if (mask == 0xffff)
+	/* Of a 16-bit frame pointer or a 16-bit stack, only BP. */
+	if (size == 2 || mask == 0xffff)
 		SET_GPR16(cpu, X86_RBP * 8, frame);
 	else
 		cpu->gpr[X86_RBP] = frame & mask;
