@@ -3,7 +3,7 @@
  * KVM_IRQFD: an eventfd that raises a GSI when it is signalled; with KVM_IRQFD_FLAG_RESAMPLE it
  * holds the GSI high until the guest has acknowledged it, and then signals a second eventfd.
  *
- * The list is guarded by chip->lock, changed only with irqfd_config held too.
+ * The list is changed with both irqfd_config and chip->lock held, so either is enough to read it.
  */
 #include "core/irqchip/chip.h"
 #include "core/vm/vm.h"
@@ -87,6 +87,7 @@ static void shut_down(struct irqchip *chip, struct irqfd *irqfd)
 	free_irqfd(irqfd);
 }
 
+/* Comparing descriptors may take the host a while: not under chip->lock. */
 static bool is_assigned(const struct irqchip *chip, int fd)
 {
 	const struct irqfd *i;
@@ -133,12 +134,11 @@ static int assign(struct irqchip *chip, const struct kvm_irqfd *args)
 	irqfd = make_irqfd(chip, args, &ret);
 	if (!irqfd)
 		return ret;
-	host__mutex_lock(&chip->lock);
 	if (is_assigned(chip, args->fd)) {
-		host__mutex_unlock(&chip->lock);
 		free_irqfd(irqfd);
 		return -EBUSY;
 	}
+	host__mutex_lock(&chip->lock);
 	irqfd->next = chip->irqfds;
 	chip->irqfds = irqfd;
 	chip__update_eoi_vectors(chip);
@@ -159,17 +159,17 @@ static int assign(struct irqchip *chip, const struct kvm_irqfd *args)
 /* Takes an irqfd of this eventfd and GSI (or, fd < 0, any) out of the list. */
 static struct irqfd *take_irqfd(struct irqchip *chip, int fd, u32 gsi)
 {
-	struct irqfd **link, *irqfd = NULL;
+	struct irqfd **link, *irqfd;
 
-	host__mutex_lock(&chip->lock);
 	for (link = &chip->irqfds; *link; link = &(*link)->next) {
 		if (fd >= 0 && ((*link)->gsi != gsi || !host__eventfd_same((*link)->event, fd)))
 			continue;
+		host__mutex_lock(&chip->lock);
 		irqfd = unlink_irqfd(chip, link);
-		break;
+		host__mutex_unlock(&chip->lock);
+		return irqfd;
 	}
-	host__mutex_unlock(&chip->lock);
-	return irqfd;
+	return NULL;
 }
 
 /* Nothing to undo is no error. */

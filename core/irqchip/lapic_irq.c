@@ -28,6 +28,14 @@ int lapic__highest(struct lapic *lapic, unsigned base)
 	return highest_below(lapic, base, 256);
 }
 
+/* Only the owner writes ISR; others may be reading it. */
+static void set_in_service(struct lapic *lapic, u8 vector, bool in_service)
+{
+	u32 *word = lapic__vector_word(lapic, APIC_ISR, vector), bit = 1U << vector % 32;
+
+	__atomic_store_n(word, in_service ? *word | bit : *word & ~bit, __ATOMIC_RELEASE);
+}
+
 static u8 priority_of(struct lapic *lapic, int in_service)
 {
 	u8 tpr = lapic__reg(lapic, APIC_TPR);
@@ -174,7 +182,7 @@ void lapic__end_of_interrupt(struct lapic *lapic)
 
 	if (vector < 0)
 		return;
-	*lapic__vector_word(lapic, APIC_ISR, vector) &= ~(1U << vector % 32);
+	set_in_service(lapic, vector, false);
 	broadcast_eoi(lapic, vector);
 	lapic__recheck(lapic);
 }
@@ -258,7 +266,7 @@ int irqchip__take_interrupt(struct vcpu *vcpu)
 	if (vector < 0)
 		return -1;
 	/* ISR before IRR: other threads that look for the vector find it in one of them. */
-	*lapic__vector_word(lapic, APIC_ISR, vector) |= 1U << vector % 32;
+	set_in_service(lapic, vector, true);
 	__atomic_fetch_and(lapic__vector_word(lapic, APIC_IRR, vector), ~(1U << vector % 32),
 			   __ATOMIC_ACQ_REL);
 	return vector;

@@ -47,6 +47,7 @@ bool lapic__read(struct lapic *lapic, unsigned reg, u32 *value)
 		if (is_x2apic(lapic))
 			return false;
 		break;
+	case APIC_EOI: /* write-only: to read it is no error in the page, but a #GP as an MSR */
 	case APIC_APR:
 		/* Arbitration is gone since the P4; it reads 0 (as KVM). */
 		*value = 0;
