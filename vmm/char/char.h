@@ -27,7 +27,7 @@ struct char_events {
  * Opens the back end that `spec` names:
  *   stdio        this process's terminal or pipes; one per process
  *   pty          a new pseudo-terminal, its name is said on stderr
- *   file:PATH    output is appended to a file, no input
+ *   file:PATH    output goes to the file, which is written anew; no input
  *   unix:PATH    a listening socket, one client at a time; output without a client is dropped
  *   none         nothing
  * 0, or -errno with a line in error[].

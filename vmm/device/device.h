@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/types.h"
 #include "vmm/device/irq.h"
 #include "vmm/memory/dispatch.h"
 

@@ -51,8 +51,7 @@ void loop__timer_cancel(struct loop_timer *timer);
 /* Loop thread, or the loop does not run. `timer` may be NULL. */
 void loop__timer_free(struct loop_timer *timer);
 
-/* Signals in `set` are blocked in this thread and delivered to `callback` instead. */
-struct signalfd_siginfo;
+/* The signals are blocked in this thread and delivered to `callback` instead. */
 int loop__watch_signals(struct loop *loop, const int *signals, unsigned count,
 			void (*callback)(void *opaque, int signal), void *opaque,
 			struct loop_watch **watch);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* I/O ports and interrupts that the ACPI tables name and the platform devices claim. */
+#ifndef VMM_ACPI_PORTS_H
+#define VMM_ACPI_PORTS_H
+
+#define ACPI_PM1_EVENT_PORT 0x600   /* status, enable: 2 + 2 bytes */
+#define ACPI_PM1_CONTROL_PORT 0x604 /* 2 bytes */
+#define ACPI_PM_TIMER_PORT 0x608    /* 4 bytes */
+#define ACPI_SCI 9
+#define ACPI_SLEEP_TYPE_S5 5 /* SLP_TYP that means soft off; in _S5 too */
+
+#define RESET_CONTROL_PORT 0xcf9
+#define RESET_CONTROL_VALUE 0x06 /* SYS_RST and RST_CPU */
+
+#define RTC_CENTURY_INDEX 0x32
+
+#define PVPANIC_PORT 0x505
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Every device class there is; vmm/machine/device_table.c puts them in order. */
+#ifndef VMM_DEVICES_CLASSES_H
+#define VMM_DEVICES_CLASSES_H
+
+struct device_class;
+
+extern const struct device_class device_class_pci_host;
+extern const struct device_class device_class_reset_control;
+extern const struct device_class device_class_acpi_pm;
+extern const struct device_class device_class_rtc;
+extern const struct device_class device_class_i8042;
+extern const struct device_class device_class_port92;
+extern const struct device_class device_class_serial;
+extern const struct device_class device_class_pvpanic;
+extern const struct device_class device_class_debug_exit;
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The kernel's KVM, a character device. */
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "vmm/kvm/kvm.h"
+
+static int open_device(const char *path)
+{
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+static int request(int fd, unsigned long number, unsigned long arg)
+{
+	return ioctl(fd, number, arg);
+}
+
+const struct kvm_backend kvm_backend_kernel = {
+	.name = "kvm",
+	.open = open_device,
+	.ioctl = request,
+	.close = close,
+};

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The event loop on epoll: watches, timers (one timerfd each, so that arming needs no lock and
+ * works from any thread) and signals (signalfd).
+ */
+#define _GNU_SOURCE
+#include "vmm/loop/loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EVENTS_PER_WAIT 16
+
+struct loop_watch {
+	struct loop *loop;
+	struct loop_watch *next_dead;
+	void (*callback)(void *opaque, uint32_t events);
+	void (*signal_callback)(void *opaque, int signal);
+	void *opaque;
+	void *signal_opaque;
+	int fd;
+	bool owns_fd;
+	bool dead; /* unwatched while the events of one wait are worked off */
+};
+
+struct loop_timer {
+	struct loop_watch *watch;
+	void (*callback)(void *opaque);
+	void *opaque;
+	int fd;
+};
+
+struct loop {
+	int epoll;
+	int wake; /* eventfd that loop__stop() writes */
+	atomic_bool stop;
+	bool running;
+	struct loop_watch *dead; /* freed after the present round */
+};
+
+int loop__create(struct loop **out)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
+	struct loop *loop = calloc(1, sizeof(*loop));
+	int err;
+
+	if (!loop)
+		return -ENOMEM;
+	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll < 0) {
+		err = -errno;
+		goto free_loop;
+	}
+	loop->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->wake < 0) {
+		err = -errno;
+		goto close_epoll;
+	}
+	if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->wake, &event) < 0) {
+		err = -errno;
+		goto close_wake;
+	}
+	*out = loop;
+	return 0;
+close_wake:
+	close(loop->wake);
+close_epoll:
+	close(loop->epoll);
+free_loop:
+	free(loop);
+	return err;
+}
+
+static void free_dead(struct loop *loop)
+{
+	while (loop->dead) {
+		struct loop_watch *watch = loop->dead;
+
+		loop->dead = watch->next_dead;
+		free(watch);
+	}
+}
+
+void loop__destroy(struct loop *loop)
+{
+	if (!loop)
+		return;
+	free_dead(loop);
+	close(loop->wake);
+	close(loop->epoll);
+	free(loop);
+}
+
+static uint32_t from_epoll(uint32_t events)
+{
+	return (events & EPOLLIN ? LOOP_IN : 0) | (events & EPOLLOUT ? LOOP_OUT : 0) |
+	       (events & EPOLLERR ? LOOP_ERROR : 0) |
+	       (events & (EPOLLHUP | EPOLLRDHUP) ? LOOP_HANGUP : 0);
+}
+
+static uint32_t to_epoll(uint32_t events)
+{
+	return (events & LOOP_IN ? EPOLLIN : 0) | (events & LOOP_OUT ? EPOLLOUT : 0);
+}
+
+int loop__run(struct loop *loop)
+{
+	struct epoll_event event[EVENTS_PER_WAIT];
+	uint64_t count;
+	int i, n, err = 0;
+
+	loop->running = true;
+	while (!atomic_exchange(&loop->stop, false)) {
+		n = epoll_wait(loop->epoll, event, EVENTS_PER_WAIT, -1);
+		if (n < 0) {
+			if (errno == EINTR)
+				continue;
+			err = -errno;
+			break;
+		}
+		for (i = 0; i < n; i++) {
+			struct loop_watch *watch = event[i].data.ptr;
+
+			if (watch && !watch->dead)
+				watch->callback(watch->opaque, from_epoll(event[i].events));
+		}
+		free_dead(loop);
+	}
+	loop->running = false;
+	if (read(loop->wake, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		err = -errno;
+	return err;
+}
+
+void loop__stop(struct loop *loop)
+{
+	uint64_t one = 1;
+	int saved = errno;
+
+	atomic_store(&loop->stop, true);
+	/* Full is as good as written: the loop wakes either way. */
+	if (write(loop->wake, &one, sizeof(one)) != sizeof(one))
+		errno = saved;
+}
+
+int loop__watch(struct loop *loop, int fd, uint32_t events,
+		void (*callback)(void *opaque, uint32_t events), void *opaque,
+		struct loop_watch **out)
+{
+	struct loop_watch *watch = calloc(1, sizeof(*watch));
+	struct epoll_event event = { .events = to_epoll(events), .data.ptr = watch };
+	int err;
+
+	if (!watch)
+		return -ENOMEM;
+	watch->loop = loop;
+	watch->fd = fd;
+	watch->callback = callback;
+	watch->opaque = opaque;
+	if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+		err = -errno;
+		free(watch);
+		return err;
+	}
+	*out = watch;
+	return 0;
+}
+
+/*
+ * Waiting for nothing still reports errors and hang-ups in epoll, for ever. EPOLLONESHOT with no
+ * events would tell once; EPOLLET tells once per change, which is what a stopped watch needs.
+ */
+int loop__rewatch(struct loop_watch *watch, uint32_t events)
+{
+	struct epoll_event event = { .events = events ? to_epoll(events) : EPOLLONESHOT | EPOLLET,
+				     .data.ptr = watch };
+
+	if (epoll_ctl(watch->loop->epoll, EPOLL_CTL_MOD, watch->fd, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+void loop__unwatch(struct loop_watch *watch)
+{
+	struct loop *loop;
+
+	if (!watch)
+		return;
+	loop = watch->loop;
+	epoll_ctl(loop->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+	if (watch->owns_fd)
+		close(watch->fd);
+	watch->dead = true;
+	watch->next_dead = loop->dead;
+	loop->dead = watch;
+	if (!loop->running)
+		free_dead(loop);
+}
+
+uint64_t loop__now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void fire_timer(void *opaque, uint32_t events)
+{
+	struct loop_timer *timer = opaque;
+	uint64_t expirations;
+
+	/* Cancelled or re-armed since the wait: nothing to read, nothing to do. */
+	if (read(timer->fd, &expirations, sizeof(expirations)) == sizeof(expirations))
+		timer->callback(timer->opaque);
+}
+
+int loop__timer(struct loop *loop, void (*callback)(void *opaque), void *opaque,
+		struct loop_timer **out)
+{
+	struct loop_timer *timer = calloc(1, sizeof(*timer));
+	int err;
+
+	if (!timer)
+		return -ENOMEM;
+	timer->callback = callback;
+	timer->opaque = opaque;
+	timer->fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (timer->fd < 0) {
+		err = -errno;
+		goto free_timer;
+	}
+	err = loop__watch(loop, timer->fd, LOOP_IN, fire_timer, timer, &timer->watch);
+	if (err)
+		goto close_fd;
+	timer->watch->owns_fd = true;
+	*out = timer;
+	return 0;
+close_fd:
+	close(timer->fd);
+free_timer:
+	free(timer);
+	return err;
+}
+
+void loop__timer_arm(struct loop_timer *timer, uint64_t when)
+{
+	struct itimerspec spec = { .it_value = { .tv_sec = when / 1000000000u,
+						 .tv_nsec = when % 1000000000u } };
+
+	if (!when)
+		spec.it_value.tv_nsec = 1; /* all zeroes would disarm it */
+	timerfd_settime(timer->fd, TFD_TIMER_ABSTIME, &spec, NULL);
+}
+
+void loop__timer_cancel(struct loop_timer *timer)
+{
+	struct itimerspec spec = { 0 };
+
+	timerfd_settime(timer->fd, 0, &spec, NULL);
+}
+
+void loop__timer_free(struct loop_timer *timer)
+{
+	if (!timer)
+		return;
+	loop__unwatch(timer->watch);
+	free(timer);
+}
+
+static void take_signal(void *opaque, uint32_t events)
+{
+	struct loop_watch *watch = opaque;
+	struct signalfd_siginfo info;
+
+	while (!watch->dead && read(watch->fd, &info, sizeof(info)) == sizeof(info))
+		watch->signal_callback(watch->signal_opaque, (int)info.ssi_signo);
+}
+
+int loop__watch_signals(struct loop *loop, const int *signals, unsigned count,
+			void (*callback)(void *opaque, int signal), void *opaque,
+			struct loop_watch **out)
+{
+	struct loop_watch *watch;
+	sigset_t set;
+	unsigned i;
+	int fd, err;
+
+	sigemptyset(&set);
+	for (i = 0; i < count; i++)
+		sigaddset(&set, signals[i]);
+	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = loop__watch(loop, fd, LOOP_IN, take_signal, NULL, &watch);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	watch->opaque = watch;
+	watch->owns_fd = true;
+	watch->signal_callback = callback;
+	watch->signal_opaque = opaque;
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	*out = watch;
+	return 0;
+}

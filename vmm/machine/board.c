@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Virtual machine, interrupt controllers, timer, memory slots and vCPUs, up and down. */
+#include "vmm/machine/board.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Below the IOAPIC and far from RAM; Intel hosts without unrestricted guests need the pages. */
+#define IDENTITY_MAP_GPA 0xfeffc000ull
+#define TSS_GPA 0xfeffd000ull
+
+struct step {
+	const char *what;
+	int (*make)(struct kvm_vm *vm);
+};
+
+static int set_real_mode_pages(struct kvm_vm *vm)
+{
+	int err = 0;
+
+	if (kvm_system__extension(vm->system, KVM_CAP_SET_IDENTITY_MAP_ADDR))
+		err = kvm_vm__set_identity_map(vm, IDENTITY_MAP_GPA);
+	if (!err && kvm_system__extension(vm->system, KVM_CAP_SET_TSS_ADDR))
+		err = kvm_vm__set_tss(vm, TSS_GPA);
+	return err;
+}
+
+static const struct step steps[] = {
+	{ "the pages for real mode", set_real_mode_pages },
+	{ "the interrupt controllers", kvm_vm__create_irqchip },
+	{ "the timer", kvm_vm__create_pit },
+};
+
+static int fail(int err, const char *what, char *error, unsigned error_size)
+{
+	snprintf(error, error_size, "the hypervisor refuses to create %s: %s", what, strerror(-err));
+	return err;
+}
+
+int board__up(struct board *board, struct guest_memory *memory, unsigned cpus, char *error,
+	      unsigned error_size)
+{
+	unsigned i;
+	int err = kvm_vm__create(&board->vm, board->system);
+
+	if (err)
+		return fail(err, "a virtual machine", error, error_size);
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		err = steps[i].make(&board->vm);
+		if (err) {
+			fail(err, steps[i].what, error, error_size);
+			goto destroy_vm;
+		}
+	}
+	err = guest_memory__register(memory, &board->vm);
+	if (err) {
+		fail(err, "memory slots", error, error_size);
+		goto destroy_vm;
+	}
+	board->vcpus.system = board->system;
+	err = vcpu_set__create(&board->vcpus, &board->vm, cpus);
+	if (err) {
+		fail(err, "vCPUs", error, error_size);
+		goto destroy_vm;
+	}
+	board->is_up = true;
+	return 0;
+destroy_vm:
+	kvm_vm__destroy(&board->vm);
+	return err;
+}
+
+void board__down(struct board *board)
+{
+	if (!board->is_up)
+		return;
+	vcpu_set__destroy(&board->vcpus);
+	board->is_up = false;
+	kvm_vm__destroy(&board->vm);
+}
+
+void board__set_gsi(void *opaque, unsigned gsi, bool level)
+{
+	struct board *board = opaque;
+	int err = board->is_up ? kvm_vm__irq_line(&board->vm, gsi, level) : 0;
+
+	if (err && !board->irq_failed) {
+		board->irq_failed = true;
+		fprintf(stderr, "trivet: interrupt %u: %s\n", gsi, strerror(-err));
+	}
+}

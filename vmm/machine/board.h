@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The hypervisor's part of the machine: what a reset replaces as a whole. */
+#ifndef VMM_MACHINE_BOARD_H
+#define VMM_MACHINE_BOARD_H
+
+#include <stdbool.h>
+
+#include "vmm/device/irq.h"
+#include "vmm/kvm/kvm.h"
+#include "vmm/memory/guest_memory.h"
+#include "vmm/vcpu/vcpu.h"
+
+struct board {
+	const struct kvm_system *system;
+	bool is_up;
+	struct kvm_vm vm;
+	struct vcpu_set vcpus;
+	bool irq_failed; /* said once */
+};
+
+/*
+ * Creates the virtual machine, its interrupt controllers, memory slots and vCPUs (held). The
+ * callbacks of board->vcpus have been filled in. 0, or -errno with a line in error[].
+ */
+int board__up(struct board *board, struct guest_memory *memory, unsigned cpus, char *error,
+	      unsigned error_size);
+/* Ends vCPU threads and removes the virtual machine. */
+void board__down(struct board *board);
+
+/* For the interrupt hub: a GSI's level. Nothing while the board is down. */
+void board__set_gsi(void *board, unsigned gsi, bool level);
+
+#endif

@@ -1,0 +1,652 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The machine: built, run through resets to its end, taken down in reverse order. */
+#include "vmm/machine/machine.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/acpi/tables.h"
+#include "vmm/boot/boot.h"
+#include "vmm/device/device.h"
+#include "vmm/kvm/probe.h"
+#include "vmm/loop/loop.h"
+#include "vmm/machine/board.h"
+#include "vmm/machine/device_table.h"
+#include "vmm/memory/dispatch.h"
+#include "vmm/memory/guest_memory.h"
+
+/* ACPI tables lie where firmware's read-only part would be, and a kernel looks for the RSDP. */
+#define ACPI_GPA 0xe0000u
+#define ACPI_BYTES 0x20000u
+
+/* Triple faults in a row, each soon after a reset, that end the machine. */
+#define FAULTS_MOST 3u
+#define FAULT_SOON_NS 1000000000ull
+
+/* What the machine was asked for; REQUEST_NONE until the first request of a run. */
+enum request {
+	REQUEST_NONE,
+	REQUEST_STOP, /* with the status */
+	REQUEST_POWER_OFF,
+	REQUEST_RESET,
+	REQUEST_PANIC,
+	REQUEST_TRIPLE_FAULT,
+	REQUEST_FAILED,
+};
+
+#define STATUS_SHIFT 8 /* request in the low bits of an atomic, status above */
+
+struct machine {
+	struct machine_config config;
+	struct kvm_system system;
+	struct loop *loop;
+	struct dispatch *ports, *mmio;
+	struct guest_memory memory;
+	struct irq_hub irqs;
+	struct board board;
+	struct device_services services;
+	struct device *devices, **last_device;
+	struct loop_watch *signals;
+	_Atomic(uint64_t) request;
+	uint64_t created, started; /* loop__now(): at creation, at the last power-on or reset */
+	unsigned faults;	   /* triple faults in a row */
+	char error[400];
+};
+
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void say(const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "trivet: ");
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, "\n");
+}
+
+static void say_when(const struct machine *machine, const char *what)
+{
+	if (machine->config.verbose)
+		say("%.3f ms: %s", (double)(loop__now() - machine->created) / 1e6, what);
+}
+
+/* ---- requests ---- */
+
+/* The first one counts. Async-signal-safe. */
+static void post_request(struct machine *machine, enum request request, int status)
+{
+	uint64_t none = REQUEST_NONE;
+
+	atomic_compare_exchange_strong(&machine->request, &none,
+				       (uint64_t)(uint32_t)status << STATUS_SHIFT | request);
+	loop__stop(machine->loop);
+}
+
+static void take_device_request(void *opaque, enum device_request what, int status)
+{
+	static const enum request requests[] = {
+		[DEVICE_REQUEST_POWER_OFF] = REQUEST_POWER_OFF,
+		[DEVICE_REQUEST_RESET] = REQUEST_RESET,
+		[DEVICE_REQUEST_PANIC] = REQUEST_PANIC,
+		[DEVICE_REQUEST_EXIT] = REQUEST_STOP,
+		[DEVICE_REQUEST_QUIT] = REQUEST_STOP,
+	};
+	struct machine *machine = opaque;
+
+	/* A vCPU that asks must not run another instruction. */
+	vcpu_set__hold(&machine->board.vcpus);
+	post_request(machine, requests[what], status);
+}
+
+static void take_vcpu_event(void *opaque, unsigned vcpu, enum vcpu_event event)
+{
+	static const enum request requests[] = {
+		[VCPU_TRIPLE_FAULT] = REQUEST_TRIPLE_FAULT, [VCPU_POWER_OFF] = REQUEST_POWER_OFF,
+		[VCPU_RESET] = REQUEST_RESET,		    [VCPU_CRASH] = REQUEST_PANIC,
+		[VCPU_FAILED] = REQUEST_FAILED,
+	};
+	struct machine *machine = opaque;
+
+	vcpu_set__hold(&machine->board.vcpus);
+	post_request(machine, requests[event], 0);
+}
+
+void machine__request_stop(struct machine *machine, int status)
+{
+	post_request(machine, REQUEST_STOP, status);
+}
+
+/* ---- building ---- */
+
+static int check_config(struct machine *machine)
+{
+	const struct machine_config *config = &machine->config;
+
+	if (!config->kernel) {
+		snprintf(machine->error, sizeof(machine->error),
+			 "no kernel is given; name a bzImage, a PVH ELF or a Multiboot ELF file");
+		return -EINVAL;
+	}
+	if (config->cpus < 1 || config->cpus > MACHINE_MAX_CPUS) {
+		snprintf(machine->error, sizeof(machine->error),
+			 "%u vCPUs are not possible; must be 1 to %d", config->cpus, MACHINE_MAX_CPUS);
+		return -EINVAL;
+	}
+	if (config->memory < MACHINE_MIN_MEMORY || config->memory > MACHINE_MAX_MEMORY ||
+	    config->memory % 4096) {
+		snprintf(machine->error, sizeof(machine->error),
+			 "%llu bytes of memory are not possible; must be %llu MiB to %llu GiB, in "
+			 "pages of 4 KiB",
+			 (unsigned long long)config->memory, MACHINE_MIN_MEMORY >> 20,
+			 MACHINE_MAX_MEMORY >> 30);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int open_hypervisor(struct machine *machine)
+{
+	static const enum kvm_choice choices[] = {
+		[MACHINE_ENGINE_AUTO] = KVM_CHOICE_AUTO,
+		[MACHINE_ENGINE_KVM] = KVM_CHOICE_KERNEL,
+		[MACHINE_ENGINE_SOFT] = KVM_CHOICE_SOFT,
+	};
+	const struct machine_config *config = &machine->config;
+
+	return kvm_select__open(choices[config->engine],
+				config->kvm_path ? config->kvm_path : MACHINE_KVM_PATH,
+				&machine->system, machine->error, sizeof(machine->error));
+}
+
+/* What this hypervisor offers a guest, against what is asked for. */
+static int check_limits(struct machine *machine)
+{
+	int most = kvm_system__extension(&machine->system, KVM_CAP_MAX_VCPUS);
+	uint64_t size = machine->config.memory;
+	uint64_t end = size <= GUEST_LOW_RAM_END
+			       ? size
+			       : GUEST_HIGH_RAM_START + (size - GUEST_LOW_RAM_END);
+	struct kvm_cpuid2 *cpuid;
+	unsigned bits;
+	int err;
+
+	/* api.rst, 4.4: without KVM_CAP_MAX_VCPUS the recommended number, else 4. */
+	if (!most)
+		most = kvm_system__extension(&machine->system, KVM_CAP_NR_VCPUS);
+	if (machine->config.cpus > (unsigned)(most ? most : 4)) {
+		snprintf(machine->error, sizeof(machine->error),
+			 "%u vCPUs are more than the engine %s has; at most %d", machine->config.cpus,
+			 machine->system.backend->name, most ? most : 4);
+		return -EINVAL;
+	}
+	err = kvm_system__supported_cpuid(&machine->system, &cpuid);
+	if (err) {
+		snprintf(machine->error, sizeof(machine->error), "engine %s: CPUID: %s",
+			 machine->system.backend->name, strerror(-err));
+		return err;
+	}
+	bits = vcpu_cpuid__physical_bits(cpuid);
+	free(cpuid);
+	if (bits < 64 && end > 1ull << bits) {
+		snprintf(machine->error, sizeof(machine->error),
+			 "%llu MiB of memory are more than this CPU's %u-bit physical addresses reach",
+			 (unsigned long long)(size >> 20), bits);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int add_device(struct machine *machine, const struct device_class *class,
+		      const char *options)
+{
+	struct device *dev, *other;
+	unsigned index = 0;
+	int err;
+
+	for (other = machine->devices; other; other = other->next)
+		index += other->class == class;
+	if (index >= class->max) {
+		snprintf(machine->error, sizeof(machine->error),
+			 "device %s: a machine can have %u of these", class->name, class->max);
+		return -EINVAL;
+	}
+	err = device__create(class, index, options, &machine->services, &dev, machine->error,
+			     sizeof(machine->error));
+	if (err)
+		return err;
+	*machine->last_device = dev;
+	machine->last_device = &dev->next;
+	return device__realize(dev, machine->error, sizeof(machine->error));
+}
+
+/* "serial,char=SPEC" with the specification's commas doubled. */
+static int add_console(struct machine *machine, const char *spec)
+{
+	const struct device_class *serial = device_table__find("serial");
+	char *options = malloc(2 * strlen(spec) + sizeof("char=")), *to = options;
+	int err;
+
+	if (!options) {
+		snprintf(machine->error, sizeof(machine->error), "out of memory");
+		return -ENOMEM;
+	}
+	to += sprintf(to, "char=");
+	for (; *spec; spec++) {
+		*to++ = *spec;
+		if (*spec == ',')
+			*to++ = ',';
+	}
+	*to = '\0';
+	err = add_device(machine, serial, options);
+	free(options);
+	return err;
+}
+
+/* The consoles are the first serial ports; one with nothing behind it keeps its place. */
+static int add_consoles(struct machine *machine)
+{
+	unsigned i, count = 0;
+	int err = 0;
+
+	for (i = 0; i < MACHINE_MAX_CONSOLES; i++)
+		if (machine->config.console[i])
+			count = i + 1;
+	for (i = 0; i < count && !err; i++)
+		err = add_console(machine, machine->config.console[i] ? machine->config.console[i]
+								      : "none");
+	return err;
+}
+
+/* The options of config.devices[i] if it names this class, else NULL. */
+static const char *match_device(const struct machine *machine, unsigned i, const char *class)
+{
+	const char *text = machine->config.devices[i];
+	size_t len = strlen(class);
+
+	if (strncmp(text, class, len) || (text[len] && text[len] != ','))
+		return NULL;
+	return text[len] ? text + len + 1 : "";
+}
+
+static int check_device_names(struct machine *machine)
+{
+	unsigned i, c;
+
+	for (i = 0; i < machine->config.device_count; i++) {
+		for (c = 0; device_table[c]; c++)
+			if (!device_table[c]->builtin && match_device(machine, i, device_table[c]->name))
+				break;
+		if (!device_table[c]) {
+			snprintf(machine->error, sizeof(machine->error),
+				 "device %s: no such class; see the list in the help text",
+				 machine->config.devices[i]);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* In the order of the table: what every machine has, the consoles, what was asked for. */
+static int add_devices(struct machine *machine)
+{
+	unsigned c, i;
+	int err = check_device_names(machine);
+
+	for (c = 0; device_table[c] && !err; c++) {
+		const struct device_class *class = device_table[c];
+
+		if (class->builtin)
+			err = add_device(machine, class, NULL);
+		else if (!strcmp(class->name, "serial"))
+			err = add_consoles(machine);
+		for (i = 0; i < machine->config.device_count && !err && !class->builtin; i++) {
+			const char *options = match_device(machine, i, class->name);
+
+			if (options)
+				err = add_device(machine, class, options);
+		}
+	}
+	return err;
+}
+
+/* From the last to the first. */
+static void remove_devices(struct machine *machine)
+{
+	while (machine->devices) {
+		struct device **link = &machine->devices;
+
+		while ((*link)->next)
+			link = &(*link)->next;
+		device__destroy(*link);
+		*link = NULL;
+	}
+}
+
+/* ---- power-on ---- */
+
+static int place_acpi_tables(struct machine *machine, uint64_t *rsdp)
+{
+	struct acpi_request request = { .cpus = machine->config.cpus,
+					.devices = machine->devices,
+					.gpa = ACPI_GPA,
+					.size_most = ACPI_BYTES };
+	struct acpi_image image;
+	int err = acpi_tables__build(&request, &image);
+
+	if (!err) {
+		err = guest_memory__write(&machine->memory, ACPI_GPA, image.data, image.size);
+		*rsdp = image.rsdp;
+		free(image.data);
+	}
+	if (err)
+		snprintf(machine->error, sizeof(machine->error), "ACPI tables: %s", strerror(-err));
+	return err;
+}
+
+static int load_kernel(struct machine *machine, uint64_t rsdp)
+{
+	struct boot_request request = { .kernel = machine->config.kernel,
+					.initrd = machine->config.initrd,
+					.cmdline = machine->config.append ? machine->config.append : "",
+					.rsdp_gpa = rsdp,
+					.acpi_start = ACPI_GPA,
+					.acpi_size = ACPI_BYTES };
+	struct kvm_vcpu *boot_vcpu = &machine->board.vcpus.vcpu[0].kvm;
+	struct boot_state state = { 0 };
+	int err = kvm_vcpu__get_sregs(boot_vcpu, &state.sregs);
+
+	if (!err)
+		err = kvm_vcpu__get_regs(boot_vcpu, &state.regs);
+	if (err)
+		goto refused;
+	err = boot__load(&request, &machine->memory, &state, machine->error,
+			 sizeof(machine->error));
+	if (err)
+		return err;
+	err = kvm_vcpu__set_sregs(boot_vcpu, &state.sregs);
+	if (!err)
+		err = kvm_vcpu__set_regs(boot_vcpu, &state.regs);
+	if (!err)
+		return 0;
+refused:
+	snprintf(machine->error, sizeof(machine->error), "the boot vCPU's registers: %s",
+		 strerror(-err));
+	return err;
+}
+
+/* Everything to its power-on state, up to the first instruction. *status on failure. */
+static int power_on(struct machine *machine, int *status)
+{
+	struct device *dev;
+	uint64_t rsdp;
+	int err;
+
+	*status = MACHINE_STATUS_HOST_ERROR;
+	err = board__up(&machine->board, &machine->memory, machine->config.cpus, machine->error,
+			sizeof(machine->error));
+	if (err)
+		return err;
+	irq_hub__refresh(&machine->irqs);
+	for (dev = machine->devices; dev; dev = dev->next)
+		dev->class->reset(dev);
+	err = place_acpi_tables(machine, &rsdp);
+	if (err)
+		goto board_down;
+	*status = MACHINE_STATUS_BAD_INPUT;
+	err = load_kernel(machine, rsdp);
+	if (err)
+		goto board_down;
+	return 0;
+board_down:
+	board__down(&machine->board);
+	return err;
+}
+
+static int create_parts(struct machine *machine)
+{
+	int err = loop__create(&machine->loop);
+
+	if (!err)
+		err = dispatch__create(&machine->ports, machine->config.cpus);
+	if (!err)
+		err = dispatch__create(&machine->mmio, machine->config.cpus);
+	if (err)
+		snprintf(machine->error, sizeof(machine->error), "event loop: %s", strerror(-err));
+	return err;
+}
+
+static void connect_parts(struct machine *machine)
+{
+	irq_hub__init(&machine->irqs, board__set_gsi, &machine->board);
+	machine->board.system = &machine->system;
+	machine->board.vcpus.ports = machine->ports;
+	machine->board.vcpus.mmio = machine->mmio;
+	machine->board.vcpus.event = take_vcpu_event;
+	machine->board.vcpus.opaque = machine;
+	machine->services = (struct device_services){
+		.loop = machine->loop,
+		.ports = machine->ports,
+		.mmio = machine->mmio,
+		.irqs = &machine->irqs,
+		.memory = &machine->memory,
+		.request = take_device_request,
+		.opaque = machine,
+	};
+}
+
+/* The steps of machine__create(); what they made goes with machine__destroy(). */
+static int build(struct machine *machine, int *status)
+{
+	int err;
+
+	*status = MACHINE_STATUS_BAD_INPUT;
+	err = check_config(machine);
+	if (!err)
+		err = open_hypervisor(machine);
+	if (err)
+		return err;
+	say_when(machine, machine->system.backend->name);
+	err = check_limits(machine);
+	if (err)
+		return err;
+	*status = MACHINE_STATUS_HOST_ERROR;
+	err = create_parts(machine);
+	if (err)
+		return err;
+	connect_parts(machine);
+	*status = MACHINE_STATUS_BAD_INPUT;
+	err = guest_memory__create(&machine->memory, machine->config.memory);
+	if (err) {
+		snprintf(machine->error, sizeof(machine->error),
+			 "%llu MiB of memory: the host refuses them: %s; choose less",
+			 (unsigned long long)(machine->config.memory >> 20), strerror(-err));
+		return err;
+	}
+	err = add_devices(machine);
+	if (err)
+		return err;
+	say_when(machine, "devices are there");
+	return power_on(machine, status);
+}
+
+int machine__create(const struct machine_config *config, struct machine **out, int *status,
+		    char *error, unsigned error_size)
+{
+	struct machine *machine = calloc(1, sizeof(*machine));
+	struct sigaction pipe_action;
+	int err;
+
+	if (!machine) {
+		snprintf(error, error_size, "out of memory");
+		*status = MACHINE_STATUS_HOST_ERROR;
+		return -ENOMEM;
+	}
+	/* A console's reader that goes away is an error of that write, not the machine's end. */
+	if (!sigaction(SIGPIPE, NULL, &pipe_action) && pipe_action.sa_handler == SIG_DFL)
+		signal(SIGPIPE, SIG_IGN);
+	machine->config = *config;
+	machine->system.fd = -1;
+	machine->last_device = &machine->devices;
+	machine->created = loop__now();
+	err = build(machine, status);
+	if (err) {
+		snprintf(error, error_size, "%s", machine->error);
+		machine__destroy(machine);
+		return err;
+	}
+	*out = machine;
+	return 0;
+}
+
+void machine__destroy(struct machine *machine)
+{
+	if (!machine)
+		return;
+	board__down(&machine->board);
+	remove_devices(machine);
+	if (machine->services.irqs)
+		irq_hub__destroy(&machine->irqs);
+	guest_memory__destroy(&machine->memory);
+	dispatch__destroy(machine->mmio);
+	dispatch__destroy(machine->ports);
+	loop__destroy(machine->loop);
+	kvm_system__close(&machine->system);
+	free(machine);
+}
+
+/* ---- running ---- */
+
+static void take_signal(void *opaque, int number)
+{
+	struct machine *machine = opaque;
+
+	post_request(machine, REQUEST_STOP, MACHINE_STATUS_TERMINATED);
+	say_when(machine, "ended by a signal");
+}
+
+/* Whether a triple fault resets the machine; false: it ends, with *status. */
+static bool survives_triple_fault(struct machine *machine, int *status)
+{
+	bool soon = loop__now() - machine->started < FAULT_SOON_NS;
+
+	machine->faults = soon ? machine->faults + 1 : 1;
+	*status = MACHINE_STATUS_TRIPLE_FAULT;
+	if (machine->config.no_reboot) {
+		say("the guest triple-faulted");
+		return false;
+	}
+	if (machine->faults >= FAULTS_MOST) {
+		say("the guest triple-faulted %u times in a row right after a reset; giving up",
+		    machine->faults);
+		return false;
+	}
+	say("the guest triple-faulted; resetting it");
+	return true;
+}
+
+/* What to do once the loop has stopped. True: reset and go on; false: end with *status. */
+static bool decide(struct machine *machine, int *status)
+{
+	uint64_t word = atomic_exchange(&machine->request, REQUEST_NONE);
+
+	switch ((enum request)(word & ((1u << STATUS_SHIFT) - 1))) {
+	case REQUEST_STOP:
+		*status = (int)(word >> STATUS_SHIFT);
+		return false;
+	case REQUEST_POWER_OFF:
+		*status = MACHINE_STATUS_OFF;
+		return false;
+	case REQUEST_RESET:
+		*status = MACHINE_STATUS_OFF;
+		return !machine->config.no_reboot;
+	case REQUEST_PANIC:
+		say("the guest panicked");
+		*status = MACHINE_STATUS_PANIC;
+		return false;
+	case REQUEST_TRIPLE_FAULT:
+		return survives_triple_fault(machine, status);
+	case REQUEST_NONE:
+	case REQUEST_FAILED:
+		break;
+	}
+	*status = MACHINE_STATUS_HOST_ERROR;
+	return false;
+}
+
+/* From power-on to a decision. */
+static bool run_once(struct machine *machine, int *status)
+{
+	int err;
+
+	machine->started = loop__now();
+	say_when(machine, "first guest instruction");
+	vcpu_set__run(&machine->board.vcpus);
+	do /* a second request's stop may be left from before */
+		err = loop__run(machine->loop);
+	while (!err && atomic_load(&machine->request) == REQUEST_NONE);
+	vcpu_set__hold(&machine->board.vcpus);
+	vcpu_set__wait_held(&machine->board.vcpus);
+	if (err) {
+		say("event loop: %s", strerror(-err));
+		*status = MACHINE_STATUS_HOST_ERROR;
+		return false;
+	}
+	return decide(machine, status);
+}
+
+int machine__run(struct machine *machine)
+{
+	static const int ending[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
+	sigset_t before;
+	int status, err;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &before);
+	err = loop__watch_signals(machine->loop, ending, sizeof(ending) / sizeof(ending[0]),
+				  take_signal, machine, &machine->signals);
+	if (err) {
+		say("signals: %s", strerror(-err));
+		return MACHINE_STATUS_HOST_ERROR;
+	}
+	while (run_once(machine, &status)) {
+		say_when(machine, "reset");
+		board__down(&machine->board);
+		if (power_on(machine, &status)) {
+			say("reset: %s", machine->error);
+			break;
+		}
+	}
+	board__down(&machine->board);
+	loop__unwatch(machine->signals);
+	machine->signals = NULL;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return status;
+}
+
+bool machine__press_power_button(struct machine *machine)
+{
+	struct device *dev;
+
+	for (dev = machine->devices; dev; dev = dev->next)
+		if (dev->class->power_button) {
+			dev->class->power_button(dev);
+			return true;
+		}
+	return false;
+}
+
+const struct device_class *machine__device_class(unsigned index)
+{
+	unsigned i;
+
+	for (i = 0; device_table[i]; i++)
+		if (i == index)
+			return device_table[i];
+	return NULL;
+}

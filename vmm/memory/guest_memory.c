@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Guest memory: one memfd mapped once per region, so that other processes can share it later. */
+#define _GNU_SOURCE
+#include "vmm/memory/guest_memory.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "vmm/kvm/kvm.h"
+
+#define PAGE_BYTES 4096u
+
+static int map_region(struct guest_memory *mem, int fd, uint64_t gpa, uint64_t size,
+		      uint64_t file_offset)
+{
+	struct guest_region *region = &mem->region[mem->count];
+	void *host = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+			  (off_t)file_offset);
+
+	if (host == MAP_FAILED)
+		return -errno;
+	/* Huge pages make the engine's look-ups and the kernel's page tables cheaper. */
+	madvise(host, size, MADV_HUGEPAGE);
+	/* A core dump of the machine should hold the machine, not the guest. */
+	madvise(host, size, MADV_DONTDUMP);
+	*region = (struct guest_region){ .gpa = gpa, .size = size, .host = host };
+	mem->count++;
+	return 0;
+}
+
+int guest_memory__create(struct guest_memory *mem, uint64_t size)
+{
+	uint64_t low = size < GUEST_LOW_RAM_END ? size : GUEST_LOW_RAM_END;
+	int fd, err;
+
+	memset(mem, 0, sizeof(*mem));
+	if (!size || size % PAGE_BYTES || size > INT64_MAX)
+		return -EINVAL;
+	fd = memfd_create("guest-ram", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)size) < 0) {
+		err = -errno;
+		goto close_fd;
+	}
+	err = map_region(mem, fd, 0, low, 0);
+	if (err)
+		goto close_fd;
+	if (size > low)
+		err = map_region(mem, fd, GUEST_HIGH_RAM_START, size - low, low);
+	if (err)
+		goto unmap;
+	mem->size = size;
+	close(fd); /* the mappings hold it */
+	return 0;
+unmap:
+	guest_memory__destroy(mem);
+close_fd:
+	close(fd);
+	return err;
+}
+
+void guest_memory__destroy(struct guest_memory *mem)
+{
+	while (mem->count) {
+		struct guest_region *region = &mem->region[--mem->count];
+
+		munmap(region->host, region->size);
+	}
+	mem->size = 0;
+}
+
+int guest_memory__register(struct guest_memory *mem, struct kvm_vm *vm)
+{
+	unsigned i;
+	int err;
+
+	for (i = 0; i < mem->count; i++) {
+		const struct guest_region *region = &mem->region[i];
+		struct kvm_userspace_memory_region slot = {
+			.slot = i,
+			.guest_phys_addr = region->gpa,
+			.memory_size = region->size,
+			.userspace_addr = (uintptr_t)region->host,
+		};
+
+		err = kvm_vm__set_memory_region(vm, &slot);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* The region that holds gpa, and how many bytes of it follow from there. */
+static const struct guest_region *find_region(const struct guest_memory *mem, uint64_t gpa,
+					      uint64_t *left)
+{
+	unsigned i;
+
+	for (i = 0; i < mem->count; i++) {
+		const struct guest_region *region = &mem->region[i];
+
+		if (gpa >= region->gpa && gpa - region->gpa < region->size) {
+			*left = region->size - (gpa - region->gpa);
+			return region;
+		}
+	}
+	return NULL;
+}
+
+void *guest_memory__pointer(const struct guest_memory *mem, uint64_t gpa, uint64_t size)
+{
+	uint64_t left;
+	const struct guest_region *region = find_region(mem, gpa, &left);
+
+	if (!region || size > left)
+		return NULL;
+	return region->host + (gpa - region->gpa);
+}
+
+static bool covers(const struct guest_memory *mem, uint64_t gpa, uint64_t size)
+{
+	uint64_t left;
+
+	if (size && gpa + size - 1 < gpa)
+		return false;
+	while (size) {
+		if (!find_region(mem, gpa, &left))
+			return false;
+		if (left >= size)
+			return true;
+		gpa += left;
+		size -= left;
+	}
+	return true;
+}
+
+static int copy(const struct guest_memory *mem, uint64_t gpa, uint8_t *in, const uint8_t *out,
+		size_t size)
+{
+	if (!covers(mem, gpa, size))
+		return -EFAULT;
+	while (size) {
+		uint64_t left;
+		const struct guest_region *region = find_region(mem, gpa, &left);
+		size_t step = left < size ? left : size;
+		uint8_t *host = region->host + (gpa - region->gpa);
+
+		if (in) {
+			memcpy(in, host, step);
+			in += step;
+		} else {
+			memcpy(host, out, step);
+			out += step;
+		}
+		gpa += step;
+		size -= step;
+	}
+	return 0;
+}
+
+int guest_memory__read(const struct guest_memory *mem, uint64_t gpa, void *buf, size_t size)
+{
+	return copy(mem, gpa, buf, NULL, size);
+}
+
+int guest_memory__write(struct guest_memory *mem, uint64_t gpa, const void *buf, size_t size)
+{
+	return copy(mem, gpa, NULL, buf, size);
+}
