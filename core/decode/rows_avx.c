@@ -346,8 +346,9 @@ static const struct opcode_row rows[] = {
 	AES(0xdf, "vaesdeclast"),
 
 	/* 0F 3A */
-	AVX3A(0x00, "vpermq", AVX2, Vx, Wx, Ib, NONE, L1 | W1 | NV),
-	AVX3A(0x01, "vpermpd", AVX2, Vx, Wx, Ib, NONE, L1 | W1 | NV),
+	/* The manuals ask for W1; AMD's processors ignore W, so it is left to the host. */
+	AVX3A(0x00, "vpermq", AVX2, Vx, Wx, Ib, NONE, L1 | NV),
+	AVX3A(0x01, "vpermpd", AVX2, Vx, Wx, Ib, NONE, L1 | NV),
 	AVX3A(0x02, "vpblendd", AVX2, Vx, Hx, Wx, Ib, W0),
 	AVX3A(0x04, "vpermilps", AVX, Vx, Wx, Ib, NONE, W0 | NV),
 	AVX3A(0x05, "vpermilpd", AVX, Vx, Wx, Ib, NONE, W0 | NV),

@@ -14,6 +14,7 @@
 #define GPR(opc, pfx, nm, feat, a, b, c, fl) ROW(0F, opc, pfx, nm, feat, a, b, c, fl, exec_sse_gpr)
 #define MMX(opc, nm, feat, a, b, c, fl) ROW(0F, opc, NONE, nm, feat, a, b, c, fl, exec_mmx)
 #define SSE38(opc, pfx, nm, feat, b) ROW(0F38, opc, pfx, nm, feat, Vx, b, NONE, 0, exec_sse)
+#define SHA(opc, nm) ROW(0F38, opc, NONE, nm, SHA, Vx, Wx, NONE, 0, exec_sha)
 #define SSE3A(opc, nm, feat, b) ROW(0F3A, opc, 66, nm, feat, Vx, b, Ib, 0, exec_sse)
 /* Writes ZF, PF, CF by its result and clears OF, SF, AF. */
 #define FLAGS(m, opc, pfx, nm, feat, b)                                                            \
@@ -303,12 +304,12 @@ static const struct opcode_row rows[] = {
 	SSE38(0x3f, 66, "pmaxud", SSE41, Wx),
 	SSE38(0x40, 66, "pmulld", SSE41, Wx),
 	SSE38(0x41, 66, "phminposuw", SSE41, Wx),
-	SSE38(0xc8, NONE, "sha1nexte", SHA, Wx),
-	SSE38(0xc9, NONE, "sha1msg1", SHA, Wx),
-	SSE38(0xca, NONE, "sha1msg2", SHA, Wx),
-	SSE38(0xcb, NONE, "sha256rnds2", SHA, Wx),
-	SSE38(0xcc, NONE, "sha256msg1", SHA, Wx),
-	SSE38(0xcd, NONE, "sha256msg2", SHA, Wx),
+	SHA(0xc8, "sha1nexte"),
+	SHA(0xc9, "sha1msg1"),
+	SHA(0xca, "sha1msg2"),
+	SHA(0xcb, "sha256rnds2"),
+	SHA(0xcc, "sha256msg1"),
+	SHA(0xcd, "sha256msg2"),
 	SSE38(0xdb, 66, "aesimc", AES, Wx),
 	SSE38(0xdc, 66, "aesenc", AES, Wx),
 	SSE38(0xdd, 66, "aesenclast", AES, Wx),
@@ -340,7 +341,7 @@ static const struct opcode_row rows[] = {
 	STRING(0x61, "pcmpestri"),
 	STRING(0x62, "pcmpistrm"),
 	STRING(0x63, "pcmpistri"),
-	ROW(0F3A, 0xcc, NONE, "sha1rnds4", SHA, Vx, Wx, Ib, 0, exec_sse),
+	ROW(0F3A, 0xcc, NONE, "sha1rnds4", SHA, Vx, Wx, Ib, 0, exec_sha),
 	SSE3A(0xdf, "aeskeygenassist", AES, Wx),
 };
 

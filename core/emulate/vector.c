@@ -77,6 +77,15 @@ u32 vector__mxcsr_mask(struct vcpu *vcpu)
 	return mask;
 }
 
+bool vector__is_amd(struct vcpu *vcpu)
+{
+	u32 vendor[4];
+
+	cpuid__query(vcpu, 0, 0, vendor);
+	/* "Auth"enticAMD, "Hygo"nGenuine */
+	return vendor[1] == 0x68747541 || vendor[1] == 0x6f677948;
+}
+
 /* ---- the memory operand ---- */
 
 /* Bytes of a memory operand by its letters; wide: with VEX.L, or W for y. */
@@ -272,6 +281,28 @@ enum exec_result exec_sse(struct vcpu *vcpu, const struct insn *insn)
 	struct vector_call call;
 
 	return unlikely(r) ? r : run_any(vcpu, insn, &call, false);
+}
+
+/*
+ * The SHA extensions: Intel's processors want their operands aligned (SDM vol. 2, exceptions type
+ * 4), AMD's take any. The copy suits both kinds of host.
+ */
+enum exec_result exec_sha(struct vcpu *vcpu, const struct insn *insn)
+{
+	enum exec_result r = check_sse(vcpu);
+	struct vector_call call;
+	u64 linear;
+
+	if (unlikely(r))
+		return r;
+	if (insn->flags & INSN_MEM) {
+		r = emulate__operand(vcpu, insn, 16, false, &linear);
+		if (unlikely(r))
+			return r;
+		if (unlikely(linear & 15) && vector__is_amd(vcpu))
+			return run_load_bounced(vcpu, insn, &call, linear, 16);
+	}
+	return run_any(vcpu, insn, &call, false);
 }
 
 enum exec_result exec_avx(struct vcpu *vcpu, const struct insn *insn)

@@ -24,6 +24,7 @@ exec_fn exec_sse;
 exec_fn exec_sse_gpr;
 exec_fn exec_sse_flags;
 exec_fn exec_sse_string;
+exec_fn exec_sha;
 exec_fn exec_avx;
 exec_fn exec_avx_gpr;
 exec_fn exec_avx_flags;
@@ -98,6 +99,8 @@ _Static_assert(sizeof(struct xsave_image) == 832, "legacy area, header and AVX c
 #define MXCSR_INIT 0x1f80
 #define MXCSR_MM BIT64(17)
 #define FCW_INIT 0x37f
+#define FCW_WRITABLE 0x1f3f
+#define FCW_FIXED 0x40 /* always reads as 1 */
 #define FSW_ES 0x80
 #define FSW_B 0x8000
 #define FSW_EXCEPTIONS 0x3f
@@ -108,6 +111,9 @@ u32 vector__mxcsr_mask(struct vcpu *vcpu);
 struct xsave_image *vector__image(struct vcpu *vcpu);
 /* Takes note that the image was changed. */
 void vector__image_changed(struct vcpu *vcpu);
+
+/* Whether the guest was told that this is an AMD (or Hygon) processor. */
+bool vector__is_amd(struct vcpu *vcpu);
 
 /* Conditions under which instructions may execute: EXEC_NEXT, or #UD or #NM recorded. */
 enum exec_result vector__check_mmx(struct vcpu *vcpu);

@@ -122,6 +122,21 @@ static u8 abridged_tags(u16 full)
 	return tags;
 }
 
+/*
+ * Sets the status word. The image holds the registers in the order of the stack, so a new top
+ * moves those that stay where they are.
+ */
+static void set_status(struct xsave_image *image, u16 fsw)
+{
+	unsigned shift = ((fsw >> 11) - (image->fsw >> 11)) & 7, i;
+	u8 st[8][16];
+
+	memcpy(st, image->st, sizeof(st));
+	for (i = 0; i < 8; i++)
+		memcpy(image->st[i], st[(i + shift) & 7], sizeof(st[i]));
+	image->fsw = fsw;
+}
+
 /* The operand size counts as for integer instructions; 64-bit code uses the 32-bit formats. */
 static bool is_16bit_format(const struct insn *insn)
 {
@@ -186,8 +201,8 @@ static void take_environment(struct vcpu *vcpu, const struct insn *insn, struct 
 			env[i] = env16[i];
 	else
 		memcpy(env, in, sizeof(env));
-	image->fcw = env[0];
-	image->fsw = env[1];
+	image->fcw = (env[0] & FCW_WRITABLE) | FCW_FIXED;
+	set_status(image, env[1]);
 	image->ftw = abridged_tags(env[2]);
 	image->fcs = 0;
 	image->fds = 0;
@@ -214,7 +229,7 @@ static void take_environment(struct vcpu *vcpu, const struct insn *insn, struct 
 static void init_x87(struct xsave_image *image)
 {
 	image->fcw = FCW_INIT;
-	image->fsw = 0;
+	set_status(image, 0);
 	image->ftw = 0;
 	image->fop = 0;
 	image->fip = 0;

@@ -23,13 +23,7 @@
  */
 static bool saves_pointers(struct vcpu *vcpu, const struct xsave_image *image)
 {
-	u32 vendor[4];
-
-	if (image->fsw & FSW_ES)
-		return true;
-	cpuid__query(vcpu, 0, 0, vendor);
-	/* "Auth"enticAMD, "Hygo"nGenuine */
-	return vendor[1] != 0x68747541 && vendor[1] != 0x6f677948;
+	return (image->fsw & FSW_ES) || !vector__is_amd(vcpu);
 }
 
 static bool is_64bit_format(const struct insn *insn)
@@ -62,6 +56,7 @@ static void build_x87_header(struct vcpu *vcpu, const struct insn *insn,
 static void take_x87(const struct insn *insn, struct xsave_image *image, const u8 *in)
 {
 	memcpy(image, in, 24);
+	image->fcw = (image->fcw & FCW_WRITABLE) | FCW_FIXED;
 	image->reserved0 = 0;
 	image->fop &= 0x7ff;
 	image->fcs = 0;

@@ -11,6 +11,7 @@
 static struct {
 	bool xsave;
 	bool avx;
+	bool selectors; /* FNSTENV shows the selectors of the x87 pointers, not zeros */
 	u64 mask; /* components that guests can have: x87, SSE, AVX */
 	u32 mxcsr_mask;
 } host;
@@ -169,10 +170,10 @@ static void track_x87(struct vcpu *vcpu, struct soft_vectors *v, const struct in
 
 	v->fop = (insn->opcode & 7) << 8 | insn->modrm;
 	v->fip = cpu->rip;
-	v->fcs = cpu->seg[X86_CS].selector;
+	v->fcs = host.selectors ? cpu->seg[X86_CS].selector : 0;
 	if (insn->flags & INSN_MEM) {
 		v->fdp = insn__effective_address(cpu, insn);
-		v->fds = cpu->seg[insn->seg].selector;
+		v->fds = host.selectors ? cpu->seg[insn->seg].selector : 0;
 	}
 }
 
@@ -277,6 +278,13 @@ static void look_at_host(void)
 	if (host.xsave)
 		host.mask = host_xcr0() & XSTATE_ALL;
 	host.avx = host.mask & XSTATE_AVX;
+	/* CPUID.7:EBX[13]: "deprecates FPU CS and DS" (guests are told what the host has) */
+	host__cpuid(0, 0, regs);
+	host.selectors = true;
+	if (regs[0] >= 7) {
+		host__cpuid(7, 0, regs);
+		host.selectors = !(regs[1] >> 13 & 1);
+	}
 	memset(&image, 0, sizeof(image));
 	__asm__ volatile("fxsave64 %0" : "+m"(image));
 	host.mxcsr_mask = image.mxcsr_mask ? image.mxcsr_mask : 0xffbf;

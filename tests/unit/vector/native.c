@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The instruction is copied, a jump back put behind it, and everything loaded around it. */
+#include <setjmp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "tests/unit/vector/native.h"
+
+extern void native_enter(void *code);
+extern const u8 native_leave[];
+struct native_state native_state;
+u64 native_saved_rsp;
+
+__asm__(".text\n"
+	"native_enter:\n"
+	"	push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
+	"	push %rdi\n"
+	"	mov %rsp, native_saved_rsp(%rip)\n"
+	"	mov $7, %eax\n"
+	"	xor %edx, %edx\n"
+	"	xrstor64 native_state(%rip)\n"
+	"	push native_state+960(%rip)\n"
+	"	popfq\n"
+	"	mov native_state+832(%rip), %rax\n"
+	"	mov native_state+840(%rip), %rcx\n"
+	"	mov native_state+848(%rip), %rdx\n"
+	"	mov native_state+856(%rip), %rbx\n"
+	"	mov native_state+872(%rip), %rbp\n"
+	"	mov native_state+880(%rip), %rsi\n"
+	"	mov native_state+888(%rip), %rdi\n"
+	"	mov native_state+896(%rip), %r8\n"
+	"	mov native_state+904(%rip), %r9\n"
+	"	mov native_state+912(%rip), %r10\n"
+	"	mov native_state+920(%rip), %r11\n"
+	"	mov native_state+928(%rip), %r12\n"
+	"	mov native_state+936(%rip), %r13\n"
+	"	mov native_state+944(%rip), %r14\n"
+	"	mov native_state+952(%rip), %r15\n"
+	"	jmp *(%rsp)\n"
+	"native_leave:\n"
+	"	mov native_saved_rsp(%rip), %rsp\n"
+	"	mov %rax, native_state+832(%rip)\n"
+	"	mov %rcx, native_state+840(%rip)\n"
+	"	mov %rdx, native_state+848(%rip)\n"
+	"	mov %rbx, native_state+856(%rip)\n"
+	"	mov %rbp, native_state+872(%rip)\n"
+	"	mov %rsi, native_state+880(%rip)\n"
+	"	mov %rdi, native_state+888(%rip)\n"
+	"	mov %r8, native_state+896(%rip)\n"
+	"	mov %r9, native_state+904(%rip)\n"
+	"	mov %r10, native_state+912(%rip)\n"
+	"	mov %r11, native_state+920(%rip)\n"
+	"	mov %r12, native_state+928(%rip)\n"
+	"	mov %r13, native_state+936(%rip)\n"
+	"	mov %r14, native_state+944(%rip)\n"
+	"	mov %r15, native_state+952(%rip)\n"
+	"	pushfq\n"
+	"	pop native_state+960(%rip)\n"
+	"	mov $7, %eax\n"
+	"	xor %edx, %edx\n"
+	"	xsave64 native_state(%rip)\n"
+	"	fninit\n"
+	"	pushq $0x1f80\n"
+	"	ldmxcsr (%rsp)\n"
+	"	vzeroupper\n"
+	"	pop %rdi\n"
+	"	pop %rdi\n"
+	"	pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx\n"
+	"	ret\n");
+
+_Static_assert(offsetof(struct native_state, gpr) == 832, "known to the code above");
+_Static_assert(offsetof(struct native_state, flags) == 960, "known to the code above");
+
+static sigjmp_buf escape;
+
+static void on_signal(int signal)
+{
+	siglongjmp(escape, signal);
+}
+
+int native__run(const u8 *bytes, unsigned length, struct native_state *state)
+{
+	static const int signals[] = { SIGILL, SIGFPE, SIGSEGV, SIGBUS };
+	struct sigaction action = { .sa_handler = on_signal }, old[4];
+	static u8 *code;
+	const void *leave = native_leave;
+	unsigned i;
+	int met;
+
+	if (!code)
+		code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memcpy(code, bytes, length);
+	memcpy(code + length, "\xff\x25\0\0\0\0", 6); /* jmp *0(%rip) */
+	memcpy(code + length + 6, &leave, 8);
+	native_state = *state;
+	for (i = 0; i < 4; i++)
+		sigaction(signals[i], &action, &old[i]);
+	met = sigsetjmp(escape, 1);
+	if (!met)
+		native_enter(code);
+	for (i = 0; i < 4; i++)
+		sigaction(signals[i], &old[i], NULL);
+	*state = native_state;
+	return met;
+}
