@@ -169,6 +169,7 @@ static s64 enable(struct vm *vm, const struct kvm_enable_cap *cap)
 		if (value & ~X2APIC_API_FLAGS)
 			return -EINVAL;
 		vm->x2apic_32bit_ids |= !!(value & KVM_X2APIC_API_USE_32BIT_IDS);
+		vm->x2apic_no_broadcast_quirk |= !!(value & KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK);
 		return 0;
 	case KVM_CAP_EXCEPTION_PAYLOAD:
 		vm->exception_payload = value;

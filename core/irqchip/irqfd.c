@@ -67,8 +67,6 @@ static struct irqfd *unlink_irqfd(struct irqchip *chip, struct irqfd **link)
 	struct irqfd *irqfd = *link;
 
 	*link = irqfd->next;
-	if (irqfd->resample && !irqfd__resamples(chip, irqfd->gsi))
-		routing__set_line(chip, LINE_RESAMPLE, irqfd->gsi, false, false);
 	chip__update_eoi_vectors(chip);
 	return irqfd;
 }
@@ -77,7 +75,7 @@ static struct irqfd *unlink_irqfd(struct irqchip *chip, struct irqfd **link)
 static void shut_down(struct irqchip *chip, struct irqfd *irqfd)
 {
 	host__eventfd_unwatch(irqfd->event);
-	/* A last call may have raised the line after it was unlinked. */
+	/* The last one of its GSI lets go of the line; only now is nobody left to raise it. */
 	if (irqfd->resample) {
 		host__mutex_lock(&chip->lock);
 		if (!irqfd__resamples(chip, irqfd->gsi))

@@ -91,6 +91,12 @@ static void test_level(void **state)
 	/* Linux's explicit EOI: masked and edge for a moment clears remote IRR. */
 	fake__set_redir(v, 18, MASKED | 0x41);
 	assert_int_equal(fake__get_redir(v, 18), MASKED | 0x41);
+	/* The same vector by an edge: its EOI is not the IOAPIC's business any more. */
+	eoi(v);
+	fake__set_redir(v, 19, 0x41);
+	fake__line(vm, 19, true);
+	assert_int_equal(irqchip__take_interrupt(v), 0x41);
+	assert_int_equal(fake__apic_read(v, APIC_TMR + 0x20), 0);
 	fake__free(vm);
 }
 

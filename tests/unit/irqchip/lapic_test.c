@@ -381,6 +381,14 @@ static void test_x2apic(void **state)
 	/* FFH from an x2APIC is an ID, not a broadcast. */
 	assert_int_equal(lapic__write_msr(v0, 0x830, 0xffULL << 32 | 0x4073), 0);
 	assert_int_equal(take(v1), -1);
+	/* A logical ID of more than 8 bits is no xAPIC's. */
+	assert_int_equal(lapic__set_base_host(v1, 0xfee00800), 0);
+	lapic__set_reg(v1->lapic, APIC_LDR, 0x01000000);
+	lapic__publish(v1->lapic);
+	assert_int_equal(lapic__write_msr(v0, 0x830, 0x101ULL << 32 | 0x4883), 0);
+	assert_int_equal(take(v1), -1);
+	assert_int_equal(lapic__write_msr(v0, 0x830, 0x001ULL << 32 | 0x4893), 0);
+	assert_int_equal(take(v1), 0x93);
 	/* INIT keeps the mode, and the ID. */
 	lapic__reset(far, true);
 	assert_int_equal(rdmsr(far, 0x802), 0x123);

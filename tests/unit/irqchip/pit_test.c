@@ -272,6 +272,7 @@ static void test_gate_and_speaker(void **state)
 	/* Mode 1: waits for the edge of its gate. */
 	fake__out(v, 0x61, 0);
 	program(v, 2, 0x32, 1000);
+	assert_int_equal(fake__in(v, 0x61) & 0x20, 0x20);
 	fake__advance(clocks(5000));
 	assert_int_equal(fake__in(v, 0x61) & 0x20, 0x20);
 	fake__out(v, 0x61, 1);
