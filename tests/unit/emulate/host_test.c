@@ -116,7 +116,8 @@ static bool aim(const struct insn *insn, u64 *gpr)
 			  (insn->index < X86_NR_GPR ? gpr[insn->index] << insn->scale : 0);
 	if (insn->row->forms == &forms_pop && insn->base == X86_RSP)
 		gpr[X86_RSP] -= insn->opsize;
-	return true;
+	/* An operand far from RSP may have taken the stack out of RAM. */
+	return gpr[X86_RSP] - (u64)guest_ram - PAGE_SIZE_4K < GUEST_RAM_SIZE - 2 * PAGE_SIZE_4K;
 }
 
 struct outcome {
