@@ -14,7 +14,7 @@ static __always_inline void set_carry(struct x86_cpu *cpu, bool carry)
 #define BIT_AFTER_btr(a, bit) ((a) & ~(bit))
 #define BIT_AFTER_btc(a, bit) ((a) ^ (bit))
 
-#define DEFINE_BIT_REGISTER(bits, suffix, op, writes)                                                \
+#define DEFINE_BIT_REGISTER(bits, suffix, op, writes)                                              \
 	static __always_inline enum exec_result op##_register##bits(                               \
 		struct vcpu *vcpu, const struct insn *insn, unsigned n)                            \
 	{                                                                                          \
@@ -223,7 +223,9 @@ DEFINE_SCAN(lzcnt)
 	{                                                                                          \
 		u64 crc = (u32)vcpu->cpu.gpr[insn->reg];                                           \
                                                                                                    \
-		__asm__("crc32" suffix " %[b], %" CRC_WIDTH_##bits "[crc]" : [crc] "+r"(crc) : [b] "r"(b));           \
+		__asm__("crc32" suffix " %[b], %" CRC_WIDTH_##bits "[crc]"                         \
+			: [crc] "+r"(crc)                                                          \
+			: [b] "r"(b));                                                             \
 		vcpu->cpu.gpr[insn->reg] = crc;                                                    \
 		return EXEC_NEXT;                                                                  \
 	}                                                                                          \
