@@ -320,7 +320,7 @@ static bool is_modrm_gpr(u8 op)
 	return op == OP_Ey || op == OP_Ed || op == OP_Ew || op == OP_Eb;
 }
 
-/* The general register that the instruction writes, or -1; results are 4 bytes zero-extended, or 8. */
+/* The general register that the instruction writes, or -1. Results of 4 bytes are zero-extended. */
 static int gpr_written(const struct insn *insn)
 {
 	u8 op = insn->row->op[0];
