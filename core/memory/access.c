@@ -179,14 +179,10 @@ static void check_watchpoints(struct vcpu *vcpu, u64 linear, unsigned size, unsi
 	}
 }
 
-/* Device accesses go out in naturally aligned parts of at most 8 bytes. */
-static unsigned device_part(u64 gpa, unsigned size)
+/* Device accesses go out in parts of at most 8 bytes, aligned or not, as KVM hands them out. */
+static unsigned device_part(unsigned size)
 {
-	unsigned part = 8;
-
-	while (part > size || (gpa & (part - 1)))
-		part /= 2;
-	return part;
+	return MIN_OF(size, 8);
 }
 
 /* One access of a natural size stays one access: other vCPUs must not see it torn. */
@@ -220,7 +216,7 @@ static enum exec_result read_piece(struct vcpu *vcpu, const struct piece *piece,
 		return EXEC_NEXT;
 	}
 	while (left) {
-		unsigned part = device_part(gpa, left);
+		unsigned part = device_part(left);
 		enum exec_result rc = io__mmio_read(vcpu, gpa, part, buf);
 
 		if (rc != EXEC_NEXT)
@@ -242,7 +238,7 @@ static enum exec_result write_piece(struct vcpu *vcpu, const struct piece *piece
 		return EXEC_NEXT;
 	}
 	while (left) {
-		unsigned part = device_part(gpa, left);
+		unsigned part = device_part(left);
 		enum exec_result rc = io__mmio_write(vcpu, gpa, part, buf);
 
 		if (rc != EXEC_NEXT)
