@@ -102,7 +102,7 @@ static void update_irq(struct uart *uart)
 
 static void receive_byte(struct uart *uart, uint8_t byte)
 {
-	if (uart->rx_count == fifo_depth(uart)) {
+	if (uart->rx_count >= fifo_depth(uart)) {
 		uart->lsr |= LSR_OE;
 		if (fifos_on(uart))
 			return;
@@ -123,11 +123,11 @@ static bool guest_listens(const struct uart *uart)
 static void fetch_input(struct uart *uart)
 {
 	uint8_t bytes[UART_FIFO];
-	size_t room = fifo_depth(uart) - (size_t)uart->rx_count, got, i;
+	size_t got, i;
 
 	if (!uart->backend || uart->rx_count >= fifo_depth(uart) || !guest_listens(uart))
 		return;
-	got = char__read(uart->backend, bytes, room);
+	got = char__read(uart->backend, bytes, fifo_depth(uart) - (size_t)uart->rx_count);
 	for (i = 0; i < got; i++)
 		receive_byte(uart, bytes[i]);
 }
@@ -156,7 +156,7 @@ static void write_data(struct uart *uart, uint8_t byte)
 		uart->thre_pending = 1;
 		return;
 	}
-	if (uart->tx_count == fifo_depth(uart)) /* overrun: the last byte is overwritten */
+	if (uart->tx_count >= fifo_depth(uart)) /* overrun: the last byte is overwritten */
 		uart->tx_count--;
 	uart->tx[(uart->tx_start + uart->tx_count) % UART_FIFO] = byte;
 	uart->tx_count++;
@@ -240,10 +240,12 @@ static void write_mcr(struct uart *uart, uint8_t value)
 
 static void write_fcr(struct uart *uart, uint8_t value)
 {
-	bool toggled = (value ^ uart->fcr) & FCR_ENABLE;
-
 	uart->fcr = value & FCR_ENABLE ? value & FCR_KEPT : 0;
-	if (toggled || (value & FCR_ENABLE && value & FCR_CLEAR_RX)) {
+	/*
+	 * Switching the FIFOs on or off clears them in the chip, too. Here a received byte stays:
+	 * drivers enable the receive interrupt first and the FIFOs after that, and would lose it.
+	 */
+	if (value & FCR_ENABLE && value & FCR_CLEAR_RX) {
 		uart->rx_count = 0;
 		uart->lsr &= ~(LSR_DR | LSR_BI);
 	}
