@@ -245,11 +245,13 @@ void segload__drop_inner(struct x86_cpu *cpu)
 				  (segment->type & SEG_TYPE_CONFORMING);
 
 		/*
-		 * A register that holds a null selector is left alone: in 64-bit code its base
-		 * may have come from an MSR.
+		 * Of a register that holds a null selector only the RPL goes: in 64-bit code its
+		 * base may have come from an MSR.
 		 */
-		if (selector__is_null(segment->selector) || segment->unusable)
+		if (selector__is_null(segment->selector) || segment->unusable) {
+			segment->selector = 0;
 			continue;
+		}
 		if (segment->dpl < cpu->cpl && !conforming) {
 			segload__set_null(segment, 0);
 			x86__segment_changed(cpu, data[i]);

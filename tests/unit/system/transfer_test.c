@@ -178,13 +178,14 @@ static void test_iretq(void **state)
 {
 	machine__start(MODE_LONG, 0);
 	CPU->seg[X86_FS].base = 0x123456789000; /* from an MSR, with a null selector */
-	CPU->seg[X86_FS].selector = 0;
+	CPU->seg[X86_FS].selector = 3;
 	/* To compatibility mode. */
 	push_iret_frame(0x2000, USER_CODE32 | 3, RFLAGS_IF, 0x3000, USER_DATA | 3);
 	assert_int_equal(EXECUTE(0x48, 0xcf), EXEC_JUMP);
 	assert_int_equal(CPU->code_size, 4);
 	assert_int_equal(CPU->cpl, 3);
 	assert_int_equal(CPU->seg[X86_FS].base, 0x123456789000);
+	assert_int_equal(CPU->seg[X86_FS].selector, 0); /* loses its RPL */
 	assert_true(CPU->seg[X86_GS].unusable); /* was a level 0 segment */
 	/* Same level with a null SS, as an interrupt at level 0 leaves it. */
 	machine__start(MODE_LONG, 0);
