@@ -27,7 +27,9 @@ typedef int64_t s64;
 #define __always_inline inline __attribute__((always_inline))
 #endif
 
+#ifdef __SIZEOF_INT128__ /* not in 32-bit code */
 typedef unsigned __int128 u128;
+#endif
 
 #define ARRAY_LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 #define BIT64(n) (1ULL << (n))

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The other CPUs: started by INIT and SIPI (MultiProcessor Specification B.4), then served work. */
+#include "tests/guests/lib/long/irq.h"
+
+#define TRAMPOLINE 0x8000
+
+extern char ap_trampoline[], ap_trampoline_end[];
+void smp__ap_main(unsigned cpu);
+
+struct work {
+	void (*fn)(u64);
+	u64 arg;
+	u32 apic_id;
+	bool up;
+};
+
+static struct work work[MAX_CPUS];
+
+void smp__ap_main(unsigned cpu)
+{
+	struct work *w = &work[cpu];
+
+	machine__load_tables(cpu);
+	apic__enable();
+	w->apic_id = apic__id();
+	__atomic_store_n(&w->up, true, __ATOMIC_SEQ_CST);
+	for (;;) {
+		void (*fn)(u64) = __atomic_load_n(&w->fn, __ATOMIC_ACQUIRE);
+
+		if (!fn) {
+			pause();
+			continue;
+		}
+		fn(w->arg);
+		__atomic_store_n(&w->fn, NULL, __ATOMIC_RELEASE);
+	}
+}
+
+unsigned smp__start(void)
+{
+	unsigned wait, n;
+
+	memcpy((void *)TRAMPOLINE, ap_trampoline, ap_trampoline_end - ap_trampoline);
+	apic__enable();
+	work[0].apic_id = apic__id();
+	apic__ipi(0, ICR_OTHERS | ICR_INIT | ICR_ASSERT);
+	clock__wait_us(10000);
+	apic__ipi(0, ICR_OTHERS | ICR_SIPI | ICR_ASSERT | TRAMPOLINE >> 12);
+	clock__wait_us(1000);
+	apic__ipi(0, ICR_OTHERS | ICR_SIPI | ICR_ASSERT | TRAMPOLINE >> 12);
+	for (wait = 0; wait < 200; wait++) {
+		clock__wait_us(1000);
+		if (__atomic_load_n(&work[3].up, __ATOMIC_ACQUIRE))
+			break;
+	}
+	for (n = 1; n < MAX_CPUS && __atomic_load_n(&work[n].up, __ATOMIC_ACQUIRE); n++)
+		;
+	return n;
+}
+
+void smp__run(unsigned cpu, void (*fn)(u64), u64 arg)
+{
+	smp__wait(cpu);
+	work[cpu].arg = arg;
+	__atomic_store_n(&work[cpu].fn, fn, __ATOMIC_RELEASE);
+}
+
+void smp__wait(unsigned cpu)
+{
+	while (__atomic_load_n(&work[cpu].fn, __ATOMIC_ACQUIRE))
+		pause();
+}
+
+u32 smp__apic_id(unsigned cpu)
+{
+	return work[cpu].apic_id;
+}

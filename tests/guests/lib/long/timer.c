@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The 8259 pair, the 8254, and waiting. */
+#include "tests/guests/lib/long/irq.h"
+
+#define PIT_HZ 1193182
+
+void pic__start(u8 base, u16 mask)
+{
+	out8(0x20, 0x11);
+	out8(0xa0, 0x11);
+	out8(0x21, base);
+	out8(0xa1, base + 8);
+	out8(0x21, 4);
+	out8(0xa1, 2);
+	out8(0x21, 1);
+	out8(0xa1, 1);
+	out8(0x21, mask);
+	out8(0xa1, mask >> 8);
+}
+
+void pit__start(unsigned channel, unsigned mode, u16 count)
+{
+	out8(0x43, channel << 6 | 0x30 | mode << 1);
+	out8(0x40 + channel, count);
+	out8(0x40 + channel, count >> 8);
+}
+
+u16 pit__count(unsigned channel)
+{
+	u8 low;
+
+	out8(0x43, channel << 6);
+	low = in8(0x40 + channel);
+	return low | in8(0x40 + channel) << 8;
+}
+
+u64 clock__tsc_per_ms(void)
+{
+	static u64 rate;
+	u64 start;
+
+	if (rate)
+		return rate;
+	/* Channel 2, mode 0: its output (port 61H bit 5) rises after 10 ms. */
+	out8(0x61, (in8(0x61) & 0xfc) | 1);
+	pit__start(2, 0, PIT_HZ / 100);
+	start = rdtsc();
+	while (!(in8(0x61) & 0x20))
+		pause();
+	rate = (rdtsc() - start) / 10;
+	return rate;
+}
+
+void clock__wait_us(u64 us)
+{
+	u64 end = clock__tsc_per_ms();
+
+	end = rdtsc() + end * us / 1000;
+	while (rdtsc() < end)
+		pause();
+}
+
+bool clock__wait_change(const volatile u32 *counter, u32 old, unsigned ms)
+{
+	u64 end = clock__tsc_per_ms() * ms;
+	bool changed;
+
+	end += rdtsc();
+	enable_interrupts();
+	while (!(changed = *counter != old) && rdtsc() < end)
+		pause();
+	disable_interrupts();
+	return changed;
+}
