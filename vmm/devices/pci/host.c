@@ -98,7 +98,6 @@ static void describe(struct device *dev, struct aml *aml)
 	aml__device(aml, "PCI0");
 	aml__name_eisaid(aml, "_HID", "PNP0A03");
 	aml__name_integer(aml, "_UID", 0);
-	aml__name_integer(aml, "_ADR", 0);
 	aml__resources(aml, "_CRS");
 	aml__bus_window(aml, 0, 0xff);
 	aml__io(aml, ADDRESS_PORT, 1, 8);

@@ -3,9 +3,9 @@
  * 16550A UART. The line is infinitely fast: what is written is sent at once if the back end takes
  * it, and the receiver's character time-out is over as soon as the line is quiet.
  *
- * The far end sends only when the guest listens, so nothing is lost in the buffer clears of a
- * driver's start-up: either the receive interrupt is enabled, or the guest polls the line status
- * again and again with nothing left to send.
+ * The far end sends only when the guest listens, so nothing is lost while a driver probes the port
+ * and clears its buffers: either the receive interrupt is enabled and can reach the CPU, or the
+ * guest polls the line status again and again with nothing left to send.
  */
 #include "vmm/devices/serial/uart.h"
 
@@ -115,8 +115,10 @@ static void receive_byte(struct uart *uart, uint8_t byte)
 
 static bool guest_listens(const struct uart *uart)
 {
+	bool by_interrupt = uart->ier & IER_RDI && uart->mcr & MCR_OUT2;
+
 	return !(uart->mcr & MCR_LOOP) &&
-	       (uart->ier & IER_RDI || uart->idle_polls >= POLLS_BEFORE_INPUT);
+	       (by_interrupt || uart->idle_polls >= POLLS_BEFORE_INPUT);
 }
 
 /* Fetches input for the room there is. */
