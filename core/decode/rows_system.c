@@ -6,7 +6,6 @@
 #include "core/decode/row.h"
 #include "core/emulate/system.h"
 
-#define CF RFLAGS_CF
 #define ZF RFLAGS_ZF
 #define OF RFLAGS_OF
 #define ALL RFLAGS_ARITH

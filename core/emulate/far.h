@@ -31,8 +31,8 @@ void far__commit_code(struct x86_cpu *cpu, u16 selector, unsigned cpl, const str
 /* ---- gate.c ---- */
 
 /*
- * Reads and checks the code segment that a call, interrupt or trap gate names. The accessed bit is
- * set. long_only: in long mode it must be 64-bit code.
+ * Reads and checks the code segment that a call, interrupt or trap gate names: in long mode it must
+ * be 64-bit code. The accessed bit is set.
  */
 enum exec_result gate__code(struct vcpu *vcpu, u16 selector, struct descriptor *d);
 

@@ -27,7 +27,9 @@ static bool is_contiguous(const struct frame_stack *stack, unsigned bytes)
 	return stack->size == 8 || !sp || sp >= bytes;
 }
 
-enum exec_result frame__probe(struct vcpu *vcpu, const struct frame_stack *stack, unsigned bytes)
+/* Checks that a push of so many bytes would succeed. */
+static enum exec_result probe_push(struct vcpu *vcpu, const struct frame_stack *stack,
+				   unsigned bytes)
 {
 	u64 mask = frame__mask(stack->size), sp = stack->sp, linear;
 	unsigned step = is_contiguous(stack, bytes) ? bytes : 2;
@@ -49,7 +51,7 @@ static enum exec_result push_wrapped(struct vcpu *vcpu, struct frame_stack *stac
 				     unsigned count, unsigned width)
 {
 	u64 mask = frame__mask(stack->size), sp = stack->sp, linear;
-	enum exec_result r = frame__probe(vcpu, stack, count * width);
+	enum exec_result r = probe_push(vcpu, stack, count * width);
 
 	for (unsigned i = 0; i < count && r == EXEC_NEXT; i++) {
 		sp = (sp - width) & mask;
@@ -92,7 +94,9 @@ enum exec_result frame__push(struct vcpu *vcpu, struct frame_stack *stack, const
 
 static u64 load_item(const u8 *from, unsigned width)
 {
-	return width == 8 ? *(const u64 *)from : width == 4 ? *(const u32 *)from : *(const u16 *)from;
+	if (width == 8)
+		return *(const u64 *)from;
+	return width == 4 ? *(const u32 *)from : *(const u16 *)from;
 }
 
 enum exec_result frame__peek(struct vcpu *vcpu, u64 offset, u64 *item, unsigned count,

@@ -54,9 +54,6 @@ static inline struct frame_stack frame__current(const struct x86_cpu *cpu)
 enum exec_result frame__push(struct vcpu *vcpu, struct frame_stack *stack, const u64 *item,
 			     unsigned count, unsigned width);
 
-/* Checks that frame__push() would succeed. */
-enum exec_result frame__probe(struct vcpu *vcpu, const struct frame_stack *stack, unsigned bytes);
-
 /*
  * Reads count items of width bytes from the current stack, beginning offset bytes above the stack
  * pointer, zero-extended. No register is touched.

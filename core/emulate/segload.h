@@ -148,7 +148,7 @@ enum exec_result segload__data(struct vcpu *vcpu, enum x86_segreg seg, u16 selec
 enum exec_result segload__stack(struct vcpu *vcpu, u16 selector, unsigned cpl, bool null_ok,
 				enum x86_vector vector, struct x86_segment *segment);
 
-/* Commits a segment register (ES, SS, DS, FS, GS). The caller ends with x86__mode_changed() if SS. */
+/* Commits a segment register other than CS. The caller ends with x86__mode_changed() if SS. */
 static inline void segload__commit(struct x86_cpu *cpu, enum x86_segreg seg,
 				   const struct x86_segment *segment)
 {

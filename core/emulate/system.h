@@ -147,7 +147,8 @@ static inline void system__write_gpr(struct x86_cpu *cpu, unsigned reg, unsigned
 }
 
 /* The r/m16 operand. */
-static inline enum exec_result system__read_ew(struct vcpu *vcpu, const struct insn *insn, u16 *value)
+static inline enum exec_result system__read_ew(struct vcpu *vcpu, const struct insn *insn,
+					       u16 *value)
 {
 	enum exec_result r;
 	u64 linear;
@@ -161,7 +162,8 @@ static inline enum exec_result system__read_ew(struct vcpu *vcpu, const struct i
 }
 
 /* Writes a word to memory, or value zero-extended to a register of the operand size. */
-static inline enum exec_result system__write_ew(struct vcpu *vcpu, const struct insn *insn, u64 value)
+static inline enum exec_result system__write_ew(struct vcpu *vcpu, const struct insn *insn,
+						u64 value)
 {
 	enum exec_result r;
 	u64 linear;

@@ -3,7 +3,7 @@
 #include "core/emulate/system.h"
 #include "include/x86/paging.h"
 
-/* 0F 20 /0 with LOCK is CR8 on AMD, which reaches it outside of 64-bit code (APM vol. 3, MOV CRn). */
+/* MOV CR0 with LOCK is MOV CR8 on AMD: for code that is not 64-bit (APM vol. 3, MOV CRn). */
 static unsigned control_register(const struct vcpu *vcpu, const struct insn *insn)
 {
 	if ((insn->flags & INSN_LOCK) && !insn->reg &&

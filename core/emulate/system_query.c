@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Questions about selectors: LAR, LSL, VERR, VERW, ARPL. They answer in ZF and never fault on one. */
+/* Questions about selectors: LAR, LSL, VERR, VERW, ARPL. The answer is ZF, never a fault. */
 #include "core/emulate/segload.h"
 #include "core/emulate/system.h"
 

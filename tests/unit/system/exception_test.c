@@ -88,7 +88,8 @@ static void test_page_fault_in_delivery(void **state)
 		raise(pairs[i].first);
 		assert_int_equal(x86__deliver_exception(machine_vcpu), EXEC_JUMP);
 		assert_int_equal(CPU->rip, HANDLER(out));
-		assert_int_equal(CPU->cr2, NOT_MAPPED + 0x100 - (pairs[i].first == X86_UD ? 40 : 48));
+		assert_int_equal(CPU->cr2,
+				 NOT_MAPPED + 0x100 - (pairs[i].first == X86_UD ? 40 : 48));
 	}
 }
 
@@ -108,7 +109,8 @@ static void test_long_frame_from_user(void **state)
 	assert_int_equal(machine__read(sp, 8), 0x1234);
 	assert_int_equal(machine__read(sp + 8, 8), AT_CODE);
 	assert_int_equal(machine__read(sp + 16, 8), USER_CODE | 3);
-	assert_int_equal(machine__read(sp + 24, 8), RFLAGS_FIXED | RFLAGS_IF | RFLAGS_CF | RFLAGS_RF);
+	assert_int_equal(machine__read(sp + 24, 8),
+			 RFLAGS_FIXED | RFLAGS_IF | RFLAGS_CF | RFLAGS_RF);
 	assert_int_equal(machine__read(sp + 32, 8), USER_STACK);
 	assert_int_equal(machine__read(sp + 40, 8), USER_DATA | 3);
 	assert_int_equal(CPU->sysflags & (RFLAGS_IF | RFLAGS_RF), 0);
@@ -249,7 +251,8 @@ static void test_failed_delivery_commits_nothing(void **state)
 	struct x86_cpu before;
 
 	machine__start(MODE_LONG, 3);
-	machine__write(AT_TSS + 4, 8, NOT_MAPPED + 0x10); /* half of the frame is on the page before */
+	/* Half of the frame would go to the page before. */
+	machine__write(AT_TSS + 4, 8, NOT_MAPPED + 0x10);
 	machine__set_gate(0x22, KERNEL_CODE, SYSTEM_INT, 3, 0);
 	machine__write(NOT_MAPPED - 16, 8, 0x5555);
 	before = *CPU;

@@ -185,7 +185,9 @@ static void test_limits(void **state)
 
 	for (unsigned i = 0; i < ARRAY_LENGTH(cases); i++) {
 		const struct limit_case *c = &cases[i];
-		struct descriptor d = { .low = machine__descriptor(0x100, c->limit, c->attributes) };
+		struct descriptor d = {
+			.low = machine__descriptor(0x100, c->limit, c->attributes)
+		};
 		enum exec_result r;
 		u64 linear = 0;
 
