@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Differences of outcomes, by name. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/host.h"
+#include "include/x86/exception.h"
+#include "tests/isa/compare.h"
+#include "tests/isa/exclude.h"
+
+static const char *const gpr_names[16] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+					   "r8",  "r9",	 "r10", "r11", "r12", "r13", "r14", "r15" };
+static const char *const seg_names[X86_NR_SEG] = { "es", "cs", "ss", "ds", "fs", "gs" };
+
+static __attribute__((format(printf, 2, 3))) void note(struct comparison *c, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	if (c->length > sizeof(c->text) - 200)
+		return;
+	va_start(args, format);
+	n = vsnprintf(c->text + c->length, sizeof(c->text) - c->length, format, args);
+	va_end(args);
+	if (n > 0)
+		c->length += n;
+}
+
+static void differ(struct comparison *c, const char *name, u64 native, u64 here)
+{
+	if (native != here)
+		note(c, "    %s: processor %llx, here %llx\n", name, (unsigned long long)native,
+		     (unsigned long long)here);
+}
+
+static void differ_bytes(struct comparison *c, const char *name, unsigned index, const u8 *native,
+			 const u8 *here, unsigned n)
+{
+	unsigned i;
+
+	if (!memcmp(native, here, n))
+		return;
+	note(c, "    %s%u: processor ", name, index);
+	for (i = n; i-- > 0;)
+		note(c, "%02x", native[i]);
+	note(c, ", here ");
+	for (i = n; i-- > 0;)
+		note(c, "%02x", here[i]);
+	note(c, "\n");
+}
+
+/*
+ * The x87 pointers: AMD's processors show them in a state image only while an exception is
+ * pending (APM vol. 2, 11.5.10: RstrFpErrPtrs).
+ */
+static bool pointers_are_shown(const struct xsave_image *native)
+{
+	static int is_amd = -1;
+	u32 leaf[4];
+
+	if (is_amd < 0) {
+		host__cpuid(0, 0, leaf);
+		is_amd = leaf[1] == 0x68747541 || leaf[1] == 0x6f677948; /* "Auth", "Hygo" */
+	}
+	return !is_amd || (native->fsw & FSW_ES);
+}
+
+static void compare_fp(const struct xsave_image *a, const struct xsave_image *b,
+		       struct comparison *c)
+{
+	unsigned i;
+
+	if (pointers_are_shown(a)) {
+		differ(c, "fop", a->fop, b->fop);
+		differ(c, "fip", a->fip, b->fip);
+		differ(c, "fdp", a->fdp, b->fdp);
+	}
+	differ(c, "fcw", a->fcw, b->fcw);
+	differ(c, "fsw", a->fsw, b->fsw);
+	differ(c, "ftw", a->ftw, b->ftw);
+	differ(c, "mxcsr", a->mxcsr, b->mxcsr);
+	for (i = 0; i < 8; i++)
+		differ_bytes(c, "st", i, a->st[i], b->st[i], 10);
+	for (i = 0; i < 16; i++) {
+		differ_bytes(c, "xmm", i, a->xmm[i], b->xmm[i], 16);
+		differ_bytes(c, "ymm_high", i, a->ymm_high[i], b->ymm_high[i], 16);
+	}
+}
+
+/* Only what both know: in the step's outcome no exception that follows. */
+static void compare_exception(const struct isa_state *native, const struct isa_state *here,
+			      struct comparison *c)
+{
+	u64 mask = ~0ULL;
+
+	differ(c, "vector", native->vector, here->vector);
+	if (native->vector != here->vector)
+		return;
+	/* Linux shows no user which kernel addresses are mapped. */
+	if (here->vector == X86_PF && here->cr2 >> 47)
+		mask = ~PFERR_PRESENT;
+	if (here->vector == X86_PF || here->error)
+		differ(c, "error code", native->error & mask, here->error & mask);
+	if (here->vector == X86_PF)
+		differ(c, "cr2", native->cr2, here->cr2);
+}
+
+void compare__outcomes(const struct instance *in, const struct isa_state *native,
+		       const struct isa_state *here, struct comparison *c)
+{
+	struct varying varying = exclude__varying(in);
+	u64 undefined = in->undefined ? 0 : in->row->undefined;
+	u64 mask = ~(undefined | varying.flags);
+	unsigned i;
+
+	if (here->vector != NO_VECTOR)
+		compare_exception(native, here, c);
+	else
+		mask &= ~RFLAGS_RF; /* the exception that followed set it */
+	for (i = 0; i < 16; i++)
+		if (!(varying.gprs >> i & 1))
+			differ(c, gpr_names[i], native->gpr[i], here->gpr[i]);
+	differ(c, "rip", native->rip, here->rip);
+	differ(c, "flags", native->flags & mask, here->flags & mask);
+	for (i = 0; i < X86_NR_SEG; i++)
+		differ(c, seg_names[i], native->sel[i], here->sel[i]);
+	differ(c, "fs base", native->fs_base, here->fs_base);
+	differ(c, "gs base", native->gs_base, here->gs_base);
+	compare_fp(&native->fp, &here->fp, c);
+	c->undefined_differ |= !!((native->flags ^ here->flags) & undefined);
+}
+
+void compare__data(const struct instance *in, const u8 *native, const u8 *here,
+		   struct comparison *c)
+{
+	unsigned i, shown = 0;
+
+	if (!memcmp(native, here, DATA_BYTES))
+		return;
+	for (i = 0; i < DATA_BYTES; i++)
+		if (native[i] != here[i] && shown++ < 16)
+			note(c, "    data[%x]: was %02x, processor %02x, here %02x\n", i,
+			     in->data[i], native[i], here[i]);
+	note(c, "    %u bytes of data differ\n", shown);
+}
+
+static void print_fp(const struct xsave_image *fp)
+{
+	unsigned i, j;
+
+	printf("  fcw %04x fsw %04x ftw %02x mxcsr %08x\n", fp->fcw, fp->fsw, fp->ftw, fp->mxcsr);
+	for (i = 0; i < 8; i++) {
+		printf("  st%u ", i);
+		for (j = 10; j-- > 0;)
+			printf("%02x", fp->st[i][j]);
+	}
+	for (i = 0; i < 16; i++) {
+		printf("%s  ymm%u ", i % 2 ? "" : "\n", i);
+		for (j = 16; j-- > 0;)
+			printf("%02x", fp->ymm_high[i][j]);
+		printf(":");
+		for (j = 16; j-- > 0;)
+			printf("%02x", fp->xmm[i][j]);
+	}
+	printf("\n");
+}
+
+void instance__print(const struct instance *in)
+{
+	const struct isa_state *s = &in->before;
+	char text[100] = "(undefined)";
+	unsigned i;
+
+	if (!in->undefined)
+		decode__print(&in->insn, s->rip, text, sizeof(text));
+	printf("  %u-bit code %llx:", in->code_size * 8, (unsigned long long)s->rip);
+	for (i = 0; i < in->length; i++)
+		printf(" %02x", in->bytes[i]);
+	printf("   %s\n ", text);
+	for (i = 0; i < 16; i++)
+		printf(" %s %llx", gpr_names[i], (unsigned long long)s->gpr[i]);
+	printf("\n  flags %llx", (unsigned long long)s->flags);
+	for (i = 0; i < X86_NR_SEG; i++)
+		printf(" %s %x", seg_names[i], s->sel[i]);
+	printf(" fs base %llx gs base %llx", (unsigned long long)s->fs_base,
+	       (unsigned long long)s->gs_base);
+	if (!in->undefined && (in->insn.flags & INSN_MEM))
+		printf(" operand at %llx", (unsigned long long)instance__linear(in));
+	printf("\n");
+	if (in->row->class == CLASS_VECTOR || in->row->class == CLASS_X87)
+		print_fp(&s->fp);
+}

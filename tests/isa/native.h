@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Executes one instruction on the processor that runs the test, with all of its state chosen. */
+#ifndef TESTS_ISA_NATIVE_H
+#define TESTS_ISA_NATIVE_H
+
+#include "tests/isa/state.h"
+
+/* What native execution of an instruction came to. */
+enum native_result {
+	NATIVE_DONE,
+	NATIVE_AGAIN, /* an alarm came in between: start anew */
+	NATIVE_HUNG,  /* it does not end */
+};
+
+/*
+ * Maps the data and code, makes the LDT, takes over the signals of faults. Call after the software
+ * engine's set-up: signals that come from elsewhere are passed on. NULL, or why this host can't.
+ */
+const char *native__setup(void);
+
+/* The mapped frames, and the code by an address that may be written. */
+extern u8 *native_data;
+extern u8 *native_code;
+/* Whether modify_ldt(2) gave the LDT. */
+extern bool native_has_ldt;
+
+/*
+ * Puts *state into the processor and executes until the first exception, which *state then is
+ * taken at. The code is full of HLT, which raises #GP in user mode: that ends instructions that
+ * raise nothing.
+ */
+enum native_result native__run(struct isa_state *state);
+
+/* Whether this process has memory at the address or close to it, other than data and code. */
+bool native__is_mapped(u64 linear);
+
+#endif
