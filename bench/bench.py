@@ -47,7 +47,7 @@ LOOP = (b"\xb9" + struct.pack("<I", LOOP_TURNS) + b"\xbf\x00\x00\x20\x00"  # mov
         + b"\x21\xd8"          # and eax,ebx
         + b"\x42"              # inc edx
         + b"\x49"              # dec ecx
-        + b"\x75\xe6"          # jnz
+        + b"\x75\xe8"          # jnz
         + exit_code(0))
 LOOP_INSNS = LOOP_TURNS * 12
 

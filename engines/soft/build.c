@@ -55,15 +55,15 @@ static enum decode_result decode_one(struct vcpu *vcpu, const u8 *code, unsigned
 	return result;
 }
 
-struct block *block__build(struct vcpu *vcpu, struct block_cache *cache, u64 gpa, const u8 *code,
-			   u32 mode)
+struct block *block__build(struct vcpu *vcpu, u64 gpa, const u8 *code, u32 mode)
 {
+	struct block_cache *cache = &vcpu->soft->cache;
 	unsigned left = PAGE_SIZE_4K - (gpa & ~PAGE_MASK_4K);
 	struct block *block;
 
 	if (cache->used + sizeof(*block) + SOFT_BLOCK_INSNS * sizeof(struct insn) >
 	    SOFT_CACHE_SIZE)
-		block_cache__flush(cache);
+		block_cache__flush(vcpu);
 	block = (struct block *)(cache->arena + cache->used);
 	/* Marked before the bytes are read: a write after this makes the block stale. */
 	if (!memory__code_mark(vcpu, gpa, &block->code_word, &block->code_value))
@@ -72,6 +72,7 @@ struct block *block__build(struct vcpu *vcpu, struct block_cache *cache, u64 gpa
 	block->mode = mode;
 	block->count = 0;
 	block->bytes = 0;
+	memset(block->link, 0, sizeof(block->link));
 	while (block->count < SOFT_BLOCK_INSNS && left) {
 		struct insn *insn = &block->insn[block->count];
 

@@ -7,7 +7,6 @@ int block_cache__init(struct block_cache *cache)
 	cache->arena = host__alloc_sparse(SOFT_CACHE_SIZE);
 	if (!cache->arena)
 		return -ENOMEM;
-	block_cache__flush(cache);
 	return 0;
 }
 
@@ -16,12 +15,16 @@ void block_cache__destroy(struct block_cache *cache)
 	host__free_sparse(cache->arena, SOFT_CACHE_SIZE);
 }
 
-void block_cache__flush(struct block_cache *cache)
+void block_cache__flush(struct vcpu *vcpu)
 {
+	struct block_cache *cache = &vcpu->soft->cache;
+
 	cache->used = 0;
 	memset(cache->hash, 0, sizeof(cache->hash));
 	memset(cache->jump, 0, sizeof(cache->jump));
 	memset(cache->fetch, 0, sizeof(cache->fetch));
+	vcpu->tlb_generation++;
+	soft__refresh_context(vcpu);
 }
 
 void soft__refresh_context(struct vcpu *vcpu)
@@ -36,17 +39,13 @@ void soft__refresh_context(struct vcpu *vcpu)
 		mode |= MODE_USER;
 	/* Never 0, so that an empty entry matches nothing. */
 	soft->context = (u64)vcpu->tlb_generation << 8 | mode;
-	soft->code_flat = cpu->code_size == 8 || cpu->seg[X86_CS].limit == 0xffffffff;
+	soft->code_flat = cpu->code_size == 8 ||
+			  (cpu->seg[X86_CS].limit == 0xffffffff && !cpu->seg[X86_CS].base);
 }
 
 static struct block **hash_bucket(struct block_cache *cache, u64 gpa)
 {
 	return &cache->hash[(gpa ^ gpa >> 13) & (SOFT_HASH_ENTRIES - 1)];
-}
-
-static bool is_stale(const struct block *block)
-{
-	return __atomic_load_n(block->code_word, __ATOMIC_ACQUIRE) != block->code_value;
 }
 
 /* The block of this address and mode, unlinking one that has become stale. */
@@ -59,7 +58,7 @@ static struct block *find_block(struct vcpu *vcpu, struct block_cache *cache, u6
 
 		if (block->gpa != gpa || block->mode != mode)
 			continue;
-		if (!is_stale(block))
+		if (!block__is_stale(block))
 			return block;
 		vcpu->stats.code_stale++;
 		*link = block->next;
@@ -107,7 +106,7 @@ static struct block *block_at(struct vcpu *vcpu, struct soft_vcpu *soft, u64 lin
 	if (block)
 		return block;
 	vcpu->stats.code_builds++;
-	block = block__build(vcpu, &soft->cache, gpa, code, mode);
+	block = block__build(vcpu, gpa, code, mode);
 	if (block) {
 		struct block **bucket = hash_bucket(&soft->cache, gpa);
 
@@ -131,7 +130,7 @@ struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result)
 	}
 	jump = &soft->cache.jump[(linear ^ linear >> 12) & (SOFT_JUMP_ENTRIES - 1)];
 	if (likely(jump->linear == linear && jump->context == soft->context &&
-		   !is_stale(jump->block))) {
+		   !block__is_stale(jump->block))) {
 		block = jump->block;
 	} else {
 		block = block_at(vcpu, soft, linear, result);

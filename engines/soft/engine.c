@@ -91,7 +91,7 @@ static void want_window(struct vcpu *vcpu, bool interrupt, bool nmi)
 static void state_changed(struct vcpu *vcpu)
 {
 	tlb__flush_all(vcpu);
-	block_cache__flush(&vcpu->soft->cache);
+	block_cache__flush(vcpu);
 	x86__mode_changed(vcpu);
 }
 

@@ -12,6 +12,34 @@ static enum loop_step leave(struct engine_exit *exit, enum engine_exit_reason re
 }
 
 /*
+ * The block to go on with: by the link of the block just left if it leads here, else by look-up,
+ * which then sets the link.
+ */
+static __always_inline struct block *follow(struct vcpu *vcpu, struct soft_vcpu *soft,
+					    struct block *from, enum block_way way,
+					    enum exec_result *result)
+{
+	struct block_link *link;
+	struct block *block;
+	u64 context = soft->context;
+
+	if (!from || unlikely(!soft->code_flat))
+		return block_cache__get(vcpu, result);
+	link = &from->link[way];
+	if (likely(link->rip == vcpu->cpu.rip && link->context == context &&
+		   !block__is_stale(link->block)))
+		return link->block;
+	block = block_cache__get(vcpu, result);
+	/* Not if looking up has flushed the cache, and `from` with it. */
+	if (block && soft->context == context) {
+		link->rip = vcpu->cpu.rip;
+		link->context = context;
+		link->block = block;
+	}
+	return block;
+}
+
+/*
  * Executes blocks until something but plain progress happens: returns the result of the last
  * instruction, with RIP advanced if it retired. EXEC_NEXT: vcpu->leave is set or the budget is
  * spent.
@@ -19,12 +47,16 @@ static enum loop_step leave(struct engine_exit *exit, enum engine_exit_reason re
 static enum exec_result run_blocks(struct vcpu *vcpu)
 {
 	struct x86_cpu *cpu = &vcpu->cpu;
+	struct soft_vcpu *soft = vcpu->soft;
 	unsigned budget = SOFT_RUN_BLOCKS;
+	struct block *block = NULL;
+	enum block_way way = WAY_NEXT;
 	enum exec_result result;
 
 	while (budget--) {
-		struct block *block = block_cache__get(vcpu, &result);
 		const struct insn *insn, *end;
+
+		block = follow(vcpu, soft, block, way, &result);
 
 		if (unlikely(!block)) {
 			if (result != EXEC_NEXT)
@@ -43,7 +75,9 @@ static enum exec_result run_blocks(struct vcpu *vcpu)
 			insn++;
 		} while (insn != end && likely(!__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED)));
 		vcpu->stats.insns += insn - block->insn;
+		way = WAY_NEXT;
 		if (result == EXEC_JUMP) {
+			way = WAY_JUMP;
 			vcpu->stats.insns++;
 			if (insn->flags & INSN_STOP)
 				return result;

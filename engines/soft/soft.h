@@ -16,6 +16,17 @@
 
 extern const struct engine_ops soft_engine;
 
+struct block;
+
+/* Where a block was left to last time: followed while address and context are the same. */
+struct block_link {
+	u64 rip;
+	u64 context;
+	struct block *block;
+};
+
+enum block_way { WAY_NEXT, WAY_JUMP, NR_WAYS };
+
 /* A run of decoded instructions within one guest page, the last one possibly a branch. */
 struct block {
 	u64 gpa;	 /* of the first instruction */
@@ -25,6 +36,7 @@ struct block {
 	u16 count;	 /* instructions */
 	u16 bytes;	 /* of guest code */
 	struct block *next; /* in the hash chain */
+	struct block_link link[NR_WAYS];
 	struct insn insn[];
 };
 
@@ -60,9 +72,12 @@ struct block_cache {
 enum soft_injection { INJECT_NONE, INJECT_INTERRUPT, INJECT_SOFT_INTERRUPT, INJECT_NMI };
 
 struct soft_vcpu {
-	/* TLB generation and MODE_* of the code being executed; see soft__refresh_context(). */
+	/*
+	 * TLB generation and MODE_* of the code being executed; see soft__refresh_context(). It
+	 * also changes when the block cache is flushed, so that no link to a block survives.
+	 */
 	u64 context;
-	bool code_flat; /* CS needs no limit check beyond 4 GiB */
+	bool code_flat; /* linear is RIP: 64-bit code, or CS with base 0 and limit 4 GiB */
 	bool want_interrupt_window;
 	bool want_nmi_window;
 	u8 injection; /* enum soft_injection, delivered when guest code is entered */
@@ -77,7 +92,7 @@ void soft__refresh_context(struct vcpu *vcpu);
 /* cache.c: 0 or -ENOMEM; freeing; forgetting all blocks. */
 int block_cache__init(struct block_cache *cache);
 void block_cache__destroy(struct block_cache *cache);
-void block_cache__flush(struct block_cache *cache);
+void block_cache__flush(struct vcpu *vcpu);
 
 /*
  * The block at RIP, decoding it if need be. NULL: no block can be had; *result is then EXEC_FAULT
@@ -86,9 +101,14 @@ void block_cache__flush(struct block_cache *cache);
  */
 struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result);
 
+/* Whether the code has been written since the block was decoded. */
+static __always_inline bool block__is_stale(const struct block *block)
+{
+	return __atomic_load_n(block->code_word, __ATOMIC_ACQUIRE) != block->code_value;
+}
+
 /* build.c: decodes a block at host bytes `code` of guest-physical address gpa. */
-struct block *block__build(struct vcpu *vcpu, struct block_cache *cache, u64 gpa, const u8 *code,
-			   u32 mode);
+struct block *block__build(struct vcpu *vcpu, u64 gpa, const u8 *code, u32 mode);
 
 /* run.c: engine_ops.run. */
 void soft__run(struct vcpu *vcpu, struct engine_exit *exit);
