@@ -109,8 +109,8 @@ static const uint8_t handler[] = {
 
 GUEST(wait_code, "mov $0x11, %al; out %al, $0x20; mov $0x20, %al; out %al, $0x21; mov $4, %al;"
 		 "out %al, $0x21; mov $1, %al; out %al, $0x21; mov $0, %al; out %al, $0x21;"
-		 "out %al, $0x80; sti; 1: hlt; test %bx, %bx; jz 1b; out %al, $0x81; xor %bx, %bx;"
-		 "jmp 1b");
+		 "out %al, $0x80; 1: cli; test %bx, %bx; jnz 2f; sti; hlt; jmp 1b;"
+		 "2: dec %bx; out %al, $0x81; jmp 1b");
 
 static void an_irqfd_interrupts(void **state)
 {

@@ -116,6 +116,7 @@ static void a_triple_fault_is_a_shutdown(void **state)
 {
 	struct machine *m = *state;
 
+	seam__needs_real_cpu();
 	/* No entry of the table is within its limit. */
 	memset(m->memory + 0x2000, 0, 6);
 	MACHINE_LOAD(m, triple_code);
@@ -356,6 +357,7 @@ static void application_processors_are_started(void **state)
 	pthread_t thread;
 	int vcpu;
 
+	seam__needs_real_cpu();
 	vcpu = seam__ioctl(m->vm, KVM_CREATE_VCPU, 1);
 	assert_true(vcpu >= 0);
 	run = mmap(NULL, m->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
@@ -411,6 +413,7 @@ static void breakpoints_exit(void **state)
 	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP };
 	struct machine *m = *state;
 
+	seam__needs_real_cpu();
 	MACHINE_LOAD(m, break_code);
 	assert_ioctl_works(m->vcpu, KVM_SET_GUEST_DEBUG, &debug);
 	assert_int_equal(machine__run(m), KVM_EXIT_DEBUG);

@@ -32,6 +32,12 @@ int seam__close(int fd)
 	return soft ? trivet_kvm_close(fd) : close(fd);
 }
 
+void seam__needs_real_cpu(void)
+{
+	if (!soft && access("/sys/module/kvm_amd", F_OK) && access("/sys/module/kvm_intel", F_OK))
+		skip();
+}
+
 /* ---- the machine ---- */
 
 static void create_irqchip(struct machine *m, enum machine_irqchip irqchip)

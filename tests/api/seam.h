@@ -24,6 +24,12 @@ int seam__ioctl(int fd, unsigned long request, unsigned long arg);
 int seam__close(int fd);
 
 /*
+ * Ends the test as skipped on a /dev/kvm that executes guests without virtualization hardware of
+ * either vendor: such ones are known to differ from a real processor.
+ */
+void seam__needs_real_cpu(void);
+
+/*
  * Runs the group once on each implementation that is there, naming it in the output; a /dev/kvm that
  * can't run real-mode code is counted as skipped. Returns the number of failures.
  */

@@ -156,6 +156,7 @@ static void sregs2_goes_round(void **state)
 	struct machine *m = *state;
 	struct kvm_sregs2 s, back;
 
+	seam__needs_real_cpu();
 	if (seam__ioctl(m->sys, KVM_CHECK_EXTENSION, KVM_CAP_SREGS2) <= 0)
 		skip();
 	set_cpuid(m);
@@ -181,6 +182,7 @@ static void fpu_goes_round(void **state)
 	struct machine *m = *state;
 	struct kvm_fpu fpu, back;
 
+	seam__needs_real_cpu();
 	assert_ioctl_works(m->vcpu, KVM_GET_FPU, &fpu);
 	assert_int_equal(fpu.fcw, 0x37f);
 	assert_int_equal(fpu.mxcsr, 0x1f80);
@@ -209,6 +211,7 @@ static void fpu_state_reaches_the_guest(void **state)
 	struct machine *m = *state;
 	struct kvm_fpu fpu;
 
+	seam__needs_real_cpu();
 	set_cpuid(m);
 	memcpy(m->memory + 0x2000, "0123456789abcdef", 16);
 	MACHINE_LOAD(m, sse_code);
