@@ -22,6 +22,8 @@ static enum tlb_view view_of(const struct vcpu *vcpu, unsigned how)
 		return TLB_USER;
 	if (how & (ACCESS_IMPLICIT | ACCESS_AS_KERNEL))
 		return TLB_KERNEL;
+	if (vcpu->view == vcpu->tlb.none)
+		return TLB_USER;
 	return (vcpu->view - vcpu->tlb.entry[0]) / TLB_ENTRIES;
 }
 
@@ -143,6 +145,27 @@ static enum exec_result translate_piece(struct vcpu *vcpu, struct piece *piece, 
 	return EXEC_NEXT;
 }
 
+/*
+ * #AC is for references of up to 8 bytes, and x87's of 10 (SDM vol. 3, table 6-7; longer ones have
+ * rules of their own). It comes after #PF (table 6-2).
+ */
+static bool is_misaligned(const struct vcpu *vcpu, u64 linear, unsigned size, unsigned how)
+{
+	if (likely(vcpu->view != vcpu->tlb.none) ||
+	    (how & (ACCESS_IMPLICIT | ACCESS_AS_KERNEL | ACCESS_AS_USER)))
+		return false;
+	switch (size) {
+	case 2:
+	case 4:
+	case 8:
+		return linear & (size - 1);
+	case 10:
+		return linear & 7;
+	default:
+		return false;
+	}
+}
+
 /* Splits an access at the page boundary and translates both parts before anything is touched. */
 static enum exec_result translate_access(struct vcpu *vcpu, u64 linear, unsigned size,
 					 unsigned how, bool write, struct piece *piece,
@@ -155,14 +178,22 @@ static enum exec_result translate_access(struct vcpu *vcpu, u64 linear, unsigned
 	piece[0].size = first;
 	*count = 1;
 	rc = translate_piece(vcpu, &piece[0], how, write);
-	if (rc != EXEC_NEXT || first == size)
+	if (rc != EXEC_NEXT)
 		return rc;
+	if (first == size)
+		goto check_alignment;
 	piece[1].linear = linear + first;
 	if (!vcpu->cpu.long_mode)
 		piece[1].linear = (u32)piece[1].linear;
 	piece[1].size = size - first;
 	*count = 2;
-	return translate_piece(vcpu, &piece[1], how, write);
+	rc = translate_piece(vcpu, &piece[1], how, write);
+	if (rc != EXEC_NEXT)
+		return rc;
+check_alignment:
+	if (unlikely(is_misaligned(vcpu, linear, size, how)))
+		return x86__raise_error(vcpu, X86_AC, 0);
+	return EXEC_NEXT;
 }
 
 static void check_watchpoints(struct vcpu *vcpu, u64 linear, unsigned size, unsigned how,

@@ -36,6 +36,12 @@ struct tlb_entry {
 
 struct tlb {
 	struct tlb_entry entry[TLB_NR_VIEWS][TLB_ENTRIES];
+	/*
+	 * The view at CPL 3 while alignment is checked (CR0.AM and RFLAGS.AC): nothing is ever
+	 * entered, so that every access comes to core/memory/access.c. x86__mode_changed() makes
+	 * it when it is first needed.
+	 */
+	struct tlb_entry none[TLB_ENTRIES];
 };
 
 static __always_inline struct tlb_entry *tlb__slot(struct tlb_entry *view, u64 linear)

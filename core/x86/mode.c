@@ -24,13 +24,29 @@ static enum tlb_view current_view(const struct x86_cpu *cpu)
 	return TLB_KERNEL_AC;
 }
 
+/* See struct tlb. */
+static struct tlb_entry *alignment_view(struct vcpu *vcpu)
+{
+	struct tlb_entry *none = vcpu->tlb.none;
+
+	if (none[0].read != TLB_NO_TAG)
+		memset(none, 0xff, sizeof(vcpu->tlb.none));
+	return none;
+}
+
+static bool checks_alignment(const struct x86_cpu *cpu)
+{
+	return cpu->cpl == 3 && (cpu->sysflags & RFLAGS_AC) && (cpu->cr0 & CR0_AM);
+}
+
 void x86__mode_changed(struct vcpu *vcpu)
 {
 	struct x86_cpu *cpu = &vcpu->cpu;
 
 	cpu->cpl = current_privilege(cpu);
 	cpu->long_mode = cpu->efer & EFER_LMA;
-	vcpu->view = vcpu->tlb.entry[current_view(cpu)];
+	vcpu->view = unlikely(checks_alignment(cpu)) ? alignment_view(vcpu) :
+						       vcpu->tlb.entry[current_view(cpu)];
 	if (cpu->long_mode && cpu->seg[X86_CS].l) {
 		/* 64-bit code looks at no flat flag; leaving it comes through here again. */
 		cpu->code_size = 8;
