@@ -27,20 +27,19 @@ static bool is_contiguous(const struct frame_stack *stack, unsigned bytes)
 	return stack->size == 8 || !sp || sp >= bytes;
 }
 
-/* Checks that a push of so many bytes would succeed. */
+/* Checks that the pushes would succeed, in their order: CR2 tells which was the first to fail. */
 static enum exec_result probe_push(struct vcpu *vcpu, const struct frame_stack *stack,
-				   unsigned bytes)
+				   unsigned count, unsigned width)
 {
 	u64 mask = frame__mask(stack->size), sp = stack->sp, linear;
-	unsigned step = is_contiguous(stack, bytes) ? bytes : 2;
 
-	for (unsigned done = 0; done < bytes; done += step) {
+	for (unsigned i = 0; i < count; i++) {
 		enum exec_result r;
 
-		sp = (sp - step) & mask;
-		r = stack_linear(vcpu, stack, sp, step, &linear);
+		sp = (sp - width) & mask;
+		r = stack_linear(vcpu, stack, sp, width, &linear);
 		if (r == EXEC_NEXT)
-			r = access__probe_write(vcpu, linear, step, stack->how);
+			r = access__probe_write(vcpu, linear, width, stack->how);
 		if (r != EXEC_NEXT)
 			return r;
 	}
@@ -51,7 +50,7 @@ static enum exec_result push_wrapped(struct vcpu *vcpu, struct frame_stack *stac
 				     unsigned count, unsigned width)
 {
 	u64 mask = frame__mask(stack->size), sp = stack->sp, linear;
-	enum exec_result r = probe_push(vcpu, stack, count * width);
+	enum exec_result r = probe_push(vcpu, stack, count, width);
 
 	for (unsigned i = 0; i < count && r == EXEC_NEXT; i++) {
 		sp = (sp - width) & mask;
@@ -89,6 +88,8 @@ enum exec_result frame__push(struct vcpu *vcpu, struct frame_stack *stack, const
 		r = access__write(vcpu, linear, buf, bytes, stack->how);
 	if (r == EXEC_NEXT)
 		stack->sp = sp;
+	else if (r == EXEC_FAULT)
+		probe_push(vcpu, stack, count, width); /* raises the fault of the first that fails */
 	return r;
 }
 
