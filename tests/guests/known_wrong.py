@@ -21,6 +21,23 @@ KNOWN_WRONG = {
         ("paging", "non-canonical push", "QEMU raises #GP where the stack is addressed"),
         ("paging", "non-canonical read through RBP",
          "QEMU raises #GP where the stack is addressed"),
+        # SDM vol. 2, LOCK: #UD for instructions other than those it lists.
+        ("exceptions", "LOCK MOV*", "QEMU ignores the prefix"),
+        ("exceptions", "group 11 /1*", "QEMU decodes only /0 and /7, and those too broadly"),
+        ("exceptions", "CR8: 16*", "QEMU masks the value"),
+        ("exceptions", "EFER: reserved bit 1*", "QEMU ignores reserved bits"),
+        ("exceptions", "RDMSR of no MSR*", "QEMU knows no unknown MSR"),
+        ("exceptions", "null SS with RPL 3 at CPL 0*", "QEMU does not compare RPL with CPL"),
+        ("exceptions", "far return to CS with L and D*", "QEMU does not check D with L"),
+        # SDM vol. 3, 6.13: the index is the vector, times 8 in the error code, in all modes.
+        ("exceptions", "INT through a* gate", "QEMU takes the vector times 16 in long mode"),
+        ("exceptions", "INT* through an absent gate", "QEMU takes the vector times 16 in long mode"),
+        ("exceptions", "#UD through an absent gate", "QEMU takes the vector times 16 and no EXT"),
+        ("exceptions", "CPL 3: INT to a DPL 0 gate", "QEMU takes the vector times 16 in long mode"),
+        ("exceptions", "#UD on a non-canonical stack", "QEMU raises #GP where the stack is addressed"),
+        ("exceptions", "CPL 3: INT1 whatever the DPL", "QEMU treats it as a privileged instruction"),
+        ("exceptions", "CPL 3: XSETBV without OSXSAVE", "QEMU checks the privilege first"),
+        ("exceptions", "misaligned*, AM and AC", "QEMU has no alignment checks"),
     ],
 }
 

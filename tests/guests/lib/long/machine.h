@@ -150,6 +150,12 @@ void paging__map(u64 linear, u64 physical, unsigned level, u64 flags);
 /* ---- segments ---- */
 u64 segment__descriptor(u32 base, u32 limit, u16 attributes);
 
+/* QEMU TCG, for the few checks it can't survive; the others are listed in known_wrong.py. */
+static inline bool cpu__is_tcg(void)
+{
+	return cpuid(0x40000000, 0).ebx == 0x54474354; /* "TCGT" */
+}
+
 static inline bool cpu__has(u32 leaf, u32 subleaf, unsigned reg, unsigned bit)
 {
 	struct cpuid r = cpuid(leaf, subleaf);
