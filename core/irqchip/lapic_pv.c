@@ -13,20 +13,12 @@
 #define PV_EOI_ENABLED 1ULL
 #define PV_EOI_FLAG 1 /* in the guest's byte: no EOI required */
 
-/* Out of guest code the memory map is stable under slots_lock only. */
 static int access_flag(struct vcpu *vcpu, u8 *value, bool write)
 {
 	u64 gpa = vcpu->lapic->pv_eoi & ~PV_EOI_ENABLED;
-	bool in_guest = vcpu->in_guest;
-	int ret;
 
-	if (!in_guest)
-		host__mutex_lock(&vcpu->vm->slots_lock);
-	ret = write ? memory__write(vcpu->vm, gpa, value, 1)
-		    : memory__read(vcpu->vm, gpa, value, 1);
-	if (!in_guest)
-		host__mutex_unlock(&vcpu->vm->slots_lock);
-	return ret;
+	return write ? memory__write(vcpu->vm, gpa, value, 1)
+		     : memory__read(vcpu->vm, gpa, value, 1);
 }
 
 static void set_armed(struct lapic *lapic, bool armed)
