@@ -254,20 +254,13 @@ static u16 random_data_selector(enum x86_segreg seg)
 {
 	static const u16 any[] = { SEL_LDT(LDT_LIMITED),   SEL_LDT(LDT_EXPAND_DOWN),
 				   SEL_LDT(LDT_OFFSET),	   SEL_LDT(LDT_READ_ONLY),
-				   SEL_LDT(LDT_CODE32),	   SEL_LDT(LDT_EXECUTE_ONLY),
-				   SEL_LDT(LDT_CONFORMING) };
+				   SEL_LDT(LDT_CODE32) };
 
 	if (!native_has_ldt || random__below(seg >= X86_FS ? 2 : seg == X86_SS ? 24 : 8))
 		return SEL_USER_DATA;
 	if (seg == X86_SS)
 		return any[random__below(3)];
-	/* MOV to a segment register refuses code that can't be read. */
-	do {
-		u16 sel = any[random__below(ARRAY_LENGTH(any))];
-
-		if (sel != SEL_LDT(LDT_EXECUTE_ONLY))
-			return sel;
-	} while (true);
+	return any[random__below(ARRAY_LENGTH(any))];
 }
 
 static void choose_segments(struct instance *in)

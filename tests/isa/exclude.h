@@ -14,6 +14,7 @@ const char *exclude__instance(const struct instance *in);
 struct varying {
 	u16 gprs; /* bit per register */
 	u64 flags;
+	bool cr2; /* which byte of the operand CR2 names */
 	const char *why;
 };
 struct varying exclude__varying(const struct instance *in);

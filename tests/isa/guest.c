@@ -213,6 +213,16 @@ static void make_template(void)
 	segload__unpack(&cpu->ldtr, SEL_LDT_DESCRIPTOR, &ldt);
 }
 
+/* The guest is told of all that it can be given. */
+static int set_cpuid(void)
+{
+	static struct kvm_cpuid_entry2 entries[CPUID_MAX_ENTRIES];
+	u32 count = CPUID_MAX_ENTRIES;
+	int rc = cpuid__supported(entries, &count);
+
+	return rc ? rc : cpuid__set(vcpu, entries, count);
+}
+
 int guest__setup(void)
 {
 	struct kvm_userspace_memory_region region = { .memory_size = RAM_SIZE };
@@ -236,6 +246,9 @@ int guest__setup(void)
 	if (rc)
 		return rc;
 	rc = vcpu__create(vm, 0, &vcpu);
+	if (rc)
+		return rc;
+	rc = set_cpuid();
 	if (rc)
 		return rc;
 	make_page_tables();

@@ -34,7 +34,9 @@ const struct ldt_description ldt_descriptions[NR_LDT_ENTRIES] = {
 	[LDT_CODE32] = { 0, 0xfffff, .big = 1, .contents = 2, .limit_in_pages = 1 },
 	[LDT_EXECUTE_ONLY] = { 0, 0xfffff, .big = 1, .contents = 2, .read_exec_only = 1,
 			       .limit_in_pages = 1 },
-	[LDT_CONFORMING] = { 0, 0xfffff, .big = 1, .contents = 3, .limit_in_pages = 1 },
+	/* Linux makes no conforming code segments that are present. */
+	[LDT_CONFORMING] = { 0, 0xfffff, .big = 1, .contents = 3, .limit_in_pages = 1,
+			     .not_present = 1 },
 	[LDT_OFFSET] = { DATA_LINEAR, 0xfffff, .big = 1, .limit_in_pages = 1 },
 };
 
