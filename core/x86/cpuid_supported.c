@@ -59,8 +59,12 @@ static const struct plain_bits plain_bits[] = {
 	/* IBPB, IBRS, STIBP, STIBP always on, SSBD, VIRT_SSBD, not subject to SSB */
 	{ CPUID_ADDRESS_SIZES, CPUID_EBX, 0,
 	  BIT64(12) | BIT64(14) | BIT64(15) | BIT64(17) | BIT64(24) | BIT64(25) | BIT64(26) },
-	/* null selectors clear the base; no nested data breakpoints, LFENCE serializing, no SMM_CTL */
-	{ CPUID_FEATURES_2_AMD, CPUID_EAX, BIT64(6), BIT64(0) | BIT64(2) | BIT64(9) },
+	/*
+	 * Null selectors clear the base, and SRSO_NO: guest returns are no host returns, so none of
+	 * them trains the predictor that attack needs; no nested data breakpoints, LFENCE
+	 * serializing, no SMM_CTL
+	 */
+	{ CPUID_FEATURES_2_AMD, CPUID_EAX, BIT64(6) | BIT64(29), BIT64(0) | BIT64(2) | BIT64(9) },
 };
 
 static const u32 kvm_features =
@@ -322,7 +326,8 @@ static void add_amd_extended(struct offer *o, u32 max)
 
 static void add_extended(struct offer *o)
 {
-	u32 max = MAX_OF(MIN_OF(o->host_max_ext, CPUID_FEATURES_2_AMD), CPUID_ADDRESS_SIZES);
+	/* Leaves that the host lacks read as zero but for what is done in software. */
+	u32 max = o->amd ? CPUID_FEATURES_2_AMD : CPUID_ADDRESS_SIZES;
 	u32 host[4], r[4], leaf;
 
 	read_host(o, CPUID_EXT_MAX, 0, r);

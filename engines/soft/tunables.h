@@ -4,7 +4,7 @@
 #define ENGINES_SOFT_TUNABLES_H
 
 /* Decoded instructions kept per vCPU, bytes; emptied as a whole when full. */
-#define SOFT_CACHE_SIZE (6u << 20)
+#define SOFT_CACHE_SIZE (4u << 20)
 /* Instructions in one block at most: bounds how much is decoded that never runs. */
 #define SOFT_BLOCK_INSNS 32
 /* Buckets of the block hash, entries of the linear look-up and of the fetch TLB; powers of two. */
