@@ -145,6 +145,21 @@ class Objects(Tree):
             problems = objects.check_registers([self.archive(name, source)])[0]
             self.assertEqual(len(problems), 1, (name, problems))
 
+    def test_parking(self):
+        core = self.archive("core", "int a(void) { return 0; }\n")
+        soft = self.archive("soft", "void soft__park_vectors(void) { }\n")
+        start = "void soft__park_vectors(void); int puts(const char *s);\n"
+        use = "void use(void) { puts(0); }\n"
+        for name, body, wrong in (
+                ("direct", "void host__a(void) { puts(0); }\n", 1),
+                ("indirect", use + "void host__a(void) { use(); }\n", 1),
+                ("parked", use + "void host__a(void) { soft__park_vectors(); use(); }\n", 0),
+                ("inner", "void use(void) { soft__park_vectors(); puts(0); }\n"
+                          "void host__a(void) { use(); }\n", 0)):
+            host = self.archive(name, start + body)
+            problems = objects.check_parking(core, soft, host)[0]
+            self.assertEqual(len(problems), wrong, (name, problems))
+
 
 if __name__ == "__main__":
     unittest.main()

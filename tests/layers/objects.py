@@ -4,7 +4,8 @@
 
 core and soft call nothing but themselves and core/host.h. No code of core, soft or the user-space
 host touches vector or x87 registers: the guest's state stands in them ("vectors" in
-docs/soft-engine.md), with one owner, which is named below.
+docs/soft-engine.md), with one owner, which is named below. Code of the host that calls libc, which
+is compiled otherwise, takes the guest's state out of the registers first.
 
 usage: objects.py CORE SOFT HOST     (the static libraries)
 """
@@ -26,6 +27,11 @@ LINKER = re.compile(r"^(_GLOBAL_OFFSET_TABLE_|__(asan|ubsan|tsan|sanitizer|sanco
 
 # The one file that moves the guest's state between registers and memory.
 VECTOR_OWNER = "engines_soft_vector.c.o"
+
+# Takes the guest's state out of the registers.
+PARK = "soft__park_vectors"
+# The compiler's own arithmetic, of general registers only.
+LIBGCC = re.compile(r"^__u?(?:div|mod|mul)(?:mod)?ti[34]$")
 
 REGISTER = re.compile(r"%(?:[xyz]mm\d+|mm[0-7]|st\b|bnd\d|tmm\d|k[0-7]\b)")
 MNEMONIC = re.compile(r"^(?:f[a-z0-9]+|emms|femms|vzero\w+|(?:v)?(?:ld|st)mxcsr|x(?:save|rstor)\w*"
@@ -113,12 +119,56 @@ def check_registers(archives):
     return problems, count
 
 
+def calls_of(archive):
+    """Which function calls or names which, by objdump: {function: [symbols]}."""
+    calls, function = {}, None
+    for _, lines in members(run("objdump", "-dr", "--no-show-raw-insn", archive)):
+        for line in lines:
+            label = re.match(r"^[0-9a-f]+ <(.+)>:$", line)
+            relocation = re.search(r"R_X86_64_(?:PLT32|PC32|32S?|64|GOTPCREL\w*)\s+([\w.]+)", line)
+            direct = re.search(r"\b(?:call|jmp|j[a-z]+)\s+[0-9a-f]+ <([\w.]+)>$", line)
+            if label:
+                function = label.group(1)
+                calls.setdefault(function, [])
+            elif function and (relocation or direct):
+                calls[function].append((relocation or direct).group(1))
+    return calls
+
+
+def check_parking(core, soft, host):
+    """host__*() is called with guest vectors in registers: whoever calls libc must park them."""
+    inside = defined(core) | defined(soft) | defined(host)
+    outside = {line.split()[1] for _, lines in members(run("nm", host)) for line in lines
+               if len(line.split()) == 2}
+    libc = {s for s in outside - inside if not LINKER.match(s) and not LIBGCC.match(s)}
+    calls = calls_of(host)
+    problems = []
+
+    def unparked(function, seen):
+        seen.add(function)
+        if PARK in calls[function]:
+            return
+        for symbol in calls[function]:
+            if symbol in libc:
+                yield function, symbol
+            elif symbol in calls and symbol not in seen:
+                yield from unparked(symbol, seen)
+
+    entries = [f for f in calls if f.startswith("host__")]
+    for entry in entries:
+        for function, symbol in sorted(set(unparked(entry, set()))):
+            problems.append("%s: calls %s without %s (reached from %s)"
+                            % (function, symbol, PARK, entry))
+    return problems, len(entries)
+
+
 def main():
     if len(sys.argv) != 4:
         sys.exit("usage: objects.py CORE SOFT HOST")
     core, soft, host = sys.argv[1:]
     wrong = tree.finish("calls", *check_calls(core, soft))
     wrong |= tree.finish("registers", *check_registers((core, soft, host)))
+    wrong |= tree.finish("parking", *check_parking(core, soft, host))
     sys.exit(wrong)
 
 
