@@ -17,17 +17,15 @@ static void set_raising(struct insn *insn, exec_fn *exec)
 	insn->exec = exec;
 	insn->row = NULL;
 	insn->flags = INSN_STOP;
-	insn->len = 0;
 }
 
 /*
  * Decodes one instruction of the block. The bytes are copied first: other vCPUs and devices may
- * write them meanwhile, and decoder and cache must see one version.
+ * write them meanwhile, and decoder and cache must see one version. bytes[] has room for them.
  */
 static enum decode_result decode_one(struct vcpu *vcpu, const u8 *code, unsigned avail, u32 mode,
-				     struct insn *insn)
+				     struct insn *insn, u8 *bytes)
 {
-	u8 bytes[INSN_MAX_LENGTH + 1];
 	enum decode_result result;
 
 	avail = MIN_OF(avail, INSN_MAX_LENGTH + 1);
@@ -59,9 +57,10 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, const u8 *code, u32 mode)
 {
 	struct block_cache *cache = &vcpu->soft->cache;
 	unsigned left = PAGE_SIZE_4K - (gpa & ~PAGE_MASK_4K);
+	u8 bytes[SOFT_BLOCK_INSNS * INSN_MAX_LENGTH + 1];
 	struct block *block;
 
-	if (cache->used + sizeof(*block) + SOFT_BLOCK_INSNS * sizeof(struct insn) >
+	if (cache->used + sizeof(*block) + SOFT_BLOCK_INSNS * sizeof(struct insn) + sizeof(bytes) >
 	    SOFT_CACHE_SIZE)
 		block_cache__flush(vcpu);
 	block = (struct block *)(cache->arena + cache->used);
@@ -76,7 +75,7 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, const u8 *code, u32 mode)
 	while (block->count < SOFT_BLOCK_INSNS && left) {
 		struct insn *insn = &block->insn[block->count];
 
-		if (decode_one(vcpu, code, left, mode, insn) == DECODE_SHORT)
+		if (decode_one(vcpu, code, left, mode, insn, bytes + block->bytes) == DECODE_SHORT)
 			break;
 		block->count++;
 		block->bytes += insn->len;
@@ -87,6 +86,8 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, const u8 *code, u32 mode)
 	}
 	if (!block->count)
 		return NULL;
-	cache->used += ALIGN_UP_TO(sizeof(*block) + block->count * sizeof(struct insn), 64);
+	memcpy(block__code(block), bytes, block->bytes);
+	cache->used += ALIGN_UP_TO(sizeof(*block) + block->count * sizeof(struct insn) + block->bytes,
+				   16);
 	return block;
 }

@@ -38,7 +38,8 @@ void soft__refresh_context(struct vcpu *vcpu)
 	if (cpu->cpl == 3)
 		mode |= MODE_USER;
 	/* Never 0, so that an empty entry matches nothing. */
-	soft->context = (u64)vcpu->tlb_generation << 8 | mode;
+	soft->fetch_context = (u64)vcpu->tlb_generation << 8 | mode;
+	soft->context = (vcpu->tlb_generation + soft->outside) << 8 | mode;
 	soft->code_flat = cpu->code_size == 8 ||
 			  (cpu->seg[X86_CS].limit == 0xffffffff && !cpu->seg[X86_CS].base);
 }
@@ -48,8 +49,12 @@ static struct block **hash_bucket(struct block_cache *cache, u64 gpa)
 	return &cache->hash[(gpa ^ gpa >> 13) & (SOFT_HASH_ENTRIES - 1)];
 }
 
-/* The block of this address and mode, unlinking one that has become stale. */
-static struct block *find_block(struct vcpu *vcpu, struct block_cache *cache, u64 gpa, u32 mode)
+/*
+ * The block of this address and mode, unlinking one that has become stale. Writes by vCPUs show in
+ * the code word; those from outside (user space, devices) only in the bytes themselves.
+ */
+static struct block *find_block(struct vcpu *vcpu, struct block_cache *cache, u64 gpa,
+				const u8 *code, u32 mode)
 {
 	struct block **link = hash_bucket(cache, gpa);
 
@@ -58,7 +63,7 @@ static struct block *find_block(struct vcpu *vcpu, struct block_cache *cache, u6
 
 		if (block->gpa != gpa || block->mode != mode)
 			continue;
-		if (!block__is_stale(block))
+		if (!block__is_stale(block) && !memcmp(block__code(block), code, block->bytes))
 			return block;
 		vcpu->stats.code_stale++;
 		*link = block->next;
@@ -74,7 +79,7 @@ static enum exec_result fetch_page(struct vcpu *vcpu, struct soft_vcpu *soft, u6
 		&soft->cache.fetch[(linear >> PAGE_SHIFT_4K) & (SOFT_FETCH_ENTRIES - 1)];
 	u64 offset = linear & ~PAGE_MASK_4K;
 
-	if (e->page != (linear & PAGE_MASK_4K) || e->context != soft->context) {
+	if (e->page != (linear & PAGE_MASK_4K) || e->context != soft->fetch_context) {
 		enum exec_result result = access__fetch_page(vcpu, linear, gpa, host);
 
 		if (result != EXEC_NEXT)
@@ -82,7 +87,7 @@ static enum exec_result fetch_page(struct vcpu *vcpu, struct soft_vcpu *soft, u6
 		if (!*host)
 			return EXEC_FAIL;
 		e->page = linear & PAGE_MASK_4K;
-		e->context = soft->context;
+		e->context = soft->fetch_context;
 		e->gpa = *gpa - offset;
 		e->host = *host - offset;
 	}
@@ -102,7 +107,7 @@ static struct block *block_at(struct vcpu *vcpu, struct soft_vcpu *soft, u64 lin
 	*result = fetch_page(vcpu, soft, linear, &gpa, &code);
 	if (*result != EXEC_NEXT)
 		return NULL;
-	block = find_block(vcpu, &soft->cache, gpa, mode);
+	block = find_block(vcpu, &soft->cache, gpa, code, mode);
 	if (block)
 		return block;
 	vcpu->stats.code_builds++;

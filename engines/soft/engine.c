@@ -72,6 +72,7 @@ static void inject_exception(struct vcpu *vcpu)
 
 static void inject_interrupt(struct vcpu *vcpu, u8 vector, bool soft_interrupt)
 {
+	vcpu->soft->outside++; /* a device may have written code before it interrupted */
 	vcpu->soft->injection = soft_interrupt ? INJECT_SOFT_INTERRUPT : INJECT_INTERRUPT;
 	vcpu->soft->injection_vector = vector;
 }
@@ -86,6 +87,12 @@ static void want_window(struct vcpu *vcpu, bool interrupt, bool nmi)
 {
 	vcpu->soft->want_interrupt_window = interrupt;
 	vcpu->soft->want_nmi_window = nmi;
+}
+
+static void load_vcpu(struct vcpu *vcpu)
+{
+	vcpu->soft->outside++; /* user space may have written code since the last KVM_RUN */
+	soft__vectors_load(vcpu);
 }
 
 static void state_changed(struct vcpu *vcpu)
@@ -103,7 +110,7 @@ const struct engine_ops soft_engine = {
 	.vm_destroy = destroy_vm,
 	.vcpu_create = create_vcpu,
 	.vcpu_destroy = destroy_vcpu,
-	.vcpu_load = soft__vectors_load,
+	.vcpu_load = load_vcpu,
 	.vcpu_put = soft__vectors_put,
 	.run = soft__run,
 	.inject_exception = inject_exception,

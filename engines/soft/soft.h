@@ -34,7 +34,7 @@ struct block {
 	u32 code_value;	 /* ... and its value when the block was decoded: differs, block is stale */
 	u32 mode;	 /* MODE_* the instructions were decoded for */
 	u16 count;	 /* instructions */
-	u16 bytes;	 /* of guest code */
+	u16 bytes;	 /* of guest code; a copy stands behind the instructions */
 	struct block *next; /* in the hash chain */
 	struct block_link link[NR_WAYS];
 	struct insn insn[];
@@ -74,9 +74,16 @@ enum soft_injection { INJECT_NONE, INJECT_INTERRUPT, INJECT_SOFT_INTERRUPT, INJE
 struct soft_vcpu {
 	/*
 	 * TLB generation and MODE_* of the code being executed; see soft__refresh_context(). It
-	 * also changes when the block cache is flushed, so that no link to a block survives.
+	 * also changes when the block cache is flushed, so that no link to a block survives, and
+	 * with `outside`, so that every block is found and compared with its code again.
 	 */
 	u64 context;
+	u64 fetch_context; /* the same without `outside` */
+	/*
+	 * Times at which somebody may have written guest memory from outside: user space between
+	 * two KVM_RUNs, a device before its interrupt.
+	 */
+	u64 outside;
 	bool code_flat; /* linear is RIP: 64-bit code, or CS with base 0 and limit 4 GiB */
 	bool want_interrupt_window;
 	bool want_nmi_window;
@@ -100,6 +107,11 @@ void block_cache__flush(struct vcpu *vcpu);
  * crosses a page, or CS's limit is near) or EXEC_FAIL (code in device memory).
  */
 struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result);
+
+static inline u8 *block__code(struct block *block)
+{
+	return (u8 *)&block->insn[block->count];
+}
 
 /* Whether the code has been written since the block was decoded. */
 static __always_inline bool block__is_stale(const struct block *block)
