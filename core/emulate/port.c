@@ -42,7 +42,27 @@ enum exec_result port__check(struct vcpu *vcpu, u16 port, unsigned size)
 	return check_bitmap(vcpu, port, size);
 }
 
-enum exec_result port__read(struct vcpu *vcpu, u16 port, unsigned size, u32 *value)
+/* I/O breakpoints: R/W is 10b while CR4.DE is set (SDM vol. 3, 17.2.4 and 17.2.5). */
+static void check_watchpoints(struct vcpu *vcpu, u16 port, unsigned size)
+{
+	static const u8 length[4] = { 1, 2, 8, 4 };
+	const struct x86_cpu *cpu = &vcpu->cpu;
+
+	if (likely(!(cpu->cr4 & CR4_DE) || !(cpu->dr7 & 0xff)))
+		return;
+	for (unsigned i = 0; i < 4; i++) {
+		u64 bytes = length[cpu->dr7 >> (18 + 4 * i) & 3];
+		u64 start = cpu->dr[i] & ~(bytes - 1);
+
+		if ((cpu->dr7 >> (2 * i) & 3) && (cpu->dr7 >> (16 + 4 * i) & 3) == 2 &&
+		    port < start + bytes && start < port + size) {
+			vcpu->breakpoint_hits |= BIT64(i);
+			vcpu->leave = 1;
+		}
+	}
+}
+
+static enum exec_result read_device(struct vcpu *vcpu, u16 port, unsigned size, u32 *value)
 {
 	struct vcpu_io *io = &vcpu->io;
 
@@ -69,7 +89,16 @@ enum exec_result port__read(struct vcpu *vcpu, u16 port, unsigned size, u32 *val
 	return EXEC_EXIT;
 }
 
-enum exec_result port__write(struct vcpu *vcpu, u16 port, unsigned size, u32 value)
+enum exec_result port__read(struct vcpu *vcpu, u16 port, unsigned size, u32 *value)
+{
+	enum exec_result r = read_device(vcpu, port, size, value);
+
+	if (r == EXEC_NEXT)
+		check_watchpoints(vcpu, port, size);
+	return r;
+}
+
+static enum exec_result write_device(struct vcpu *vcpu, u16 port, unsigned size, u32 value)
 {
 	struct vcpu_io *io = &vcpu->io;
 	struct vcpu_io_fragment *fragment;
@@ -89,6 +118,15 @@ enum exec_result port__write(struct vcpu *vcpu, u16 port, unsigned size, u32 val
 	memcpy(fragment->data, &value, size);
 	vcpu->leave = 1;
 	return EXEC_NEXT;
+}
+
+enum exec_result port__write(struct vcpu *vcpu, u16 port, unsigned size, u32 value)
+{
+	enum exec_result r = write_device(vcpu, port, size, value);
+
+	if (r == EXEC_NEXT)
+		check_watchpoints(vcpu, port, size);
+	return r;
 }
 
 enum exec_result io__port_in(struct vcpu *vcpu, u16 port, unsigned size, u32 *value)

@@ -25,6 +25,9 @@ static enum exec_result syscall_long(struct vcpu *vcpu, const struct insn *insn)
 	cpu->rip = cpu->code_size == 8 ? cpu->lstar : cpu->cstar;
 	load_flat(cpu, cs, cs + 8, 0, true);
 	x86__set_rflags(vcpu, flags & ~cpu->sfmask);
+	/* With TF masked the handler's first instruction is not stepped to. */
+	if (flags & cpu->sfmask & RFLAGS_TF)
+		cpu->shadow |= X86_SHADOW_STEP;
 	return EXEC_JUMP;
 }
 
@@ -109,7 +112,7 @@ enum exec_result system__sysexit(struct vcpu *vcpu, const struct insn *insn)
 	u64 rip = cpu->gpr[X86_RDX], rsp = cpu->gpr[X86_RCX];
 
 	if (lacks_sysenter(vcpu))
-		return x86__raise_ud(vcpu);
+		return cpu->cpl ? x86__raise_gp(vcpu, 0) : x86__raise_ud(vcpu);
 	if (!x86__is_protected(cpu) || cpu->cpl || !cs)
 		return x86__raise_gp(vcpu, 0);
 	if (wide && !(system__is_canonical(cpu, rip) && system__is_canonical(cpu, rsp)))

@@ -12,7 +12,13 @@ static enum exec_result deliver(struct vcpu *vcpu, const struct insn *insn, u8 v
 		.rip = system__next_rip(&vcpu->cpu, insn),
 	};
 
-	return interrupt__deliver(vcpu, &event);
+	bool stepped = vcpu->cpu.sysflags & RFLAGS_TF;
+	enum exec_result r = interrupt__deliver(vcpu, &event);
+
+	/* The gate has cleared TF: the handler's first instruction is not stepped to. */
+	if (r == EXEC_JUMP && stepped)
+		vcpu->cpu.shadow |= X86_SHADOW_STEP;
+	return r;
 }
 
 /*

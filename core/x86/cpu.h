@@ -102,6 +102,7 @@ struct x86_cpu {
 
 #define X86_SHADOW_STI 1
 #define X86_SHADOW_MOV_SS 2
+#define X86_SHADOW_STEP 4 /* with TF set: no trap behind the instruction that just retired */
 
 static inline u64 x86__rflags(const struct x86_cpu *cpu)
 {

@@ -51,16 +51,15 @@ static enum exec_result run_blocks(struct vcpu *vcpu)
 	unsigned budget = SOFT_RUN_BLOCKS;
 	struct block *block = NULL;
 	enum block_way way = WAY_NEXT;
-	enum exec_result result;
 
 	while (budget--) {
 		const struct insn *insn, *end;
+		enum exec_result result, fetched; /* two, so that the loop's stays in a register */
 
-		block = follow(vcpu, soft, block, way, &result);
-
+		block = follow(vcpu, soft, block, way, &fetched);
 		if (unlikely(!block)) {
-			if (result != EXEC_NEXT)
-				return result;
+			if (fetched != EXEC_NEXT)
+				return fetched;
 			vcpu->stats.insns++;
 			result = emulate__one(vcpu); /* advances RIP itself */
 			return result == EXEC_NEXT ? EXEC_AGAIN : result;
@@ -234,7 +233,8 @@ static enum loop_step after(struct vcpu *vcpu, struct engine_exit *exit, enum ex
 	default:
 		break;
 	}
-	if (vcpu->breakpoint_hits) {
+	/* MOV SS puts them off by one instruction (SDM vol. 3, 6.8.3). */
+	if (vcpu->breakpoint_hits && !(vcpu->cpu.shadow & X86_SHADOW_MOV_SS)) {
 		u64 hits = vcpu->breakpoint_hits;
 
 		vcpu->breakpoint_hits = 0;
@@ -284,6 +284,10 @@ static enum loop_step step(struct vcpu *vcpu, struct engine_exit *exit)
 	/* Retired: the shadows it stood in end; an instruction may have begun one of its own. */
 	if (cpu->shadow == shadow)
 		cpu->shadow = 0;
+	if (cpu->shadow & X86_SHADOW_STEP) {
+		cpu->shadow &= ~X86_SHADOW_STEP;
+		single = false;
+	}
 	soft__refresh_context(vcpu);
 	if (is_debugged(vcpu) && (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP))
 		return debug_exit(vcpu, exit, X86_DB, DR6_BS);
