@@ -234,6 +234,8 @@ static enum decode_result choose_row(struct decoding *d)
 	for (; c < end; c++) {
 		if (!encoding_fits(d, c->row) || !modrm_fits(d, c))
 			continue;
+		if (d->w && (c->traits & TRAIT_W_ONLY_64) && insn->code != 8)
+			continue;
 		if (c->traits & TRAIT_MODRM)
 			d->in.pos++;
 		else
@@ -251,20 +253,23 @@ static u8 operand_size(const struct decoding *d)
 {
 	const struct insn *insn = d->insn;
 	u32 flags = insn->row->flags;
-	bool small = insn->flags & INSN_OPSIZE;
+	u16 traits = d->chosen->traits;
+	bool small = insn->flags & INSN_OPSIZE, wide = d->w && !(traits & TRAIT_IGNORE_W);
 
 	if (flags & ROW_BYTE)
 		return 1;
 	if (insn->code == 8) {
-		if (d->w || (flags & ROW_FORCE64))
-			return d->chosen->traits & TRAIT_NO_W ? 4 : 8;
-		if (d->chosen->traits & TRAIT_SIZE_W)
+		if (small && !wide && (traits & TRAIT_NEAR_16))
+			return 2;
+		if (wide || (flags & ROW_FORCE64))
+			return traits & TRAIT_NO_W ? 4 : 8;
+		if (traits & TRAIT_SIZE_W)
 			return 4;
 		if (small)
 			return 2;
 		return flags & ROW_DEF64 ? 8 : 4;
 	}
-	if (d->chosen->traits & TRAIT_SIZE_W)
+	if (traits & TRAIT_SIZE_W)
 		return 4;
 	return (insn->code == 2) != small ? 2 : 4;
 }

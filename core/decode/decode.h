@@ -18,6 +18,11 @@ enum decode_result {
  * again is harmless. Not thread-safe against itself.
  */
 void decode__init(void);
+/*
+ * The same for processors of one family, instead of the host's: where AMD's (and Hygon's) and
+ * Intel's decode differently, guests find what the host's does.
+ */
+void decode__init_for(bool amd);
 
 /*
  * Decodes one instruction.

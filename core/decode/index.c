@@ -105,6 +105,39 @@ static bool takes_size_from_w(const struct opcode_row *row)
 	return has_y || row->class == CLASS_VECTOR;
 }
 
+static bool for_amd;
+
+static bool host_is_amd(void)
+{
+	u32 leaf[4];
+
+	host__cpuid(0, 0, leaf);
+	return leaf[1] == 0x68747541 || leaf[1] == 0x6f677948; /* "Auth"entic, "Hygo"n */
+}
+
+static bool is_opcode(const struct opcode_row *row, enum opcode_map map, u8 opcode)
+{
+	return row->map == map && row->opcode == opcode;
+}
+
+/* APM vol. 3: JMP, CALL and kin (near); JMP (far) and LSS; UD0, UD1; VPEXTRQ, VPINSRQ. */
+static void work_out_amd(struct candidate *c, const struct opcode_row *row)
+{
+	unsigned i;
+
+	if ((row->flags & ROW_BRANCH) && (row->flags & ROW_FORCE64))
+		c->traits |= TRAIT_NEAR_16;
+	for (i = 0; i < ARRAY_LENGTH(row->op); i++)
+		if (row->op[i] == OP_Mp)
+			c->traits |= TRAIT_IGNORE_W;
+	/* Found undefined before a ModRM byte is looked for. */
+	if (is_opcode(row, MAP_0F, 0xb9) || is_opcode(row, MAP_0F, 0xff))
+		c->traits &= ~TRAIT_MODRM;
+	if ((row->flags & ROW_VEX) &&
+	    (is_opcode(row, MAP_0F3A, 0x16) || is_opcode(row, MAP_0F3A, 0x22)))
+		c->traits |= TRAIT_W_ONLY_64;
+}
+
 static void work_out(struct candidate *c, const struct opcode_row *row)
 {
 	unsigned i;
@@ -134,6 +167,8 @@ static void work_out(struct candidate *c, const struct opcode_row *row)
 		c->traits |= TRAIT_REG;
 	if (takes_size_from_w(row))
 		c->traits |= TRAIT_SIZE_W;
+	if (for_amd)
+		work_out_amd(c, row);
 }
 
 /* Tables in order of trial. */
@@ -177,10 +212,11 @@ static void append_candidate(struct index_entry *entry, const struct opcode_row 
 	entry->count++;
 }
 
-void decode__init(void)
+void decode__init_for(bool amd)
 {
 	unsigned map, opcode, next = 0;
 
+	for_amd = amd;
 	memset(index_entries, 0, sizeof(index_entries));
 	for_each_opcode(count_candidate);
 	for (map = 0; map < NR_MAPS; map++) {
@@ -198,4 +234,9 @@ void decode__init(void)
 		return;
 	}
 	for_each_opcode(append_candidate);
+}
+
+void decode__init(void)
+{
+	decode__init_for(host_is_amd());
 }

@@ -490,8 +490,8 @@ static void test_random(void **state)
 
 static int setup(void **state)
 {
-	decode__init();
-	decode__init(); /* harmless */
+	decode__init_for(false);
+	decode__init_for(false); /* harmless */
 	return 0;
 }
 
