@@ -59,6 +59,10 @@ static NOINLINE enum exec_result call_checked(struct vcpu *vcpu, const struct in
 {
 	enum exec_result result;
 
+	/* The stack is looked at first, written last. */
+	result = stack__probe(vcpu, insn, vcpu->cpu.gpr[X86_RSP] - insn->opsize, insn->opsize);
+	if (unlikely(result != EXEC_NEXT))
+		return result;
 	target = cut_target(target, insn->opsize);
 	if (unlikely(!target_is_valid(&vcpu->cpu, insn, target)))
 		return x86__raise_gp(vcpu, 0);
@@ -217,14 +221,22 @@ static enum exec_result loop_always(struct vcpu *vcpu, const struct insn *insn)
 	return loop_if(vcpu, insn, true);
 }
 
+/* On AMD's processors a repeat prefix, if there is one, chooses between LOOPE and LOOPNE. */
+static enum exec_result loop_while(struct vcpu *vcpu, const struct insn *insn, bool equal)
+{
+	if (unlikely(insn->flags & (INSN_REP | INSN_REPNE)) && !vcpu->cpuid.intel)
+		equal = insn->flags & INSN_REP;
+	return loop_if(vcpu, insn, equal == !!(vcpu->cpu.arith & RFLAGS_ZF));
+}
+
 static enum exec_result loop_equal(struct vcpu *vcpu, const struct insn *insn)
 {
-	return loop_if(vcpu, insn, vcpu->cpu.arith & RFLAGS_ZF);
+	return loop_while(vcpu, insn, true);
 }
 
 static enum exec_result loop_not_equal(struct vcpu *vcpu, const struct insn *insn)
 {
-	return loop_if(vcpu, insn, !(vcpu->cpu.arith & RFLAGS_ZF));
+	return loop_while(vcpu, insn, false);
 }
 
 static enum exec_result jump_if_no_count(struct vcpu *vcpu, const struct insn *insn)

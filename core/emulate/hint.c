@@ -55,10 +55,11 @@ enum exec_result exec_clzero(struct vcpu *vcpu, const struct insn *insn)
 	enum exec_result result;
 	u64 linear;
 
-	result = operand__linear_at(vcpu, insn, vcpu->cpu.gpr[X86_RAX] & ~63ULL, 64, true,
-				    &linear);
+	/* The line is one of linear addresses: a segment's base need not be aligned. */
+	result = operand__linear_at(vcpu, insn, vcpu->cpu.gpr[X86_RAX], 1, true, &linear);
 	if (result != EXEC_NEXT)
 		return result;
+	linear &= ~63ULL;
 	return access__write(vcpu, linear, zeroes, sizeof(zeroes), operand__how(insn));
 }
 

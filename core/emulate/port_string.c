@@ -80,9 +80,10 @@ static enum exec_result repeat(struct vcpu *vcpu, const struct insn *insn, item_
 			r = move(vcpu, insn, port, size);
 		return r == EXEC_NEXT && vcpu->io.nr_writes ? EXEC_STOP : r;
 	}
-	if (!(cpu->gpr[X86_RCX] & address_mask(insn)))
-		return EXEC_NEXT;
+	/* Whether the port may be used is asked even if there is nothing to move. */
 	r = port__check(vcpu, port, size);
+	if (r == EXEC_NEXT && !(cpu->gpr[X86_RCX] & address_mask(insn)))
+		return EXEC_NEXT;
 	for (unsigned i = 0; r == EXEC_NEXT && i < STRING_BATCH; i++) {
 		r = move(vcpu, insn, port, size);
 		if (r == EXEC_EXIT && i) {

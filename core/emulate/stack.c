@@ -183,26 +183,29 @@ static enum exec_result push_all(struct vcpu *vcpu, const struct insn *insn)
 	return result;
 }
 
-/* The stored stack pointer is skipped. */
+/*
+ * The stored stack pointer is skipped. Registers are loaded one by one: those before a fault have
+ * changed, as on a processor; the stack pointer has not, so executing it again does no harm.
+ */
 static enum exec_result pop_all(struct vcpu *vcpu, const struct insn *insn)
 {
 	struct x86_cpu *cpu = &vcpu->cpu;
-	enum exec_result result = EXEC_NEXT;
-	u64 top = cpu->gpr[X86_RSP];
-	unsigned size = insn->opsize, i;
-	u64 value[8];
+	u64 top = cpu->gpr[X86_RSP], value;
+	unsigned size = insn->opsize;
+	int i;
 
-	for (i = 0; i < 8 && result == EXEC_NEXT; i++)
-		result = stack__read(vcpu, insn, top + (7 - i) * size, size, &value[i]);
-	if (result != EXEC_NEXT)
-		return result;
-	for (i = 0; i < 8; i++) {
+	for (i = 7; i >= 0; i--) {
+		enum exec_result result;
+
+		result = stack__read(vcpu, insn, top + (7 - i) * size, size, &value);
+		if (result != EXEC_NEXT)
+			return result;
 		if (i == X86_RSP)
 			continue;
 		if (size == 2)
-			SET_GPR16(cpu, i * 8, value[i]);
+			SET_GPR16(cpu, i * 8, value);
 		else
-			SET_GPR32(cpu, i * 8, value[i]);
+			SET_GPR32(cpu, i * 8, value);
 	}
 	stack__set_pointer(cpu, insn, top + 8 * size);
 	return EXEC_NEXT;

@@ -305,9 +305,9 @@ static enum exec_result cmps_one(struct string *s, u64 source, u64 destination)
 	enum exec_result result;
 	u64 a, b;
 
-	result = read_element(s, source, &a);
+	result = read_element(s, destination, &b);
 	if (result == EXEC_NEXT)
-		result = read_element(s, destination, &b);
+		result = read_element(s, source, &a);
 	if (result == EXEC_NEXT)
 		compare_elements(s, a, b);
 	return result;
@@ -399,9 +399,12 @@ static enum exec_result execute_chunk(struct string *s, const struct string_kind
 	enum exec_result result = EXEC_NEXT;
 
 	s->done = 0;
-	if (kind->has_source)
+	/* CMPS reads ES:rDI first on AMD's processors: that decides which of two faults is seen. */
+	if (kind->compares)
+		result = locate(s, &destination, fill);
+	if (kind->has_source && result == EXEC_NEXT)
 		result = locate(s, &source, fill);
-	if (kind->has_destination && result == EXEC_NEXT)
+	if (kind->has_destination && !kind->compares && result == EXEC_NEXT)
 		result = locate(s, &destination, fill);
 	if (result != EXEC_NEXT)
 		return result;

@@ -91,11 +91,13 @@ static enum exec_result check_dr(struct vcpu *vcpu, const struct insn *insn, uns
 	const struct x86_cpu *cpu = &vcpu->cpu;
 
 	*dr = insn->reg;
-	if (*dr > 7 || ((*dr == 4 || *dr == 5) && (cpu->cr4 & CR4_DE)))
+	if (*dr > 7)
+		return x86__raise_ud(vcpu);
+	SYSTEM_NEED_CPL0(vcpu);
+	if ((*dr == 4 || *dr == 5) && (cpu->cr4 & CR4_DE))
 		return x86__raise_ud(vcpu);
 	if (*dr == 4 || *dr == 5)
 		*dr += 2;
-	SYSTEM_NEED_CPL0(vcpu);
 	if (cpu->dr7 & DR7_GD)
 		return x86__raise_debug(vcpu, DR6_BD);
 	return EXEC_NEXT;

@@ -120,8 +120,9 @@ enum exec_result system__arpl(struct vcpu *vcpu, const struct insn *insn)
 	u64 linear = 0;
 	u16 selector;
 
+	/* Written only if it changes: until then a segment or page that is only readable will do. */
 	if (insn->flags & INSN_MEM) {
-		r = emulate__operand(vcpu, insn, 2, true, &linear);
+		r = emulate__operand(vcpu, insn, 2, false, &linear);
 		if (r == EXEC_NEXT)
 			r = access__read16(vcpu, vcpu->view, linear, &selector);
 		if (r != EXEC_NEXT)
@@ -135,7 +136,9 @@ enum exec_result system__arpl(struct vcpu *vcpu, const struct insn *insn)
 	}
 	selector = (selector & ~SELECTOR_RPL) | rpl;
 	if (insn->flags & INSN_MEM) {
-		r = access__write16(vcpu, vcpu->view, linear, selector);
+		r = emulate__operand(vcpu, insn, 2, true, &linear);
+		if (r == EXEC_NEXT)
+			r = access__write16(vcpu, vcpu->view, linear, selector);
 		if (r != EXEC_NEXT)
 			return r;
 	} else {
