@@ -4,7 +4,7 @@
 set -eu
 
 run_packages="gcc libc6-dev linux-libc-dev meson ninja-build pkg-config busybox-static cpio gzip xz-utils"
-check_packages="libcmocka-dev acpica-tools qemu-system-x86 binutils python3-minimal expect clang libclang-rt-14-dev clang-format"
+check_packages="libcmocka-dev acpica-tools qemu-system-x86 binutils python3 expect clang libclang-rt-14-dev clang-format"
 
 packages=""
 for purpose in "$@"; do
