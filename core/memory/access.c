@@ -66,13 +66,13 @@ static u64 watch_length(u64 dr7, unsigned i)
 /* Data breakpoints that [linear, linear + size) touches (SDM vol. 3, 17.2.5), as DR6 bits. */
 static u64 watch_hits(const struct vcpu *vcpu, u64 linear, u64 size, bool write)
 {
-	u64 dr7 = vcpu->cpu.dr7, hits = 0;
+	u64 dr7 = vcpu__debug_register(vcpu, 7), hits = 0;
 	unsigned i;
 
 	for (i = 0; i < 4; i++) {
 		unsigned type = dr7 >> (16 + 4 * i) & 3;
 		u64 length = watch_length(dr7, i);
-		u64 start = vcpu->cpu.dr[i] & ~(length - 1);
+		u64 start = vcpu__debug_register(vcpu, i) & ~(length - 1);
 
 		if (!(dr7 >> (2 * i) & 3) || !(type == 3 || (type == 1 && write)))
 			continue;
@@ -92,7 +92,7 @@ static void fill_tlb(struct vcpu *vcpu, enum tlb_view view, const struct piece *
 	u64 index = (piece->gpa - slot->gpa) >> PAGE_SHIFT_4K;
 	bool writable = r->writable || (view != TLB_USER && !(vcpu->cpu.cr0 & CR0_WP));
 
-	if (unlikely(has_watchpoints(vcpu->cpu.dr7)) &&
+	if (unlikely(has_watchpoints(vcpu__debug_register(vcpu, 7))) &&
 	    watch_hits(vcpu, page, PAGE_SIZE_4K, true))
 		return;
 	writable = writable && (wrote || r->dirty) && !(slot->flags & KVM_MEM_READONLY) &&
@@ -201,7 +201,7 @@ static void check_watchpoints(struct vcpu *vcpu, u64 linear, unsigned size, unsi
 {
 	u64 hits;
 
-	if (likely(!has_watchpoints(vcpu->cpu.dr7)) || (how & ACCESS_IMPLICIT))
+	if (likely(!has_watchpoints(vcpu__debug_register(vcpu, 7))) || (how & ACCESS_IMPLICIT))
 		return;
 	hits = watch_hits(vcpu, linear, size, write);
 	if (hits) {

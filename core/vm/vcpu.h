@@ -209,6 +209,19 @@ enum exec_result vcpu__wrmsr(struct vcpu *vcpu, u32 msr, u64 value);
 int vcpu__run(struct vcpu *vcpu);
 
 /*
+ * A breakpoint register in force, i: 0 to 3 and 7. User space's (KVM_SET_GUEST_DEBUG) while it
+ * debugs with hardware breakpoints, else the guest's.
+ */
+static inline u64 vcpu__debug_register(const struct vcpu *vcpu, unsigned i)
+{
+	const u32 theirs = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP;
+
+	if (unlikely((vcpu->guest_debug & theirs) == theirs))
+		return vcpu->debug_dr[i];
+	return i == 7 ? vcpu->cpu.dr7 : vcpu->cpu.dr[i];
+}
+
+/*
  * Recomputes all state derived from CR0, CR4, EFER, RFLAGS, segments: cpl, code_size, long_mode,
  * flat flags, view. Executors call it after they changed any of these. Cheap.
  */

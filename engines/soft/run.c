@@ -113,27 +113,17 @@ static bool is_debugged(const struct vcpu *vcpu)
 	return vcpu->guest_debug & KVM_GUESTDBG_ENABLE;
 }
 
-/* The debug registers in force: user space's while it debugs with hardware breakpoints. */
-static u64 debug_register(const struct vcpu *vcpu, unsigned i)
-{
-	bool theirs = is_debugged(vcpu) && (vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP);
-
-	if (i == 7)
-		return theirs ? vcpu->debug_dr[7] : vcpu->cpu.dr7;
-	return theirs ? vcpu->debug_dr[i] : vcpu->cpu.dr[i];
-}
-
 /* Instruction breakpoints at RIP, as DR6 bits (SDM vol. 3, 17.3.1.1). */
 static u64 execution_breakpoints(const struct vcpu *vcpu)
 {
 	const struct x86_cpu *cpu = &vcpu->cpu;
 	u64 linear = cpu->code_size == 8 ? cpu->rip : (u32)(cpu->seg[X86_CS].base + cpu->rip);
-	u64 dr7 = debug_register(vcpu, 7), hits = 0;
+	u64 dr7 = vcpu__debug_register(vcpu, 7), hits = 0;
 	unsigned i;
 
 	for (i = 0; i < 4; i++)
 		if ((dr7 >> (2 * i) & 3) && !(dr7 >> (16 + 4 * i) & 3) &&
-		    debug_register(vcpu, i) == linear)
+		    vcpu__debug_register(vcpu, i) == linear)
 			hits |= BIT64(i);
 	return hits;
 }
