@@ -167,6 +167,8 @@ bool lapic__write(struct lapic *lapic, unsigned reg, u32 value)
 	case APIC_ICR2:
 		return write_xapic_only(lapic, reg, value);
 	case APIC_TPR:
+		if (value > 0xff && is_x2apic(lapic))
+			return false;
 		lapic__set_reg(lapic, reg, value & 0xff);
 		lapic__recheck(lapic);
 		return true;
