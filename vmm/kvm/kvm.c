@@ -139,6 +139,39 @@ int kvm_vm__create_pit(struct kvm_vm *vm)
 	return request_pointer(vm->system, vm->fd, KVM_CREATE_PIT2, &config);
 }
 
+#define PIC_PINS 16
+#define IOAPIC_PINS 24
+#define CASCADE_PIN 2
+
+static void add_route(struct kvm_irq_routing *routes, unsigned gsi, unsigned chip, unsigned pin)
+{
+	struct kvm_irq_routing_entry *entry = &routes->entries[routes->nr++];
+
+	entry->gsi = gsi;
+	entry->type = KVM_IRQ_ROUTING_IRQCHIP;
+	entry->u.irqchip.irqchip = chip;
+	entry->u.irqchip.pin = pin;
+}
+
+int kvm_vm__set_pc_routes(struct kvm_vm *vm)
+{
+	struct {
+		struct kvm_irq_routing routes;
+		struct kvm_irq_routing_entry entries[PIC_PINS + IOAPIC_PINS];
+	} table = { .routes = { .nr = 0 } };
+	unsigned gsi;
+
+	for (gsi = 0; gsi < IOAPIC_PINS; gsi++) {
+		if (gsi == CASCADE_PIN)
+			continue;
+		if (gsi < PIC_PINS)
+			add_route(&table.routes, gsi,
+				  gsi < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE, gsi % 8);
+		add_route(&table.routes, gsi, KVM_IRQCHIP_IOAPIC, gsi ? gsi : CASCADE_PIN);
+	}
+	return request_pointer(vm->system, vm->fd, KVM_SET_GSI_ROUTING, &table);
+}
+
 int kvm_vm__irq_line(struct kvm_vm *vm, unsigned gsi, bool level)
 {
 	struct kvm_irq_level line = { .irq = gsi, .level = level };

@@ -60,6 +60,8 @@ int kvm_vm__set_tss(struct kvm_vm *vm, uint64_t gpa);
 /* PIC, IOAPIC, local APICs, and the PIT (with the speaker port). Before any vCPU. */
 int kvm_vm__create_irqchip(struct kvm_vm *vm);
 int kvm_vm__create_pit(struct kvm_vm *vm);
+/* GSIs to pins as in a PC: the timer's GSI 0 drives pin 2 of the I/O APIC, GSI 2 nothing. */
+int kvm_vm__set_pc_routes(struct kvm_vm *vm);
 int kvm_vm__irq_line(struct kvm_vm *vm, unsigned gsi, bool level);
 int kvm_vm__signal_msi(struct kvm_vm *vm, const struct kvm_msi *msi);
 int kvm_vm__irqfd(struct kvm_vm *vm, const struct kvm_irqfd *irqfd);

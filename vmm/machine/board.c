@@ -29,6 +29,7 @@ static int set_real_mode_pages(struct kvm_vm *vm)
 static const struct step steps[] = {
 	{ "the pages for real mode", set_real_mode_pages },
 	{ "the interrupt controllers", kvm_vm__create_irqchip },
+	{ "the interrupt routes", kvm_vm__set_pc_routes },
 	{ "the timer", kvm_vm__create_pit },
 };
 
