@@ -38,6 +38,10 @@ KNOWN_WRONG = {
         ("exceptions", "CPL 3: INT1 whatever the DPL", "QEMU treats it as a privileged instruction"),
         ("exceptions", "CPL 3: XSETBV without OSXSAVE", "QEMU checks the privilege first"),
         ("exceptions", "misaligned*, AM and AC", "QEMU has no alignment checks"),
+        # SDM vol. 3, 10.5.1: bits 12, 16 and 0-7 exist; 10.4.7.2: disabling masks the LVT.
+        ("apic", "LVT error: bits that exist", "QEMU keeps what is written"),
+        ("apic", "software disable masks the LVT", "QEMU does not mask it"),
+        ("apic", "the LVT stays masked while disabled", "QEMU does not mask it"),
         ("debug", "general detect*", "QEMU ignores DR7.GD"),
         # SDM vol. 3, 2.3: faults other than instruction breakpoints save RF as 1.
         ("debug", "RF in the flags a fault saves", "QEMU never sets RF for faults"),
