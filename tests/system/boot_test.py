@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Debian's cloud kernel boots to the shell; what was piped in before is all read there."""
+import sys
+import unittest
+
+import fixture
+
+
+class Boot(unittest.TestCase):
+    def check(self, cpus, memory):
+        commands = b"uname -a\nnproc\ngrep MemTotal /proc/meminfo\necho last-of-the-input\npoweroff -f\n"
+        with fixture.on_pipes([*fixture.boots(), "--cpus", str(cpus), "--memory", memory],
+                              stdin=commands) as machine:
+            machine.expect(rb"trivet: user space reached")
+            machine.expect(fixture.PROMPT + rb"uname -a\r\nLinux trivet \S+ .*x86_64 GNU/Linux\r\n")
+            machine.expect(fixture.PROMPT + rb"nproc\r\n%d\r\n" % cpus)
+            machine.expect(fixture.PROMPT + rb"grep[^\n]*\nMemTotal: +\d+ kB\r\n")
+            machine.expect(fixture.PROMPT + rb"echo last-of-the-input\r\nlast-of-the-input\r\n")
+            self.assertEqual(machine.wait(), 0, machine.complain("not powered off"))
+            self.assertEqual(machine.process.stderr.read(), b"")
+
+    def test_one_cpu(self):
+        self.check(1, "256M")
+
+    def test_four_cpus(self):
+        self.check(4, "512M")
+
+
+if __name__ == "__main__":
+    fixture.start(sys.argv)
+    fixture.require_kernel()
+    unittest.main(verbosity=2)
