@@ -79,11 +79,7 @@ u32 vector__mxcsr_mask(struct vcpu *vcpu)
 
 bool vector__is_amd(struct vcpu *vcpu)
 {
-	u32 vendor[4];
-
-	cpuid__query(vcpu, 0, 0, vendor);
-	/* "Auth"enticAMD, "Hygo"nGenuine */
-	return vendor[1] == 0x68747541 || vendor[1] == 0x6f677948;
+	return !vcpu->cpuid.intel;
 }
 
 /* ---- the memory operand ---- */
@@ -152,6 +148,34 @@ enum exec_result vector__run(struct vcpu *vcpu, const struct insn *insn, struct 
 	return run(vcpu, insn, call);
 }
 
+/* Besides its memory operand. */
+static bool uses_mmx(const struct opcode_row *row)
+{
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(row->op); i++)
+		if (row->op[i] == OP_Pq || row->op[i] == OP_Nq)
+			return true;
+	return false;
+}
+
+__attribute__((noinline)) enum exec_result vector__operand_failed(struct vcpu *vcpu,
+								   const struct insn *insn,
+								   enum exec_result r, u32 alignment)
+{
+	const struct opcode_row *row = insn->row;
+	u64 linear = insn__effective_address(&vcpu->cpu, insn) + vcpu->cpu.seg[insn->seg].base;
+	bool reports = row->class == CLASS_X87 ? !(row->flags & ROW_NO_WAIT) : uses_mmx(row);
+
+	if (r != EXEC_FAULT)
+		return r;
+	if (reports && (vector__image(vcpu)->fsw & FSW_ES))
+		return x86__raise(vcpu, X86_MF);
+	if (vcpu->exception.vector == X86_SS_FAULT && insn->code != 8 && (linear & (alignment - 1)))
+		return x86__raise_gp(vcpu, 0);
+	return r;
+}
+
 static __attribute__((noinline)) enum exec_result
 run_load_bounced(struct vcpu *vcpu, const struct insn *insn, struct vector_call *call, u64 linear,
 		 unsigned size)
@@ -161,7 +185,7 @@ run_load_bounced(struct vcpu *vcpu, const struct insn *insn, struct vector_call 
 
 	r = access__read(vcpu, linear, buffer, size, vector__access_how(insn));
 	if (r)
-		return r;
+		return vector__operand_failed(vcpu, insn, r, 1);
 	call->mem = buffer;
 	return run(vcpu, insn, call);
 }
@@ -192,7 +216,7 @@ run_store_bounced(struct vcpu *vcpu, const struct insn *insn, struct vector_call
 
 	r = access__probe_write(vcpu, linear, size, how);
 	if (r)
-		return r;
+		return vector__operand_failed(vcpu, insn, r, 1);
 	if (x87)
 		memcpy(&before, vector__image(vcpu), sizeof(before));
 	memcpy(buffer, untouched, sizeof(buffer));
@@ -227,10 +251,10 @@ static __always_inline enum exec_result run_memory(struct vcpu *vcpu, const stru
 
 	r = emulate__operand(vcpu, insn, size, write, &linear);
 	if (unlikely(r))
-		return r;
+		return vector__operand_failed(vcpu, insn, r, must ? size : 1);
 	if (unlikely(must && (linear & (size - 1)))) {
 		if (!unless_mm || !misaligned_allowed(vcpu))
-			return x86__raise_gp(vcpu, 0);
+			return vector__operand_failed(vcpu, insn, x86__raise_gp(vcpu, 0), 1);
 	}
 	p = write ? tlb__write(vcpu->view, linear, size) : tlb__read(vcpu->view, linear, size);
 	if (likely(p)) {
@@ -311,6 +335,25 @@ enum exec_result exec_avx(struct vcpu *vcpu, const struct insn *insn)
 	struct vector_call call;
 
 	return unlikely(r) ? r : run_any(vcpu, insn, &call, true);
+}
+
+/* Outside of 64-bit code registers 8 to 15 keep what they have; the host would clear them, too. */
+enum exec_result exec_avx_zero(struct vcpu *vcpu, const struct insn *insn)
+{
+	struct xsave_image *image;
+	enum exec_result r;
+
+	if (insn->code == 8)
+		return exec_avx(vcpu, insn);
+	r = check_avx(vcpu);
+	if (r)
+		return r;
+	image = vector__image(vcpu);
+	memset(image->ymm_high, 0, sizeof(image->ymm_high) / 2);
+	if (insn->flags & INSN_VEX_L)
+		memset(image->xmm, 0, sizeof(image->xmm) / 2);
+	vector__image_changed(vcpu);
+	return EXEC_NEXT;
 }
 
 /* ---- general registers and flags ---- */

@@ -29,6 +29,7 @@ exec_fn exec_avx;
 exec_fn exec_avx_gpr;
 exec_fn exec_avx_flags;
 exec_fn exec_avx_string;
+exec_fn exec_avx_zero; /* VZEROUPPER, VZEROALL */
 
 exec_fn exec_ldmxcsr;
 exec_fn exec_avx_ldmxcsr;
@@ -133,6 +134,13 @@ enum exec_result vector__run(struct vcpu *vcpu, const struct insn *insn, struct 
  */
 enum exec_result vector__run_memory(struct vcpu *vcpu, const struct insn *insn,
 				    struct vector_call *call, unsigned size, bool aligned);
+/*
+ * The memory operand of an instruction has raised an exception (r): what does really. A pending x87
+ * exception comes before that, and so does a misaligned address before a stack segment's limit (APM
+ * vol. 2, table 8-9).
+ */
+enum exec_result vector__operand_failed(struct vcpu *vcpu, const struct insn *insn,
+					enum exec_result r, u32 alignment);
 /* access__*()'s `how` for the instruction's memory operand. */
 unsigned vector__access_how(const struct insn *insn);
 

@@ -119,6 +119,24 @@ static u32 sign_bits(const u8 *value, unsigned size, unsigned esize)
 
 /* ---- MASKMOVQ, MASKMOVDQU: bytes, to DS:rDI ---- */
 
+/*
+ * Whether bytes that are masked off may fault is the processor's affair (SDM vol. 2, MASKMOVQ,
+ * MASKMOVDQU). AMD's do as if all were written.
+ */
+static enum exec_result probe_all(struct vcpu *vcpu, const struct insn *insn,
+				  const struct masked_access *a)
+{
+	enum exec_result r;
+	u64 linear;
+
+	if (!vector__is_amd(vcpu))
+		return EXEC_NEXT;
+	r = segment__linear(vcpu, &vcpu->cpu, insn->seg, a->ea, a->size, true, &linear);
+	if (r == EXEC_NEXT)
+		r = access__probe_write(vcpu, linear, a->size, vector__access_how(insn));
+	return r;
+}
+
 static enum exec_result run_maskmov(struct vcpu *vcpu, const struct insn *insn, unsigned size)
 {
 	struct masked_access a = {
@@ -136,14 +154,40 @@ static enum exec_result run_maskmov(struct vcpu *vcpu, const struct insn *insn, 
 		a.mask = sign_bits(image->st[(insn->rm - (image->fsw >> 11)) & 7], 8, 1);
 	else
 		a.mask = sign_bits(image->xmm[insn->rm], 16, 1);
-	return run_by_element(vcpu, insn, &a);
+	r = probe_all(vcpu, insn, &a);
+	return r ? r : run_by_element(vcpu, insn, &a);
+}
+
+/* What every MMX instruction does besides: all registers valid, the stack's top at 0. */
+static void enter_mmx(struct vcpu *vcpu)
+{
+	struct xsave_image *image = vector__image(vcpu);
+	unsigned top = image->fsw >> 11 & 7, i;
+	u8 st[8][16];
+
+	memcpy(st, image->st, sizeof(st));
+	for (i = 0; i < 8; i++)
+		memcpy(image->st[(i + top) & 7], st[i], sizeof(st[i]));
+	image->fsw &= ~0x3800;
+	image->ftw = 0xff;
+	image->xstate_bv |= XSTATE_X87;
+	vector__image_changed(vcpu);
 }
 
 enum exec_result exec_maskmovq(struct vcpu *vcpu, const struct insn *insn)
 {
 	enum exec_result r = vector__check_mmx(vcpu);
 
-	return r ? r : run_maskmov(vcpu, insn, 8);
+	if (r)
+		return r;
+	r = run_maskmov(vcpu, insn, 8);
+	if (r != EXEC_FAULT || vcpu->exception.vector == X86_MF)
+		return r;
+	if (vector__image(vcpu)->fsw & FSW_ES)
+		return x86__raise(vcpu, X86_MF);
+	if (vector__is_amd(vcpu)) /* the state has changed already */
+		enter_mmx(vcpu);
+	return r;
 }
 
 enum exec_result exec_maskmovdqu(struct vcpu *vcpu, const struct insn *insn)

@@ -140,6 +140,8 @@ static void set_status(struct xsave_image *image, u16 fsw)
 /* The operand size counts as for integer instructions; 64-bit code uses the 32-bit formats. */
 static bool is_16bit_format(const struct insn *insn)
 {
+	if (insn->code == 8 && (insn->flags & INSN_REX_W))
+		return false;
 	return (insn->code == 2) != !!(insn->flags & INSN_OPSIZE);
 }
 

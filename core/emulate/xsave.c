@@ -103,7 +103,7 @@ static enum exec_result area_address(struct vcpu *vcpu, const struct insn *insn,
 	enum exec_result r = emulate__operand(vcpu, insn, size, write, linear);
 
 	if (r)
-		return r;
+		return vector__operand_failed(vcpu, insn, r, align);
 	return *linear & (align - 1) ? x86__raise_gp(vcpu, 0) : EXEC_NEXT;
 }
 
