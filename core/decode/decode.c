@@ -254,14 +254,14 @@ static u8 operand_size(const struct decoding *d)
 	const struct insn *insn = d->insn;
 	u32 flags = insn->row->flags;
 	u16 traits = d->chosen->traits;
-	bool small = insn->flags & INSN_OPSIZE, wide = d->w && !(traits & TRAIT_IGNORE_W);
+	bool small = insn->flags & INSN_OPSIZE;
 
 	if (flags & ROW_BYTE)
 		return 1;
 	if (insn->code == 8) {
-		if (small && !wide && (traits & TRAIT_NEAR_16))
+		if (small && !d->w && (traits & TRAIT_NEAR_16))
 			return 2;
-		if (wide || (flags & ROW_FORCE64))
+		if (d->w || (flags & ROW_FORCE64))
 			return traits & TRAIT_NO_W ? 4 : 8;
 		if (traits & TRAIT_SIZE_W)
 			return 4;

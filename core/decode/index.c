@@ -129,7 +129,7 @@ static void work_out_amd(struct candidate *c, const struct opcode_row *row)
 		c->traits |= TRAIT_NEAR_16;
 	for (i = 0; i < ARRAY_LENGTH(row->op); i++)
 		if (row->op[i] == OP_Mp)
-			c->traits |= TRAIT_IGNORE_W;
+			c->traits |= TRAIT_NO_W;
 	/* Found undefined before a ModRM byte is looked for. */
 	if (is_opcode(row, MAP_0F, 0xb9) || is_opcode(row, MAP_0F, 0xff))
 		c->traits &= ~TRAIT_MODRM;

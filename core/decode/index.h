@@ -27,12 +27,11 @@ enum imm_kind {
 #define TRAIT_SREG 0x20	  /* modrm.reg is a segment register */
 #define TRAIT_MMX_REG 0x40 /* modrm.reg is an MMX register: REX.R is ignored */
 #define TRAIT_MMX_RM 0x80 /* modrm.rm is an MMX register: REX.B is ignored */
-#define TRAIT_NO_W 0x200   /* port I/O: no 64-bit form, REX.W makes it 32-bit */
+#define TRAIT_NO_W 0x200   /* port I/O, AMD's far pointers: no 64-bit form, W makes it 32-bit */
 #define TRAIT_GPR_Y 0x100 /* has an operand in a general register that W widens */
 /* AMD's processors only, see decode__init_for(): */
 #define TRAIT_NEAR_16 0x400 /* 66 makes a near branch 16-bit in 64-bit code, too */
-#define TRAIT_IGNORE_W 0x800 /* a far pointer in memory has no 64-bit form: W is ignored */
-#define TRAIT_W_ONLY_64 0x1000 /* VEX.W outside of 64-bit code is #UD */
+#define TRAIT_W_ONLY_64 0x800 /* VEX.W outside of 64-bit code is #UD */
 
 struct candidate {
 	const struct opcode_row *row;

@@ -59,14 +59,26 @@ static enum exec_result read_target(struct vcpu *vcpu, const struct insn *insn,
 	return EXEC_NEXT;
 }
 
+/* The stack pointer is as wide as in the code that is entered: from 64-bit to other code ESP. */
+static unsigned stack_size_in(const struct x86_cpu *cpu, const struct descriptor *d)
+{
+	if (!cpu->long_mode)
+		return frame__stack_size(cpu);
+	return far__is_long_code(cpu, d->low) ? 8 : cpu->seg[X86_SS].db ? 4 : 2;
+}
+
 static enum exec_result push_return(struct vcpu *vcpu, const struct insn *insn,
-				    struct frame_stack *stack)
+				    const struct descriptor *d, struct frame_stack *stack)
 {
 	struct x86_cpu *cpu = &vcpu->cpu;
 	const u64 item[2] = { cpu->seg[X86_CS].selector, system__next_rip(cpu, insn) };
+	bool wide = insn->code == 8 && (insn->flags & INSN_REX_W);
 
+	/* On AMD's processors REX.W widens what is pushed, but not the pointer in memory. */
 	*stack = frame__current(cpu);
-	return frame__push(vcpu, stack, item, 2, insn->opsize);
+	if (d)
+		stack->size = stack_size_in(cpu, d);
+	return frame__push(vcpu, stack, item, 2, wide ? 8 : insn->opsize);
 }
 
 static enum exec_result transfer_real(struct vcpu *vcpu, const struct insn *insn,
@@ -79,7 +91,7 @@ static enum exec_result transfer_real(struct vcpu *vcpu, const struct insn *insn
 	if (target->offset > cpu->seg[X86_CS].limit)
 		return x86__raise_gp(vcpu, 0);
 	if (call) {
-		r = push_return(vcpu, insn, &stack);
+		r = push_return(vcpu, insn, NULL, &stack);
 		if (r != EXEC_NEXT)
 			return r;
 		frame__set_sp(cpu, stack.size, stack.sp);
@@ -106,11 +118,12 @@ static enum exec_result transfer_to_code(struct vcpu *vcpu, const struct insn *i
 		return x86__raise_gp(vcpu, SELECTOR_ERROR(target->selector));
 	r = far__check_code(vcpu, target->selector, d->low, X86_GP);
 	if (r == EXEC_NEXT)
-		r = far__check_rip(vcpu, d, target->offset);
-	if (r == EXEC_NEXT)
 		r = segload__set_accessed(vcpu, d);
+	/* Below the stack pointer the return address stands even if the target is refused. */
 	if (r == EXEC_NEXT && call)
-		r = push_return(vcpu, insn, &stack);
+		r = push_return(vcpu, insn, d, &stack);
+	if (r == EXEC_NEXT)
+		r = far__check_rip(vcpu, d, target->offset);
 	if (r != EXEC_NEXT)
 		return r;
 	if (call)
@@ -138,7 +151,7 @@ static enum exec_result transfer_to_system(struct vcpu *vcpu, const struct insn 
 	case SYSTEM_TSS:
 		if (!cpu->long_mode)
 			break;
-		/* fall through */
+		__attribute__((fallthrough));
 	default:
 		return x86__raise_gp(vcpu, SELECTOR_ERROR(selector));
 	}
@@ -188,6 +201,13 @@ enum exec_result system__far_jmp(struct vcpu *vcpu, const struct insn *insn)
 enum exec_result system__far_call(struct vcpu *vcpu, const struct insn *insn)
 {
 	return transfer(vcpu, insn, true);
+}
+
+enum exec_result far__probe_outer(struct vcpu *vcpu, u64 offset, unsigned width)
+{
+	u64 stack[2];
+
+	return vcpu->cpuid.intel ? EXEC_NEXT : frame__peek(vcpu, offset, stack, 2, width);
 }
 
 enum exec_result far__check_return(struct vcpu *vcpu, u16 selector, struct descriptor *d)
@@ -253,7 +273,6 @@ static enum exec_result return_outer(struct vcpu *vcpu, const struct insn *insn,
 enum exec_result system__far_ret(struct vcpu *vcpu, const struct insn *insn)
 {
 	struct x86_cpu *cpu = &vcpu->cpu;
-	unsigned size = frame__stack_size(cpu);
 	struct descriptor d;
 	enum exec_result r;
 	u64 item[2];
@@ -263,7 +282,10 @@ enum exec_result system__far_ret(struct vcpu *vcpu, const struct insn *insn)
 		return r;
 	if (x86__is_real_like(cpu))
 		return return_real(vcpu, insn, item);
-	r = far__check_return(vcpu, item[1], &d);
+	if ((item[1] & SELECTOR_RPL) != cpu->cpl)
+		r = far__probe_outer(vcpu, 2 * insn->opsize + (u16)insn->imm, insn->opsize);
+	if (r == EXEC_NEXT)
+		r = far__check_return(vcpu, item[1], &d);
 	if (r != EXEC_NEXT)
 		return r;
 	if ((item[1] & SELECTOR_RPL) > cpu->cpl)
@@ -271,7 +293,8 @@ enum exec_result system__far_ret(struct vcpu *vcpu, const struct insn *insn)
 	r = far__check_rip(vcpu, &d, item[0]);
 	if (r != EXEC_NEXT)
 		return r;
-	frame__set_sp(cpu, size, cpu->gpr[X86_RSP] + 2 * insn->opsize + (u16)insn->imm);
+	frame__set_sp(cpu, stack_size_in(cpu, &d),
+		      cpu->gpr[X86_RSP] + 2 * insn->opsize + (u16)insn->imm);
 	far__commit_code(cpu, item[1], cpu->cpl, &d, item[0]);
 	x86__mode_changed(vcpu);
 	return EXEC_JUMP;

@@ -12,6 +12,11 @@
  */
 enum exec_result far__check_code(struct vcpu *vcpu, u16 selector, u64 low, enum x86_vector vector);
 
+/*
+ * What AMD's processors do of a return to a level that is not the current one before they check
+ * the selector: read RSP and SS, offset bytes above the stack pointer.
+ */
+enum exec_result far__probe_outer(struct vcpu *vcpu, u64 offset, unsigned width);
 /* Reads the descriptor of the code segment that a return pops, and checks it (APM vol. 3, RETF). */
 enum exec_result far__check_return(struct vcpu *vcpu, u16 selector, struct descriptor *d);
 

@@ -100,6 +100,41 @@ static u64 load_item(const u8 *from, unsigned width)
 	return width == 4 ? *(const u32 *)from : *(const u16 *)from;
 }
 
+static enum exec_result peek_item(struct vcpu *vcpu, u64 sp, u64 *item, unsigned width)
+{
+	struct x86_cpu *cpu = &vcpu->cpu;
+	enum exec_result r;
+	u64 linear;
+	u8 buf[8];
+
+	r = segment__linear(vcpu, cpu, X86_SS, sp & frame__mask(frame__stack_size(cpu)), width,
+			    false, &linear);
+	if (r == EXEC_NEXT)
+		r = access__read(vcpu, linear, buf, width, ACCESS_STACK);
+	if (r == EXEC_NEXT)
+		*item = load_item(buf, width);
+	return r;
+}
+
+/*
+ * Item by item, in an order that CR2 shows: flags, CS, IP of an interrupted state, CS and IP of a
+ * far return, SS and SP of either.
+ */
+static enum exec_result peek_singly(struct vcpu *vcpu, u64 sp, u64 *item, unsigned count,
+				    unsigned width)
+{
+	unsigned group = MIN_OF(count, 3u), i;
+	enum exec_result r = EXEC_NEXT;
+
+	for (i = group; i-- > 0 && r == EXEC_NEXT;)
+		r = peek_item(vcpu, sp + i * width, &item[i], width);
+	for (i = MIN_OF(count, 5u); i-- > group && r == EXEC_NEXT;)
+		r = peek_item(vcpu, sp + i * width, &item[i], width);
+	for (i = 5; i < count && r == EXEC_NEXT; i++)
+		r = peek_item(vcpu, sp + i * width, &item[i], width);
+	return r;
+}
+
 enum exec_result frame__peek(struct vcpu *vcpu, u64 offset, u64 *item, unsigned count,
 			     unsigned width)
 {
@@ -110,24 +145,15 @@ enum exec_result frame__peek(struct vcpu *vcpu, u64 offset, u64 *item, unsigned 
 	u8 buf[FRAME_MAX_ITEMS * 8];
 	enum exec_result r;
 
-	/* One read where the pointer does not wrap, else item by item. */
-	if (likely(mask - sp >= bytes - 1)) {
-		r = segment__linear(vcpu, cpu, X86_SS, sp, bytes, false, &linear);
-		if (r == EXEC_NEXT)
-			r = access__read(vcpu, linear, buf, bytes, ACCESS_STACK);
-		for (unsigned i = 0; i < count && r == EXEC_NEXT; i++)
-			item[i] = load_item(buf + i * width, width);
-		return r;
-	}
-	for (unsigned i = 0; i < count; i++) {
-		u64 at = (sp + i * width) & mask;
-
-		r = segment__linear(vcpu, cpu, X86_SS, at, width, false, &linear);
-		if (r == EXEC_NEXT)
-			r = access__read(vcpu, linear, buf, width, ACCESS_STACK);
-		if (r != EXEC_NEXT)
-			return r;
-		item[i] = load_item(buf, width);
-	}
-	return EXEC_NEXT;
+	/* One read where the pointer does not wrap and nothing faults, else item by item. */
+	if (unlikely(mask - sp < bytes - 1))
+		return peek_singly(vcpu, sp, item, count, width);
+	r = segment__linear(vcpu, cpu, X86_SS, sp, bytes, false, &linear);
+	if (r == EXEC_NEXT)
+		r = access__read(vcpu, linear, buf, bytes, ACCESS_STACK);
+	if (unlikely(r == EXEC_FAULT))
+		return peek_singly(vcpu, sp, item, count, width);
+	for (unsigned i = 0; i < count && r == EXEC_NEXT; i++)
+		item[i] = load_item(buf + i * width, width);
+	return r;
 }

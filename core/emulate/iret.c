@@ -160,7 +160,10 @@ static enum exec_result iret_protected(struct vcpu *vcpu, const struct insn *ins
 		return r;
 	if (insn->opsize == 4 && !cpu->long_mode && !cpu->cpl && (item[ITEM_FLAGS] & RFLAGS_VM))
 		return iret_to_v86(vcpu);
-	r = far__check_return(vcpu, item[ITEM_CS], &code);
+	if (!with_stack && (item[ITEM_CS] & SELECTOR_RPL) != cpu->cpl)
+		r = far__probe_outer(vcpu, 3 * insn->opsize, insn->opsize);
+	if (r == EXEC_NEXT)
+		r = far__check_return(vcpu, item[ITEM_CS], &code);
 	if (r != EXEC_NEXT)
 		return r;
 	if (!with_stack && (item[ITEM_CS] & SELECTOR_RPL) == cpu->cpl)
