@@ -42,6 +42,9 @@ KNOWN_WRONG = {
         ("apic", "LVT error: bits that exist", "QEMU keeps what is written"),
         ("apic", "software disable masks the LVT", "QEMU does not mask it"),
         ("apic", "the LVT stays masked while disabled", "QEMU does not mask it"),
+        # QEMU drops translations before the store: the other CPU can translate the old bytes again.
+        ("selfmod", "the patching CPU sees its patches", "QEMU races with the other CPU"),
+        ("selfmod", "the other CPU sees them after it was told", "QEMU races with the patching CPU"),
         ("debug", "general detect*", "QEMU ignores DR7.GD"),
         # SDM vol. 3, 2.3: faults other than instruction breakpoints save RF as 1.
         ("debug", "RF in the flags a fault saves", "QEMU never sets RF for faults"),
