@@ -45,6 +45,14 @@ KNOWN_WRONG = {
         # QEMU drops translations before the store: the other CPU can translate the old bytes again.
         ("selfmod", "the patching CPU sees its patches", "QEMU races with the other CPU"),
         ("selfmod", "the other CPU sees them after it was told", "QEMU races with the patching CPU"),
+        ("syscall", "SYSCALL: RFLAGS", "QEMU loses the arithmetic flags"),
+        ("syscall", "SYSCALL: empty mask", "QEMU loses the arithmetic flags"),
+        ("syscall", "SYSRETQ arrives", "QEMU takes VM from R11"),
+        ("syscall", "SYSRETQ: flags without RF and VM", "QEMU takes them from R11"),
+        ("syscall", "MSR * non-canonical", "QEMU does not check the address"),
+        ("syscall", "PAT with a reserved type", "QEMU does not check the types"),
+        ("syscall", "TSC_AUX has 32 bits", "QEMU does not check the upper half"),
+        ("syscall", "WRFSBASE non-canonical*", "QEMU does not check the address"),
         ("debug", "general detect*", "QEMU ignores DR7.GD"),
         # SDM vol. 3, 2.3: faults other than instruction breakpoints save RF as 1.
         ("debug", "RF in the flags a fault saves", "QEMU never sets RF for faults"),
