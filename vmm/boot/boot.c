@@ -162,6 +162,22 @@ int boot__place_cmdline(struct boot_loader *loader, uint64_t max)
 	return 0;
 }
 
+int boot__check_range(struct boot_loader *loader, uint64_t entry)
+{
+	if (loader->kernel_start < BOOT_HIGH_GPA)
+		return boot__fail(loader, -ENOEXEC,
+				  "kernel %s: loads at %#llx; must load at 1 MiB or above",
+				  loader->kernel.path, (unsigned long long)loader->kernel_start);
+	if (entry < loader->kernel_start || entry >= loader->kernel_end || entry > UINT32_MAX)
+		return boot__fail(loader, -ENOEXEC,
+				  "kernel %s: its entry point %#llx must lie below 4 GiB in what it "
+				  "loads, %#llx to %#llx",
+				  loader->kernel.path, (unsigned long long)entry,
+				  (unsigned long long)loader->kernel_start,
+				  (unsigned long long)loader->kernel_end);
+	return 0;
+}
+
 /* The selectors of the Linux 32-bit boot protocol, which the others accept too. */
 #define FLAT_CS 0x10
 #define FLAT_DS 0x18

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include "vmm/boot/image.h"
+#include "vmm/boot/initrd.h"
 
 #define HEADER_OFFSET 0x1f1
 #define MAGIC_OFFSET 0x202
@@ -96,6 +97,34 @@ static int write_params(struct boot_loader *loader, const struct setup_header *h
 	return 0;
 }
 
+/* A kernel without its initial RAM disk would run for seconds before it says so. */
+static int check_initrd(struct boot_loader *loader)
+{
+	const struct boot_image *initrd = &loader->initrd;
+	const char *format;
+
+	if (!initrd->data)
+		return 0;
+	switch (initrd__check(initrd->data, initrd->size, &format)) {
+	case INITRD_GOOD:
+		return 0;
+	case INITRD_TRUNCATED:
+		return boot__fail(loader, -EINVAL,
+				  "initrd %s: truncated: its %s data go on behind the file's %zu "
+				  "bytes; give the whole file",
+				  initrd->path, format, initrd->size);
+	case INITRD_DAMAGED:
+		return boot__fail(loader, -EINVAL, "initrd %s: damaged %s data; make it anew",
+				  initrd->path, format);
+	case INITRD_FOREIGN:
+		break;
+	}
+	return boot__fail(loader, -EINVAL,
+			  "initrd %s: not an initial RAM disk; give a cpio archive in the form newc, "
+			  "as it is or packed with gzip, xz, zstd, lz4, bzip2, lzma or lzo",
+			  initrd->path);
+}
+
 int bzimage__load(struct boot_loader *loader)
 {
 	const struct boot_image *kernel = &loader->kernel;
@@ -122,6 +151,9 @@ int bzimage__load(struct boot_loader *loader)
 		return rc;
 	limit = header.initrd_addr_max ? header.initrd_addr_max : OLD_INITRD_ADDR_MAX;
 	rc = boot__place_initrd(loader, limit + 1);
+	if (rc)
+		return rc;
+	rc = check_initrd(loader);
 	if (rc)
 		return rc;
 	rc = boot__place_cmdline(loader, header.cmdline_size ? header.cmdline_size : 255);

@@ -116,6 +116,7 @@ int elf__load(struct boot_loader *loader, uint64_t *entry)
 
 	if (rc)
 		return rc;
+	*entry = elf.entry;
 	for (i = 0; i < elf.phnum; i++) {
 		struct segment s = segment_at(&elf, i);
 
@@ -124,7 +125,7 @@ int elf__load(struct boot_loader *loader, uint64_t *entry)
 		rc = load_segment(loader, &elf, &s);
 		if (rc)
 			return rc;
-		/* Entry points are virtual in kernels linked high: take the physical side. */
+		/* Virtual in most kernels that are linked high: take the physical side. */
 		if (elf.entry >= s.vaddr && elf.entry - s.vaddr < s.memsz)
 			*entry = s.paddr + (elf.entry - s.vaddr);
 	}
@@ -142,16 +143,17 @@ static bool find_note(const struct boot_image *image, const struct segment *s, u
 
 	if (!image__has(image, s->offset, s->filesz))
 		return false;
-	while (end - at >= sizeof(Elf64_Nhdr)) {
+	while (at < end && end - at >= sizeof(Elf64_Nhdr)) {
 		Elf64_Nhdr note;
 		uint64_t name, desc;
 
 		memcpy(&note, image->data + at, sizeof(note));
 		name = at + sizeof(note);
 		desc = name + (((uint64_t)note.n_namesz + align - 1) & ~(align - 1));
-		at = desc + (((uint64_t)note.n_descsz + align - 1) & ~(align - 1));
-		if (at > end || at < desc || desc < name)
+		/* The last one may lack its padding. */
+		if (desc > end || note.n_descsz > end - desc)
 			return false;
+		at = desc + (((uint64_t)note.n_descsz + align - 1) & ~(align - 1));
 		if (note.n_type == XEN_ELFNOTE_PHYS32_ENTRY && note.n_namesz == 4 &&
 		    !memcmp(image->data + name, "Xen", 4) && note.n_descsz >= 4) {
 			memcpy(entry, image->data + desc, 4);
@@ -245,6 +247,9 @@ int pvh__load(struct boot_loader *loader)
 	if (!has_pvh_note(&elf, &entry))
 		return 1;
 	rc = elf__load(loader, &elf_entry);
+	if (rc)
+		return rc;
+	rc = boot__check_range(loader, entry);
 	if (rc)
 		return rc;
 	rc = boot__place_initrd(loader, UINT32_MAX);

@@ -63,6 +63,12 @@ int boot__place_initrd(struct boot_loader *loader, uint64_t limit);
 /* Copies the command line with its NUL to BOOT_STRINGS_GPA. `max` is what the kernel takes. */
 int boot__place_cmdline(struct boot_loader *loader, uint64_t max);
 
+/*
+ * What a loaded ELF or Multiboot kernel must keep to: nothing below 1 MiB, where boot information
+ * and firmware tables are, and an entry point that 32-bit code can be at, inside of it.
+ */
+int boot__check_range(struct boot_loader *loader, uint64_t entry);
+
 /* 32-bit protected mode, paging off, flat segments, interrupts off; entry in EIP. */
 int boot__set_flat32(struct boot_loader *loader, uint32_t entry);
 

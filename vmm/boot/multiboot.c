@@ -12,7 +12,10 @@
 #define HEADER_MEMORY_INFO 0x00000002
 #define HEADER_VIDEO 0x00000004
 #define HEADER_ADDRESSES 0x00010000
-/* Bits 0 to 15 are demands; of these we know the first two. */
+/*
+ * Bits 0 to 15 are demands. The first two are met; one for a video mode is passed over, as there
+ * is no display and kernels that ask for one run without.
+ */
 #define HEADER_UNKNOWN 0x0000fff8
 
 #define INFO_MEMORY 0x001
@@ -195,11 +198,9 @@ int multiboot__load(struct boot_loader *loader)
 				loader->kernel.path);
 	if (rc)
 		return rc;
-	if (loader->kernel_start < BOOT_HIGH_GPA)
-		return boot__fail(loader, -ENOEXEC,
-				  "kernel %s: loads at %#llx; Multiboot kernels load at 1 MiB or "
-				  "above",
-				  loader->kernel.path, (unsigned long long)loader->kernel_start);
+	rc = boot__check_range(loader, entry);
+	if (rc)
+		return rc;
 	rc = boot__place_initrd(loader, UINT32_MAX);
 	if (rc)
 		return rc;

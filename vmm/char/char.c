@@ -76,6 +76,13 @@ void char__close(struct char_backend *backend)
 	free(backend);
 }
 
+void char__start(struct char_backend *backend)
+{
+	if (!backend->started && backend->class->start)
+		backend->class->start(backend);
+	backend->started = true;
+}
+
 void char__set_events(struct char_backend *backend, const struct char_events *events)
 {
 	backend->events = *events;

@@ -37,6 +37,12 @@ int char__open(const char *spec, struct loop *loop, struct char_backend **backen
 /* Writes out what was accepted, restores the terminal, removes the socket. NULL is fine. */
 void char__close(struct char_backend *backend);
 
+/*
+ * The machine is complete and will run: what open() only looked at is done, a file is emptied. A
+ * back end that is closed before this leaves no file behind. Does nothing when called again.
+ */
+void char__start(struct char_backend *backend);
+
 /* Where events go. Loop thread, or before the loop runs. */
 void char__set_events(struct char_backend *backend, const struct char_events *events);
 

@@ -18,6 +18,8 @@ struct char_class {
 	const char *prefix; /* "stdio" or "file:" */
 	int (*open)(struct char_backend *backend, const char *rest, char *error, size_t error_size);
 	void (*close)(struct char_backend *backend);
+	/* The machine will run (char__start); may be NULL. */
+	void (*start)(struct char_backend *backend);
 	/* The peer went (end of file, hang-up, broken pipe). Loop thread, lock not held. */
 	void (*hung_up)(struct char_backend *backend);
 	/* Takes control bytes out of fresh input; returns what is left. Lock held. */
@@ -28,6 +30,7 @@ struct char_backend {
 	const struct char_class *class;
 	struct loop *loop;
 	void *private;		   /* the class's own */
+	bool started;
 	struct char_events events; /* loop thread */
 
 	pthread_mutex_t lock; /* guards everything below */

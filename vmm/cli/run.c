@@ -68,7 +68,7 @@ static int set_cpus(void *object, const char *name, const char *value)
 
 	errno = 0;
 	cpus = strtoul(value, &end, 10);
-	if (errno || end == value || *end || *value == '-' || !cpus || cpus > MACHINE_MAX_CPUS)
+	if (errno || *value < '0' || *value > '9' || *end || !cpus || cpus > MACHINE_MAX_CPUS)
 		return cli__error("--cpus \"%s\": give a number from 1 to %u", value,
 				  MACHINE_MAX_CPUS);
 	options->config.cpus = cpus;

@@ -297,7 +297,7 @@ static int check_device_names(struct machine *machine)
 static int add_devices(struct machine *machine)
 {
 	unsigned c, i;
-	int err = check_device_names(machine);
+	int err = 0;
 
 	for (c = 0; device_table[c] && !err; c++) {
 		const struct device_class *class = device_table[c];
@@ -331,7 +331,7 @@ static void remove_devices(struct machine *machine)
 
 /* ---- power-on ---- */
 
-static int place_acpi_tables(struct machine *machine, uint64_t *rsdp)
+static int place_acpi_tables(struct machine *machine)
 {
 	struct acpi_request request = { .cpus = machine->config.cpus,
 					.devices = machine->devices,
@@ -342,7 +342,6 @@ static int place_acpi_tables(struct machine *machine, uint64_t *rsdp)
 
 	if (!err) {
 		err = guest_memory__write(&machine->memory, ACPI_GPA, image.data, image.size);
-		*rsdp = image.rsdp;
 		free(image.data);
 	}
 	if (err)
@@ -350,12 +349,12 @@ static int place_acpi_tables(struct machine *machine, uint64_t *rsdp)
 	return err;
 }
 
-static int load_kernel(struct machine *machine, uint64_t rsdp)
+static int load_kernel(struct machine *machine)
 {
 	struct boot_request request = { .kernel = machine->config.kernel,
 					.initrd = machine->config.initrd,
 					.cmdline = machine->config.append ? machine->config.append : "",
-					.rsdp_gpa = rsdp,
+					.rsdp_gpa = ACPI_GPA, /* the image starts with it */
 					.acpi_start = ACPI_GPA,
 					.acpi_size = ACPI_BYTES };
 	struct kvm_vcpu *boot_vcpu = &machine->board.vcpus.vcpu[0].kvm;
@@ -381,11 +380,12 @@ refused:
 	return err;
 }
 
-/* Everything to its power-on state, up to the first instruction. *status on failure. */
-static int power_on(struct machine *machine, int *status)
+/*
+ * Board and kernel. Comes before the devices are made: what can't boot touches no console, and a
+ * terminal stays as it is.
+ */
+static int load_board(struct machine *machine, int *status)
 {
-	struct device *dev;
-	uint64_t rsdp;
 	int err;
 
 	*status = MACHINE_STATUS_HOST_ERROR;
@@ -393,20 +393,23 @@ static int power_on(struct machine *machine, int *status)
 			sizeof(machine->error));
 	if (err)
 		return err;
+	*status = MACHINE_STATUS_BAD_INPUT;
+	err = load_kernel(machine);
+	if (err)
+		board__down(&machine->board);
+	return err;
+}
+
+/* The devices to their power-on state, and the tables that describe them. */
+static int reset_devices(struct machine *machine, int *status)
+{
+	struct device *dev;
+
+	*status = MACHINE_STATUS_HOST_ERROR;
 	irq_hub__refresh(&machine->irqs);
 	for (dev = machine->devices; dev; dev = dev->next)
 		dev->class->reset(dev);
-	err = place_acpi_tables(machine, &rsdp);
-	if (err)
-		goto board_down;
-	*status = MACHINE_STATUS_BAD_INPUT;
-	err = load_kernel(machine, rsdp);
-	if (err)
-		goto board_down;
-	return 0;
-board_down:
-	board__down(&machine->board);
-	return err;
+	return place_acpi_tables(machine);
 }
 
 static int create_parts(struct machine *machine)
@@ -454,6 +457,8 @@ static int build(struct machine *machine, int *status)
 		return err;
 	say_when(machine, machine->system.backend->name);
 	err = check_limits(machine);
+	if (!err)
+		err = check_device_names(machine);
 	if (err)
 		return err;
 	*status = MACHINE_STATUS_HOST_ERROR;
@@ -469,11 +474,14 @@ static int build(struct machine *machine, int *status)
 			 (unsigned long long)(machine->config.memory >> 20), strerror(-err));
 		return err;
 	}
+	err = load_board(machine, status);
+	if (err)
+		return err;
+	say_when(machine, "the kernel is loaded");
 	err = add_devices(machine);
 	if (err)
 		return err;
-	say_when(machine, "devices are there");
-	return power_on(machine, status);
+	return reset_devices(machine, status);
 }
 
 int machine__create(const struct machine_config *config, struct machine **out, int *status,
@@ -617,7 +625,7 @@ int machine__run(struct machine *machine)
 	while (run_once(machine, &status)) {
 		say_when(machine, "reset");
 		board__down(&machine->board);
-		if (power_on(machine, &status)) {
+		if (load_board(machine, &status) || reset_devices(machine, &status)) {
 			say("reset: %s", machine->error);
 			break;
 		}

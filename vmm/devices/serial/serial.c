@@ -103,7 +103,11 @@ static int realize(struct device *dev, char *error, size_t error_size)
 
 static void reset(struct device *dev)
 {
-	uart__reset(&container_of_type(dev, struct serial, dev)->uart);
+	struct serial *serial = container_of_type(dev, struct serial, dev);
+
+	uart__reset(&serial->uart);
+	if (serial->uart.backend)
+		char__start(serial->uart.backend);
 }
 
 static void remove_serial(struct device *dev)
