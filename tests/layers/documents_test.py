@@ -29,7 +29,9 @@ def run_example(project, cc, libraries):
                                    "-o", program], capture_output=True, text=True)
         if compiled.returncode:
             return ["README.md: the program does not compile:", compiled.stderr]
-        ran = subprocess.run([program], capture_output=True, text=True, timeout=60)
+        # It leaves closing to its end, as short programs do.
+        ran = subprocess.run([program], capture_output=True, text=True, timeout=60,
+                             env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
         if ran.returncode or ran.stdout != promised[0] + "\n":
             return ["README.md: the program printed %r, status %d; %r is promised"
                     % (ran.stdout, ran.returncode, promised[0])]
