@@ -61,6 +61,7 @@ KNOWN_WRONG = {
         ("gates", "write through CS*", "QEMU checks no segment types on accesses"),
         ("gates", "use of a null segment*", "QEMU checks no null segments on accesses"),
         ("tasks", "T bit: *", "QEMU ignores the T bit"),
+        ("tasks", "EIP is the new task's", "QEMU reports it with the EIP of the old task"),
         ("v86", "word at FFFFH", "QEMU checks no segment limits"),
         ("v86", "byte at 10000H", "QEMU checks no segment limits"),
         ("v86", "PUSH at SP 1", "QEMU checks no segment limits"),

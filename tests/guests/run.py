@@ -111,6 +111,7 @@ def main():
     parser.add_argument("image")
     options = parser.parse_args()
     name = os.path.basename(options.image)
+    name = name[6:] if name.startswith("guest-") else name
     if options.engine == "kvm":
         refusal = kvm_refusal(options.trivet)
         if refusal:
