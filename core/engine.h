@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What an engine provides: the few operations by which soft, svm and vmx differ. One of the two
- * ways out of core/.
+ * What an engine provides: the few operations by which engines differ, with virtualization
+ * hardware or without. One of the two ways out of core/.
  *
  * Unless it says otherwise, a function runs on the vCPU's own thread inside the vCPU mutex.
  */
@@ -76,8 +76,8 @@ struct engine_ops {
 	void (*sync_out)(struct vcpu *vcpu);
 
 	/*
-	 * Injects an event the core has decided on: delivered before the next guest instruction.
-	 * 0, or -EBUSY if it can't be delivered yet (then ask for a window).
+	 * Injects an event the core has decided on, which can be delivered now: it is, before the
+	 * next guest instruction.
 	 */
 	void (*inject_exception)(struct vcpu *vcpu);
 	void (*inject_interrupt)(struct vcpu *vcpu, u8 vector, bool soft);

@@ -2,8 +2,8 @@
 /*
  * What the core needs of its surroundings: memory, locks, clocks, timers, eventfds, waiting.
  *
- * hosts/user implements this with POSIX, hosts/linux with the kernel's own. This is one of the
- * two ways out of core/ (the other is core/engine.h). Implementations may clobber no vector
+ * hosts/user implements this with Linux system calls and libc. This is one of the two ways out of
+ * core/ (the other is core/engine.h). Implementations may clobber no vector
  * register that holds guest state: see "vectors" in docs/soft-engine.md.
  *
  * This header is force-included into every core file, so that even the calls that the compiler

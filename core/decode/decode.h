@@ -34,8 +34,9 @@ void decode__init_for(bool amd);
  *		looked at)
  *
  * Checks all that the bytes and the code size tell: encoding, LOCK legality, ROW_NO64/ONLY64,
- * VEX fields. Does not check CPUID features, real mode or privilege: exec__check() does that when
- * the instruction executes or enters a block. insn->exec is the row's executor for its form.
+ * VEX fields. Does not check CPUID features and real mode: emulate__check() does that when the
+ * instruction executes or enters a block; nor privilege, which is the executors'.
+ * insn->exec is the row's executor for its form.
  */
 enum decode_result decode__insn(const u8 *bytes, unsigned avail, unsigned code_size,
 				struct insn *insn);

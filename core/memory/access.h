@@ -36,7 +36,8 @@ enum exec_result access__probe_read(struct vcpu *vcpu, u64 linear, unsigned size
  * For read-modify-write: a host pointer to size bytes (1 to 64) that the caller may read and then
  * write at once, with host atomics for LOCK. *ptr is NULL on EXEC_NEXT when no single pointer
  * exists (page crossing, device memory): the caller reads with access__read(), then writes with
- * access__write(), under vm__exclusive_begin() if it is locked. The write is already announced.
+ * access__write(), between vm__stop_all() and vm__resume_all() if it is locked. The write is already
+ * announced.
  */
 enum exec_result access__rmw(struct vcpu *vcpu, u64 linear, unsigned size, void **ptr);
 

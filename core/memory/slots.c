@@ -163,7 +163,7 @@ static int add_slot(struct memory_map *map, const struct kvm_userspace_memory_re
 	return 0;
 }
 
-/* Moves a slot: the code words and the dirty log start anew at the new place. */
+/* Moves a slot. Code words and dirty log go with it, as with KVM; cached code is flushed. */
 static int move_slot(struct memory_map *map, struct memory_slot *slot,
 		     const struct kvm_userspace_memory_region *r)
 {
