@@ -89,7 +89,7 @@ enum row_prefix {
 #define ROW_SIZE_W 0x20000000	 /* 0F66: size from W only, 66 does not change it */
 
 /*
- * CPUID condition of a row: the guest must have been offered the feature (x86__has_feature()),
+ * CPUID condition of a row: the guest must have been offered the feature (cpuid__has()),
  * else #UD. Each is a word-and-bit of CPUID, see core/x86/cpuid.h.
  */
 enum x86_feature {

@@ -26,7 +26,7 @@ struct memory_slot {
 	/*
 	 * One word per page, sparse: bit 0 says that some vCPU caches code decoded from this
 	 * page, the rest is a generation that each invalidation advances. Atomic. See
-	 * memory__code_mark() and memory__code_written().
+	 * memory__code_mark() and memory__wrote().
 	 */
 	u32 *code;
 };

@@ -11,6 +11,10 @@ import subprocess
 import sys
 import tempfile
 
+import tree
+
+FOLDERS = "base|bench|core|docs|engines|hosts|include|tests|tools|vmm"
+
 
 def run_example(project, cc, libraries):
     """Complaints about the README's program."""
@@ -95,12 +99,35 @@ def check_packages(project):
                        for p in sorted(rows - packages)]
 
 
+def check_names(project):
+    """Complaints about functions and files that comments and documents name, and that are not there."""
+    names = [n for n in tree.files(project) if not n.startswith(".")]
+    sources = {n: tree.text(project, n) for n in names if n.endswith((".c", ".h", ".inc", ".S"))}
+    code = "\n".join(re.sub(r"/\*.*?\*/", " ", text, flags=re.S) for text in sources.values())
+    known = set(re.findall(r"\b[A-Za-z_]\w+\b", code))
+    said = [(n, c) for n, text in sources.items() for c in re.findall(r"/\*.*?\*/", text, re.S)]
+    # style.md explains how names are made.
+    said += [(n, tree.text(project, n)) for n in names
+             if n.endswith(".md") and n != "docs/style.md"]
+    problems = []
+    for name, text in said:
+        for function in re.findall(r"\b([a-z]\w*__\w+)\(", text):
+            # Macros make names that end in a width.
+            if function not in known and function.rstrip("0123456789") not in known:
+                problems.append("%s: names %s(), which is not there" % (name, function))
+        for path in re.findall(r"(?<![\w/.-])((?:%s)/[\w/.-]*\.(?:c|h|inc|S|md|py|sh))\b" % FOLDERS,
+                               text):
+            if not os.path.exists(os.path.join(project, path)):
+                problems.append("%s: names %s, which is not there" % (name, path))
+    return problems
+
+
 def main():
     project, rest = sys.argv[1], sys.argv[2:]
     libraries = [a for a in rest if a.endswith(".a")]
     cc = [a for a in rest if not a.endswith(".a")]
     problems = run_example(project, cc, libraries) + check_links(project)
-    problems += check_api(project) + check_packages(project)
+    problems += check_api(project) + check_packages(project) + check_names(project)
     print("\n".join(problems) or "README.md: the program runs; links and lists are right")
     sys.exit(1 if problems else 0)
 
