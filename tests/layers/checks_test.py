@@ -9,6 +9,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 
+import documents_test
 import includes
 import objects
 import sources
@@ -108,6 +109,42 @@ class Sources(Tree):
     def test_path(self):
         self.write("docs/a.md", "Look into /" + "home/someone/src.\n")
         self.assertIn("docs/a.md:1: path", self.wrong()[0])
+
+
+class Documents(Tree):
+    def test_names(self):
+        self.write("core/a.c", HEAD + "/* As memory__b() and core/b.c say, and list__c8(). */\n"
+                                      "void memory__b(void);\n#define LIST(n) list__c##n\n")
+        problems = documents_test.check_names(self.root)
+        self.assertEqual(problems, ["core/a.c: names core/b.c, which is not there"])
+        self.write("docs/a.md", "See `memory__gone()`.\n")
+        self.assertIn("docs/a.md: names memory__gone(), which is not there",
+                      documents_test.check_names(self.root))
+
+    def test_links(self):
+        self.write("README.md", "[a](docs/a.md) [b](docs/b.md#top) [c](https://example.org)\n")
+        self.write("docs/a.md", "[back](../README.md)\n")
+        self.assertEqual(documents_test.check_links(self.root),
+                         ["README.md: link to docs/b.md, which is not there"])
+
+    def test_packages(self):
+        self.write("tools/setup.sh", 'run_packages="gcc meson"\ncheck_packages="expect"\n')
+        self.write("docs/dependencies.md", "| `gcc`, `ninja` | x |\n| `expect` | y |\n")
+        self.assertEqual(documents_test.check_packages(self.root),
+                         ["docs/dependencies.md: meson of tools/setup.sh is missing",
+                          "docs/dependencies.md: ninja is not installed by tools/setup.sh"])
+
+    def test_api(self):
+        for name, request in (("system", "KVM_A"), ("vm", "KVM_B"), ("vcpu", "KVM_C")):
+            self.write("core/api/%s.c" % name, "API_ROW(%s, API_IN, a),\n" % request)
+        self.write("core/api/capability.c", "\t{ KVM_CAP_A, 1 },\n\tcase KVM_CAP_B:\n")
+        text = ("On the system descriptor: `KVM_A`\nOn a VM's descriptor: %s\n"
+                "On a vCPU's descriptor: `KVM_C`\n## Capabilities\n`KVM_CAP_A`, `KVM_CAP_B`%s\n"
+                "`KVM_ENABLE_CAP` on a VM\n")
+        self.write("docs/api.md", text % ("`KVM_B`", ""))
+        self.assertEqual(documents_test.check_api(self.root), [])
+        self.write("docs/api.md", text % ("`KVM_D`", ", `KVM_CAP_D`"))
+        self.assertEqual(len(documents_test.check_api(self.root)), 3)
 
 
 class Objects(Tree):
