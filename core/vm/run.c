@@ -142,7 +142,7 @@ static int wait_until_runnable(struct vcpu *vcpu)
 static int wait_for_init(struct vcpu *vcpu)
 {
 	if (__atomic_load_n(&vcpu->run->immediate_exit, __ATOMIC_RELAXED))
-		return interrupted(vcpu);
+		return -EINTR;
 	while (mp_state(vcpu) == KVM_MP_STATE_UNINITIALIZED) {
 		int r = idle_requests(vcpu);
 
@@ -185,9 +185,12 @@ static int run(struct vcpu *vcpu)
 	r = run__complete(vcpu);
 	if (r <= 0)
 		return r;
-	/* Only now: a VMM that wants to save the state needs the instruction completed. */
+	/*
+	 * Only now: a VMM that wants to save the state needs the instruction completed. The reason
+	 * of the exit before stays readable, as KVM leaves it.
+	 */
 	if (__atomic_load_n(&vcpu->run->immediate_exit, __ATOMIC_RELAXED))
-		return interrupted(vcpu);
+		return -EINTR;
 	return run_loop(vcpu);
 }
 
