@@ -233,7 +233,7 @@ static void check_two_cpus(void)
 	smp__run(1, run_remote, (u64)fn);
 	while (!ran_remote)
 		pause();
-	for (i = 1; i < 300; i++) {
+	for (i = 1; i < 100; i++) {
 		u32 seen = ran_remote;
 		u64 end = rdtsc() + clock__tsc_per_ms();
 

@@ -3,7 +3,7 @@
 #include "tests/guests/lib/long/irq.h"
 
 #define CPUS 4
-#define ROUNDS 5000
+#define ROUNDS 3000
 
 static unsigned cpus;
 
@@ -105,7 +105,7 @@ static void check_lock(void)
 /* ---- IPIs ---- */
 
 #define PING_VECTOR 0x55
-#define PINGS 500
+#define PINGS 300
 
 static volatile u32 pings[MAX_CPUS];
 
@@ -160,7 +160,7 @@ static void check_ping_pong(void)
 
 #define SHOOT_VECTOR 0x56
 #define SHOOT_VA 0x10000000000UL
-#define SHOTS 150
+#define SHOTS 60
 
 static volatile u32 shot_round, shot_acks, shot_stop, stale[MAX_CPUS];
 static volatile u64 reads[MAX_CPUS];
@@ -224,7 +224,7 @@ static void check_shoot_down(void)
 
 /* ---- memory order ---- */
 
-#define LITMUS_ROUNDS 300
+#define LITMUS_ROUNDS 100
 
 static struct {
 	volatile u32 x __attribute__((aligned(64))), y __attribute__((aligned(64)));
@@ -264,7 +264,7 @@ static void message_passing(u64 who)
 {
 	u32 i;
 
-	for (i = 1; i <= 200 * LITMUS_ROUNDS; i++) {
+	for (i = 1; i <= 500 * LITMUS_ROUNDS; i++) {
 		if (who) {
 			litmus.x = i;
 			__asm__ volatile("" : : : "memory");
@@ -302,7 +302,7 @@ static void read_tsc(u64 cpu)
 {
 	unsigned i;
 
-	for (i = 0; i < 2000; i++) {
+	for (i = 0; i < 1000; i++) {
 		u64 now;
 
 		while (__atomic_exchange_n(&tsc_lock, 1, __ATOMIC_ACQUIRE))

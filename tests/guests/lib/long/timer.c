@@ -34,20 +34,43 @@ u16 pit__count(unsigned channel)
 	return low | in8(0x40 + channel) << 8;
 }
 
+/* TSC ticks in 10 ms of channel 2; *doubt: how much of that may be the host's delays. */
+static u64 measure(u64 *doubt)
+{
+	u64 before, start, last, now;
+
+	/* Mode 0: its output (port 61H bit 5) rises at the end. */
+	out8(0x61, (in8(0x61) & 0xfc) | 1);
+	before = rdtsc();
+	pit__start(2, 0, PIT_HZ / 100);
+	start = now = rdtsc();
+	do {
+		bool over = in8(0x61) & 0x20;
+
+		last = now;
+		now = rdtsc();
+		if (over)
+			break;
+		pause();
+	} while (true);
+	*doubt = (start - before) + (now - last);
+	return now - start;
+}
+
 u64 clock__tsc_per_ms(void)
 {
 	static u64 rate;
-	u64 start;
+	u64 doubt, best = ~0ULL;
+	unsigned i;
 
-	if (rate)
-		return rate;
-	/* Channel 2, mode 0: its output (port 61H bit 5) rises after 10 ms. */
-	out8(0x61, (in8(0x61) & 0xfc) | 1);
-	pit__start(2, 0, PIT_HZ / 100);
-	start = rdtsc();
-	while (!(in8(0x61) & 0x20))
-		pause();
-	rate = (rdtsc() - start) / 10;
+	for (i = 0; !rate || (i && i < 30 && best > rate / 5); i++) {
+		u64 ticks = measure(&doubt);
+
+		if (doubt < best) {
+			best = doubt;
+			rate = ticks / 10;
+		}
+	}
 	return rate;
 }
 

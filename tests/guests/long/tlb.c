@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What drops translations and what must not be needed: INVLPG, MOV CR3, global pages, PCID,
+ * INVPCID (SDM vol. 3, 4.10; APM vol. 2, 5.5). Stale entries are allowed by the manuals wherever a
+ * check does not ask for the new page, so only what must be seen is checked.
+ */
+#include "tests/guests/lib/long/mark.h"
+
+#define VA 0x10000000000UL
+
+static u64 *pages[4];
+static u64 root;
+
+static u64 read_va(void)
+{
+	return *(volatile u64 *)VA;
+}
+
+static void set_page(unsigned n, u64 flags)
+{
+	*paging__entry(VA, 1) = (u64)pages[n] | PTE_P | flags;
+}
+
+static void check_flushes(void)
+{
+	unsigned i, wrong[4] = { 0 };
+
+	for (i = 0; i < 100; i++) {
+		set_page(0, PTE_W);
+		invlpg((void *)VA);
+		read_va();
+		set_page(1, PTE_W);
+		invlpg((void *)(VA + 0x123));
+		wrong[0] += read_va() != 101;
+		set_page(2, PTE_W);
+		flush_tlb();
+		wrong[1] += read_va() != 102;
+		set_page(3, PTE_W | PTE_G);
+		flush_tlb();
+		write_cr4(read_cr4() | CR4_PGE);
+		wrong[2] += read_va() != 103;
+		set_page(0, PTE_W | PTE_G);
+		invlpg((void *)VA);
+		wrong[2] += read_va() != 100;
+		set_page(1, PTE_W);
+		write_cr4(read_cr4() & ~CR4_PGE);
+		wrong[3] += read_va() != 101;
+	}
+	check__equal(wrong[0], 0, "INVLPG of any byte of the page");
+	check__equal(wrong[1], 0, "MOV CR3");
+	check__equal(wrong[2], 0, "INVLPG drops a global page");
+	check__equal(wrong[3], 0, "a change of CR4.PGE drops global pages");
+}
+
+/* Changes of permission that need no flush: a not-present entry is never cached. */
+static void check_no_flush_needed(void)
+{
+	*paging__entry(VA, 1) = 0;
+	invlpg((void *)VA);
+	check__equal(TRY(read_va()), X86_PF, "absent");
+	set_page(2, 0);
+	check__equal(TRY(read_va()), NO_TRAP, "an absent entry is not cached");
+	check__equal(trap__code(TRY(*(volatile u64 *)VA = 5)),
+		     TRAP(X86_PF, PFERR_PRESENT | PFERR_WRITE), "read-only");
+	set_page(2, PTE_W);
+	check__equal(TRY(*(volatile u64 *)VA = 102), NO_TRAP,
+		     "more permission shows after the fault");
+}
+
+static void check_structures(void)
+{
+	u64 *other = page__alloc(), *pde = paging__entry(VA, 2), saved = *pde;
+
+	set_page(1, PTE_W);
+	flush_tlb();
+	read_va();
+	other[VA >> 12 & 511] = (u64)pages[3] | PTE_P;
+	*pde = (u64)other | PTE_P | PTE_W;
+	invlpg((void *)VA);
+	check__equal(read_va(), 103, "INVLPG drops paging-structure entries, too");
+	*pde = saved;
+	flush_tlb();
+	check__equal(read_va(), 101, "MOV CR3 drops paging-structure entries");
+}
+
+static void invpcid(u64 type, u64 pcid, u64 address)
+{
+	const u64 descriptor[2] = { pcid, address };
+
+	__asm__ volatile("invpcid %0, %1" : : "m"(descriptor), "r"(type) : "memory");
+}
+
+static void check_pcid(void)
+{
+	u64 *other_root, flags;
+
+	if (!cpu__has(1, 0, 2, 17)) {
+		check__skip("not in CPUID", "PCID");
+		return;
+	}
+	flags = read_cr3() & 0xfff;
+	check__equal(trap__code(TRY(({
+			     write_cr3(root | 1);
+			     write_cr4(read_cr4() | CR4_PCIDE);
+		     }))),
+		     TRAP(X86_GP, 0), "CR4.PCIDE with a PCID in CR3");
+	write_cr3(root | flags);
+	write_cr4(read_cr4() | CR4_PCIDE);
+	check__true(read_cr4() & CR4_PCIDE, "CR4.PCIDE set");
+	/* Two address spaces that differ in one page. */
+	other_root = page__alloc();
+	memcpy(other_root, (void *)root, 4096);
+	other_root[VA >> 39 & 511] = 0;
+	set_page(0, PTE_W);
+	flush_tlb();
+	check__equal(read_va(), 100, "PCID 0");
+	write_cr3((u64)other_root | 1);
+	set_page(1, PTE_W); /* made in the new tables */
+	check__equal(read_va(), 101, "PCID 1");
+	write_cr3(root | CR3_NOFLUSH);
+	check__equal(read_va(), 100, "PCID 0 again, kept");
+	check__equal(read_cr3(), root, "CR3 bit 63 is not stored");
+	write_cr3((u64)other_root | 1 | CR3_NOFLUSH);
+	check__equal(read_va(), 101, "PCID 1 again, kept");
+	set_page(2, PTE_W);
+	write_cr3((u64)other_root | 1);
+	check__equal(read_va(), 102, "MOV CR3 without bit 63 drops its PCID");
+	if (cpu__has(7, 0, 1, 10)) {
+		set_page(3, PTE_W);
+		invpcid(0, 1, VA);
+		check__equal(read_va(), 103, "INVPCID of an address");
+		set_page(1, PTE_W);
+		invpcid(1, 1, 0);
+		check__equal(read_va(), 101, "INVPCID of a context");
+		set_page(2, PTE_W);
+		invpcid(3, 0, 0);
+		check__equal(read_va(), 102, "INVPCID of all but global pages");
+		set_page(3, PTE_W | PTE_G);
+		invpcid(2, 0, 0);
+		check__equal(read_va(), 103, "INVPCID of all");
+		check__equal(trap__code(TRY(invpcid(4, 0, 0))), TRAP(X86_GP, 0), "INVPCID type 4");
+		check__equal(trap__code(TRY(invpcid(0, 0x1000, 0))), TRAP(X86_GP, 0),
+			     "INVPCID reserved bits");
+		check__equal(trap__code(TRY(invpcid(0, 0, 0x800000000000))), TRAP(X86_GP, 0),
+			     "INVPCID of a non-canonical address");
+	} else {
+		check__skip("not in CPUID", "INVPCID");
+	}
+	write_cr3(root);
+	write_cr4(read_cr4() & ~CR4_PCIDE);
+	set_page(0, PTE_W);
+	flush_tlb();
+	check__equal(trap__code(TRY(write_cr3(root | CR3_NOFLUSH))), TRAP(X86_GP, 0),
+		     "CR3 bit 63 without PCIDE");
+}
+
+static void user_read(u64 at)
+{
+	*(volatile u64 *)at;
+}
+
+/* Permissions of the view at hand, not of the one that filled the TLB. */
+static void check_views(void)
+{
+	set_page(0, PTE_W);
+	invlpg((void *)VA);
+	read_va();
+	check__equal(trap__code(user__call(user_read, VA)), TRAP(X86_PF, PFERR_PRESENT | PFERR_USER),
+		     "a supervisor entry is none for user mode");
+	set_page(0, PTE_W | PTE_U);
+	invlpg((void *)VA);
+	check__equal(user__call(user_read, VA), NO_TRAP, "user page");
+	if (!cpu__has(7, 0, 1, 20))
+		return;
+	read_va();
+	write_cr4(read_cr4() | CR4_SMAP);
+	check__equal(trap__code(TRY(read_va())), TRAP(X86_PF, PFERR_PRESENT),
+		     "SMAP at once, with the page in the TLB");
+	__asm__ volatile("stac");
+	check__equal(TRY(read_va()), NO_TRAP, "STAC");
+	__asm__ volatile("clac");
+	check__equal(trap__code(TRY(read_va())), TRAP(X86_PF, PFERR_PRESENT), "CLAC");
+	check__equal(user__call(user_read, VA), NO_TRAP, "SMAP is nothing to user mode");
+	write_cr4(read_cr4() & ~CR4_SMAP);
+}
+
+int main(void)
+{
+	unsigned i;
+
+	root = read_cr3() & PAGE_MASK_4K;
+	for (i = 0; i < 4; i++) {
+		pages[i] = page__alloc();
+		pages[i][0] = 100 + i;
+	}
+	check_flushes();
+	check_no_flush_needed();
+	check_structures();
+	check_views();
+	check_pcid();
+	return 0;
+}
