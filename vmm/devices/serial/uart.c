@@ -374,7 +374,8 @@ int uart__after_load(struct uart *uart)
 		return -EINVAL;
 	pthread_mutex_lock(&uart->lock);
 	uart->idle_polls = 0;
-	send_fifo(uart);
+	if (uart->tx_count)
+		send_fifo(uart);
 	update_irq(uart);
 	pthread_mutex_unlock(&uart->lock);
 	return 0;
