@@ -44,15 +44,14 @@ static __always_inline struct block *follow(struct vcpu *vcpu, struct soft_vcpu 
  * instruction, with RIP advanced if it retired. EXEC_NEXT: vcpu->leave is set or the budget is
  * spent.
  */
-static enum exec_result run_blocks(struct vcpu *vcpu)
+static enum exec_result run_blocks(struct vcpu *vcpu, unsigned *budget)
 {
 	struct x86_cpu *cpu = &vcpu->cpu;
 	struct soft_vcpu *soft = vcpu->soft;
-	unsigned budget = SOFT_RUN_BLOCKS;
 	struct block *block = NULL;
 	enum block_way way = WAY_NEXT;
 
-	while (budget--) {
+	for (; *budget; --*budget) {
 		const struct insn *insn, *end;
 		enum exec_result result, fetched; /* two, so that the loop's stays in a register */
 
@@ -295,6 +294,7 @@ void soft__run(struct vcpu *vcpu, struct engine_exit *exit)
 {
 	struct soft_vcpu *soft = vcpu->soft;
 	enum loop_step next = LOOP_ON;
+	unsigned budget = SOFT_RUN_BLOCKS;
 
 	if (vcpu->exception.pending)
 		next = deliver_exception(vcpu, exit);
@@ -313,14 +313,17 @@ void soft__run(struct vcpu *vcpu, struct engine_exit *exit)
 			leave(exit, ENGINE_EXIT_WINDOW);
 			return;
 		}
+		/* Also a guest that only faults, steps or repeats must hear signals. */
+		if (!budget--) {
+			leave(exit, ENGINE_EXIT_EVENT);
+			return;
+		}
 		soft__refresh_context(vcpu);
 		if (unlikely(must_step(vcpu))) {
 			next = step(vcpu, exit);
 			continue;
 		}
-		result = run_blocks(vcpu);
+		result = run_blocks(vcpu, &budget);
 		next = after(vcpu, exit, result);
-		if (next == LOOP_ON && result == EXEC_NEXT && !vcpu->leave)
-			next = leave(exit, ENGINE_EXIT_EVENT); /* budget spent */
 	}
 }

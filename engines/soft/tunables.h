@@ -11,7 +11,9 @@
 #define SOFT_HASH_ENTRIES 8192
 #define SOFT_JUMP_ENTRIES 4096
 #define SOFT_FETCH_ENTRIES 256
-/* Blocks executed between two looks at pending signals (a system call each). */
+/* Blocks, and interruptions of them, between two looks at pending signals (a system call each). */
+#ifndef SOFT_RUN_BLOCKS
 #define SOFT_RUN_BLOCKS 20000
+#endif
 
 #endif
