@@ -7,6 +7,11 @@ from fnmatch import fnmatchcase
 
 # engine: [(guest, check, reason)]; * and ? as in file names
 KNOWN_WRONG = {
+    "kvm": [
+        # APM vol. 2, 15.25.10: with nested paging the pointers are read at each walk.
+        ("paging32", "PAE: pointers are registers", "AMD's nested paging has none"),
+        ("paging32", "PAE: reserved bit in a pointer", "AMD's nested paging has none"),
+    ],
     "tcg": [
         # SDM vol. 3, 4.7: "bit 3 of the error code can be set only if bit 0 is also set".
         ("paging", "*NX reserved", "QEMU reports reserved bits without P in the error code"),
@@ -66,6 +71,12 @@ KNOWN_WRONG = {
         ("v86", "byte at 10000H", "QEMU checks no segment limits"),
         ("v86", "PUSH at SP 1", "QEMU checks no segment limits"),
         ("v86", "jump over 64 KiB", "QEMU checks no segment limits"),
+        ("paging32", "*reserved", "QEMU reports reserved bits without P in the error code"),
+        ("paging32", "PAE: NX without NXE",
+         "QEMU reports reserved bits without P in the error code"),
+        # SDM vol. 3, 4.4.1: MOV CR3 loads and checks the four pointers.
+        ("paging32", "PAE: pointers are registers", "QEMU reads them at each walk"),
+        ("paging32", "PAE: reserved bit in a pointer", "QEMU does not check them"),
         ("debug", "general detect*", "QEMU ignores DR7.GD"),
         # SDM vol. 3, 2.3: faults other than instruction breakpoints save RF as 1.
         ("debug", "RF in the flags a fault saves", "QEMU never sets RF for faults"),
