@@ -299,6 +299,8 @@ static void masked_elements_do_not_fault(void **state)
 
 static void masked_bytes_do_not_fault(void **state)
 {
+	/* On AMD's processors they do. */
+	fake_vcpu.cpuid.intel = true;
 	fake__set_page(1, PAGE_ABSENT);
 	fake_vcpu.cpu.gpr[X86_RDI] = GUEST_BASE + 0x1000 - 8;
 	set_xmm(0, 0x01020304, 0x05060708, 0, 0);
@@ -307,6 +309,10 @@ static void masked_bytes_do_not_fault(void **state)
 	assert_memory_equal(fake_memory + 0xff8, "\4\0\2\0\0\0\0\5", 8);
 	set_xmm(1, 0x00800080, 0, 0x80, 0);
 	set_xmm(0, 0, 0, 0, 0);
+	fake__assert_raised(EXECUTE(MASKMOVDQU_XMM0_XMM1), X86_PF, PFERR_WRITE);
+	assert_int_equal(fake_memory[0xff8], 4);
+	fake_vcpu.cpuid.intel = false;
+	set_xmm(1, 0x80, 0, 0, 0);
 	fake__assert_raised(EXECUTE(MASKMOVDQU_XMM0_XMM1), X86_PF, PFERR_WRITE);
 	assert_int_equal(fake_memory[0xff8], 4);
 }

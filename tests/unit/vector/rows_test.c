@@ -228,6 +228,9 @@ static unsigned run_row(const struct opcode_row *row)
 		struct variant v = { .row = row, .code_size = bits & 1 ? 4 : 8,
 				     .mem = bits & 2, .l = bits & 4, .w = bits & 8 };
 
+		/* Natively it is always 64-bit code, which has twice the registers to clear. */
+		if (v.code_size != 8 && row->exec == exec_avx_zero)
+			continue;
 		if (variant__exists(&v))
 			failed += run_variant(&v);
 	}
