@@ -50,7 +50,8 @@ static enum exec_result read_target(struct vcpu *vcpu, const struct insn *insn,
 	}
 	r = emulate__operand(vcpu, insn, insn->opsize + 2, false, &linear);
 	if (r == EXEC_NEXT)
-		r = access__read(vcpu, linear, pointer, insn->opsize + 2, 0);
+		r = access__read(vcpu, linear, pointer, insn->opsize + 2,
+				 system__operand_how(insn));
 	if (r != EXEC_NEXT)
 		return r;
 	target->offset = 0;

@@ -160,6 +160,10 @@ static enum exec_result iret_protected(struct vcpu *vcpu, const struct insn *ins
 		return r;
 	if (insn->opsize == 4 && !cpu->long_mode && !cpu->cpl && (item[ITEM_FLAGS] & RFLAGS_VM))
 		return iret_to_v86(vcpu);
+	/* AMD's processors look at a 64-bit RIP before the selector. */
+	if (insn->opsize == 8 && !vcpu->cpuid.intel &&
+	    !system__is_canonical(cpu, item[ITEM_RIP]))
+		return x86__raise_gp(vcpu, 0);
 	if (!with_stack && (item[ITEM_CS] & SELECTOR_RPL) != cpu->cpl)
 		r = far__probe_outer(vcpu, 3 * insn->opsize, insn->opsize);
 	if (r == EXEC_NEXT)

@@ -120,8 +120,27 @@ DEFINE_EXTEND(movzx16, 16, u16)
 DEFINE_EXTEND(movsx8, 8, s8)
 DEFINE_EXTEND(movsx16, 16, s16)
 
-/* MOVSXD without REX.W is a plain move of the operand size. */
-DEFINE_EXTEND_SIZE(16, , movsxd, 16, u16)
+/*
+ * MOVSXD without REX.W is a plain move of the operand size, but AMD's processors always read four
+ * bytes of memory.
+ */
+EXECUTOR movsxd_rr16(struct vcpu *vcpu, const struct insn *insn)
+{
+	SET_GPR16(&vcpu->cpu, insn->dst, GPR16(&vcpu->cpu, insn->src));
+	return EXEC_NEXT;
+}
+
+EXECUTOR movsxd_from16(struct vcpu *vcpu, const struct insn *insn, void *p)
+{
+	SET_GPR16(&vcpu->cpu, insn->dst, *(volatile u16 *)p);
+	return EXEC_NEXT;
+}
+
+EXECUTOR movsxd_rm16(struct vcpu *vcpu, const struct insn *insn)
+{
+	return operand__read(vcpu, insn, vcpu->cpuid.intel ? 2 : 4, movsxd_from16);
+}
+
 DEFINE_EXTEND_SIZE(32, , movsxd, 32, u32)
 DEFINE_EXTEND_SIZE(64, , movsxd, 32, s32)
 EXTEND_FORMS(movsxd)

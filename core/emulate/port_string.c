@@ -50,7 +50,7 @@ static enum exec_result output(struct vcpu *vcpu, const struct insn *insn, u16 p
 
 	r = segment__linear(vcpu, cpu, insn->seg, ea, size, false, &linear);
 	if (r == EXEC_NEXT)
-		r = access__read(vcpu, linear, &value, size, 0);
+		r = access__read(vcpu, linear, &value, size, system__operand_how(insn));
 	if (r == EXEC_NEXT)
 		r = port__write(vcpu, port, size, value);
 	if (r == EXEC_NEXT)

@@ -166,7 +166,7 @@ const struct exec_forms forms_pop = { .fn = {
 	[FORM_MR] = { NULL, pop_memory, pop_memory, pop_memory },
 } };
 
-/* All eight places are checked before the first is written. */
+/* What was pushed before a fault stays below the stack pointer, as on a processor. */
 static enum exec_result push_all(struct vcpu *vcpu, const struct insn *insn)
 {
 	struct x86_cpu *cpu = &vcpu->cpu;
@@ -174,8 +174,6 @@ static enum exec_result push_all(struct vcpu *vcpu, const struct insn *insn)
 	enum exec_result result = EXEC_NEXT;
 	unsigned size = insn->opsize, i;
 
-	for (i = 0; i < 8 && result == EXEC_NEXT; i++)
-		result = stack__probe(vcpu, insn, top - (i + 1) * size, size);
 	for (i = 0; i < 8 && result == EXEC_NEXT; i++)
 		result = stack__write(vcpu, insn, top - (i + 1) * size, size, cpu->gpr[i]);
 	if (result == EXEC_NEXT)

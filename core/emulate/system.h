@@ -113,6 +113,12 @@ enum exec_result port__write(struct vcpu *vcpu, u16 port, unsigned size, u32 val
 /* The guest's CPU says GenuineIntel: some corners of SYSCALL and SYSENTER differ by vendor. */
 bool system__is_intel(const struct vcpu *vcpu);
 
+/* access__*()'s `how` for the instruction's memory operand: a bad address may be #SS. */
+static inline unsigned system__operand_how(const struct insn *insn)
+{
+	return insn->seg == X86_SS ? ACCESS_STACK : 0;
+}
+
 static inline bool system__is_canonical(const struct x86_cpu *cpu, u64 address)
 {
 	unsigned shift = cpu->cr4 & CR4_LA57 ? 64 - 57 : 64 - 48;
@@ -158,7 +164,7 @@ static inline enum exec_result system__read_ew(struct vcpu *vcpu, const struct i
 		return EXEC_NEXT;
 	}
 	r = emulate__operand(vcpu, insn, 2, false, &linear);
-	return r == EXEC_NEXT ? access__read16(vcpu, vcpu->view, linear, value) : r;
+	return r == EXEC_NEXT ? access__read(vcpu, linear, value, 2, system__operand_how(insn)) : r;
 }
 
 /* Writes a word to memory, or value zero-extended to a register of the operand size. */

@@ -57,7 +57,7 @@ enum exec_result system__invpcid(struct vcpu *vcpu, const struct insn *insn)
 		type = (u32)type;
 	r = emulate__operand(vcpu, insn, 16, false, &linear);
 	if (r == EXEC_NEXT)
-		r = access__read(vcpu, linear, &d, 16, 0);
+		r = access__read(vcpu, linear, &d, 16, system__operand_how(insn));
 	if (r != EXEC_NEXT)
 		return r;
 	if (type > INVPCID_ALL_NON_GLOBAL || d.pcid > CR3_PCID_MASK)

@@ -102,7 +102,8 @@ enum exec_result system__load_far_pointer(struct vcpu *vcpu, const struct insn *
 
 	r = emulate__operand(vcpu, insn, insn->opsize + 2, false, &linear);
 	if (r == EXEC_NEXT)
-		r = access__read(vcpu, linear, pointer, insn->opsize + 2, 0);
+		r = access__read(vcpu, linear, pointer, insn->opsize + 2,
+				 system__operand_how(insn));
 	if (r != EXEC_NEXT)
 		return r;
 	memcpy(&offset, pointer, insn->opsize);

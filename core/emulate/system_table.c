@@ -118,7 +118,8 @@ static enum exec_result store_table(struct vcpu *vcpu, const struct insn *insn,
 	memcpy(image, &table->limit, 2);
 	memcpy(image + 2, &base, 8);
 	r = emulate__operand(vcpu, insn, size, true, &linear);
-	return r == EXEC_NEXT ? access__write(vcpu, linear, image, size, 0) : r;
+	return r == EXEC_NEXT ? access__write(vcpu, linear, image, size,
+						     system__operand_how(insn)) : r;
 }
 
 enum exec_result system__sgdt(struct vcpu *vcpu, const struct insn *insn)
@@ -142,7 +143,7 @@ static enum exec_result load_table(struct vcpu *vcpu, const struct insn *insn,
 	SYSTEM_NEED_CPL0(vcpu);
 	r = emulate__operand(vcpu, insn, size, false, &linear);
 	if (r == EXEC_NEXT)
-		r = access__read(vcpu, linear, image, size, 0);
+		r = access__read(vcpu, linear, image, size, system__operand_how(insn));
 	if (r != EXEC_NEXT)
 		return r;
 	memcpy(&base, image + 2, size - 2);

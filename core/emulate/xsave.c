@@ -102,8 +102,9 @@ static enum exec_result area_address(struct vcpu *vcpu, const struct insn *insn,
 {
 	enum exec_result r = emulate__operand(vcpu, insn, size, write, linear);
 
+	/* XSAVE and kin look at the alignment before the segment, FXSAVE and FXRSTOR after it. */
 	if (r)
-		return vector__operand_failed(vcpu, insn, r, align);
+		return align == 16 ? r : vector__operand_failed(vcpu, insn, r, align);
 	return *linear & (align - 1) ? x86__raise_gp(vcpu, 0) : EXEC_NEXT;
 }
 
@@ -384,6 +385,7 @@ static enum exec_result restore(struct vcpu *vcpu, const struct insn *insn, bool
 	u64 rfbm = requested(&vcpu->cpu), linear;
 	struct xsave_image area, *image;
 	enum exec_result r;
+	unsigned size;
 
 	r = check_xsave(vcpu, supervisor);
 	if (r)
@@ -391,7 +393,9 @@ static enum exec_result restore(struct vcpu *vcpu, const struct insn *insn, bool
 	r = area_address(vcpu, insn, HEADER_END, 64, false, &linear);
 	if (r)
 		return r;
-	r = access__read(vcpu, linear, &area, HEADER_END, vector__access_how(insn));
+	/* AMD's processors want all that is asked for to be there, even if it is to be initialised. */
+	size = vector__is_amd(vcpu) ? area_size(rfbm) : HEADER_END;
+	r = access__read(vcpu, linear, &area, size, vector__access_how(insn));
 	if (r)
 		return r;
 	if (!header_is_valid(vcpu, &area, supervisor))
