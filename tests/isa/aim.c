@@ -41,6 +41,21 @@ void instance__poke(struct instance *in, u64 linear, const void *bytes, unsigned
 	}
 }
 
+bool instance__peek(const struct instance *in, u64 linear, void *bytes, unsigned n)
+{
+	u8 *to = bytes;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		int offset = data_offset(linear + i);
+
+		if (offset < 0)
+			return false;
+		to[i] = in->data[offset];
+	}
+	return true;
+}
+
 /* An offset from the first page of data for an operand of size bytes. */
 static u32 pick_offset(unsigned size)
 {

@@ -127,6 +127,9 @@ void compare__outcomes(const struct instance *in, const struct isa_state *native
 		compare_exception(native, here, varying.cr2, c);
 	else
 		mask &= ~RFLAGS_RF; /* the exception that followed set it */
+	if (here->vector == NO_VECTOR && native->rip == in->before.rip && here->rip != native->rip)
+		note(c, "    processor raises %u, error code %x, cr2 %llx, here nothing\n",
+		     native->vector, native->error, (unsigned long long)native->cr2);
 	/* SDM vol. 1, 3.4.1.1: upper halves are not preserved over a change of the code size. */
 	if (in->code_size == 8 && native->sel[X86_CS] != SEL_USER_CODE)
 		registers = 0xffffffff;
@@ -181,6 +184,25 @@ static void print_fp(const struct xsave_image *fp)
 	printf("\n");
 }
 
+/* The operand's first bytes, or an XSAVE area's header. */
+static void print_operand(const struct instance *in)
+{
+	u64 linear = instance__linear(in);
+	bool area = strstr(in->row->name, "xrstor");
+	unsigned from = area ? 512 : 0, i;
+	u8 bytes[576];
+
+	if (!instance__peek(in, linear, bytes, area ? sizeof(bytes) : 32))
+		return;
+	if (area)
+		printf("  mxcsr %08x header", *(const u32 *)(bytes + 24));
+	else
+		printf("  operand");
+	for (i = from; i < from + (area ? 64 : 32); i++)
+		printf(" %02x", bytes[i]);
+	printf("\n");
+}
+
 void instance__print(const struct instance *in)
 {
 	const struct isa_state *s = &in->before;
@@ -205,4 +227,6 @@ void instance__print(const struct instance *in)
 	printf("\n");
 	if (in->row->class == CLASS_VECTOR || in->row->class == CLASS_X87)
 		print_fp(&s->fp);
+	if (!in->undefined && (in->insn.flags & INSN_MEM))
+		print_operand(in);
 }

@@ -37,6 +37,9 @@ void instance__aim(struct instance *in);
 /* aim.c: writes to the data at a linear address; what lies outside is dropped. */
 void instance__poke(struct instance *in, u64 linear, const void *bytes, unsigned n);
 
+/* aim.c: reads it. False if some of it lies outside. */
+bool instance__peek(const struct instance *in, u64 linear, void *bytes, unsigned n);
+
 /* special.c: what instructions other than plain computation need. The last to choose. */
 void instance__aim_special(struct instance *in);
 /* aim.c, for special.c */
