@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The command line `trivet`: picks the command. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "vmm/cli/options.h"
 #include "vmm/machine/machine.h"
 
@@ -23,10 +27,24 @@ static void print_usage(FILE *stream)
 	fprintf(stream, "\n'trivet COMMAND --help' lists the options of a command.\n");
 }
 
+/* What was closed by the caller must not become a file that we open for something else. */
+static bool open_standard_streams(void)
+{
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) < 0)
+			return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned i;
 
+	if (!open_standard_streams())
+		return MACHINE_STATUS_HOST_ERROR;
 	if (argc < 2) {
 		print_usage(stderr);
 		return MACHINE_STATUS_BAD_INPUT;
