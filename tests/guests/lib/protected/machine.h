@@ -125,6 +125,12 @@ unsigned user__call(void (*fn)(u32), u32 arg);
 
 void *page__alloc(void);
 
+/* QEMU TCG, for the few checks it can't survive; the others are listed in known_wrong.py. */
+static inline bool cpu__is_tcg(void)
+{
+	return cpuid(0x40000000, 0).ebx == 0x54474354; /* "TCGT" */
+}
+
 u64 segment__descriptor(u32 base, u32 limit, u16 attributes);
 u64 segment__gate(u16 selector, u32 offset, u8 access, u8 count);
 #define SPARE(n) (SPARE_SELECTOR + 8 * (n))
