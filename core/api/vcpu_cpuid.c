@@ -37,21 +37,10 @@ s64 api__get_emulated_cpuid(struct api_call *call)
 	return get_list(call, cpuid__emulated);
 }
 
-/*
- * A guest that has run would not notice a change of what it has read, so only the same table is
- * accepted then.
- */
 static s64 set_entries(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, u32 count)
 {
-	s64 r;
+	s64 r = cpuid__set(vcpu, entries, count);
 
-	if (vcpu->first_run_done) {
-		if (count == vcpu->cpuid.count &&
-		    !memcmp(entries, vcpu->cpuid.entry, count * sizeof(*entries)))
-			return 0;
-		return -EINVAL;
-	}
-	r = cpuid__set(vcpu, entries, count);
 	if (!r && vcpu->vm->engine->state_changed)
 		vcpu->vm->engine->state_changed(vcpu);
 	return r;
@@ -126,15 +115,20 @@ free_both:
 s64 api__get_cpuid2(struct api_call *call)
 {
 	const struct x86_cpuid *cpuid = &call->vcpu->cpuid;
+	u64 at = call->arg + sizeof(struct kvm_cpuid2);
+	struct kvm_cpuid_entry2 entry;
 	struct kvm_cpuid2 head;
+	u32 i;
 
 	if (host__copy_from_user(&head, call->arg, sizeof(head)))
 		return -EFAULT;
 	if (head.nent < cpuid->count)
 		return -E2BIG;
 	head.nent = cpuid->count;
-	if (cpuid->count && host__copy_to_user(call->arg + sizeof(head), cpuid->entry,
-					       cpuid->count * sizeof(*cpuid->entry)))
-		return -EFAULT;
+	for (i = 0; i < cpuid->count; i++, at += sizeof(entry)) {
+		cpuid__entry(call->vcpu, i, &entry);
+		if (host__copy_to_user(at, &entry, sizeof(entry)))
+			return -EFAULT;
+	}
 	return host__copy_to_user(call->arg, &head, sizeof(head));
 }

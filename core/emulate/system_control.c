@@ -98,7 +98,7 @@ static enum exec_result check_dr(struct vcpu *vcpu, const struct insn *insn, uns
 		return x86__raise_ud(vcpu);
 	if (*dr == 4 || *dr == 5)
 		*dr += 2;
-	if (cpu->dr7 & DR7_GD)
+	if (vcpu__debug_register(vcpu, 7) & DR7_GD) /* a debugger's, too */
 		return x86__raise_debug(vcpu, DR6_BD);
 	return EXEC_NEXT;
 }

@@ -188,7 +188,6 @@ static void sanitize(struct vcpu *vcpu, u32 *regs, u32 version)
 	regs[APIC_TPR / 4] &= 0xff;
 	regs[APIC_ISR / 4] &= ~0xffffU;
 	regs[APIC_TMR / 4] &= ~0xffffU;
-	regs[APIC_IRR / 4] &= ~0xffffU;
 	regs[APIC_SVR / 4] &= version & APIC_VERSION_DIRECTED_EOI ? 0x13ff : 0x3ff;
 	regs[APIC_ICR / 4] &= ~APIC_ICR_BUSY;
 	regs[APIC_TDCR / 4] &= 0xb;

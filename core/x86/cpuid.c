@@ -109,73 +109,6 @@ void cpuid__init(struct vcpu *vcpu)
 	cpuid->intel = is_intel_vendor(r[CPUID_EBX]);
 }
 
-static bool is_same(const struct x86_cpuid *cpuid, const struct kvm_cpuid_entry2 *entries,
-		    u32 count)
-{
-	u32 i;
-
-	if (cpuid->count != count)
-		return false;
-	for (i = 0; i < count; i++)
-		if (memcmp(&cpuid->entry[i], &entries[i],
-			   offsetof(struct kvm_cpuid_entry2, padding)))
-			return false;
-	return true;
-}
-
-static bool is_valid(const struct kvm_cpuid_entry2 *entries, u32 count)
-{
-	u32 i, bits;
-
-	for (i = 0; i < count; i++) {
-		if (entries[i].function != CPUID_ADDRESS_SIZES)
-			continue;
-		bits = entries[i].eax >> 8 & 0xff;
-		return bits == 48 || bits == 57 || bits == 0;
-	}
-	return true;
-}
-
-int cpuid__set(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, u32 count)
-{
-	struct x86_cpuid *cpuid = &vcpu->cpuid;
-	const struct engine_ops *engine = vcpu->vm->engine;
-	struct kvm_cpuid_entry2 *copy = NULL;
-
-	if (count > CPUID_MAX_ENTRIES)
-		return -E2BIG;
-	if (!is_valid(entries, count))
-		return -EINVAL;
-	if (vcpu->first_run_done)
-		return is_same(cpuid, entries, count) ? 0 : -EINVAL;
-	if (count) {
-		copy = host__alloc(count * sizeof(*copy));
-		if (!copy)
-			return -ENOMEM;
-		memcpy(copy, entries, count * sizeof(*copy));
-	}
-	host__free(cpuid->entry);
-	if (count) {
-		cpuid->entry = copy;
-		cpuid->count = count;
-		derive_features(cpuid);
-	} else {
-		cpuid__init(vcpu);
-	}
-	/* Cached code was checked against the old features, the TLB against the old address size. */
-	vcpu__request_quietly(vcpu, REQ_CODE_FLUSH | REQ_TLB_FLUSH);
-	if (engine->state_changed)
-		engine->state_changed(vcpu);
-	return 0;
-}
-
-void cpuid__free(struct vcpu *vcpu)
-{
-	host__free(vcpu->cpuid.entry);
-	vcpu->cpuid.entry = NULL;
-	vcpu->cpuid.count = 0;
-}
-
 /*
  * Intel processors answer for a leaf above the maximum with the highest basic leaf; AMD's with
  * zeros. Hypervisor leaves count as above when theirs has no such leaf.
@@ -240,6 +173,95 @@ static void apply_state(struct vcpu *vcpu, u32 leaf, u32 subleaf, u32 out[4])
 			change_bit(&out[CPUID_EAX], KVM_FEATURE_PV_UNHALT, false);
 		break;
 	}
+}
+
+/* What the guest sees of an entry. */
+static struct kvm_cpuid_entry2 with_state(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *e)
+{
+	u32 r[4] = { e->eax, e->ebx, e->ecx, e->edx };
+	struct kvm_cpuid_entry2 seen = *e;
+
+	apply_state(vcpu, e->function, e->index, r);
+	seen.eax = r[CPUID_EAX];
+	seen.ebx = r[CPUID_EBX];
+	seen.ecx = r[CPUID_ECX];
+	seen.edx = r[CPUID_EDX];
+	return seen;
+}
+
+void cpuid__entry(struct vcpu *vcpu, u32 i, struct kvm_cpuid_entry2 *out)
+{
+	*out = with_state(vcpu, &vcpu->cpuid.entry[i]);
+}
+
+/* User space may give back what it set or what KVM_GET_CPUID2 told. */
+static bool is_same(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, u32 count)
+{
+	u32 i;
+
+	if (vcpu->cpuid.count != count)
+		return false;
+	for (i = 0; i < count; i++) {
+		struct kvm_cpuid_entry2 set = with_state(vcpu, &vcpu->cpuid.entry[i]);
+		struct kvm_cpuid_entry2 given = with_state(vcpu, &entries[i]);
+
+		if (memcmp(&set, &given, offsetof(struct kvm_cpuid_entry2, padding)))
+			return false;
+	}
+	return true;
+}
+
+static bool is_valid(const struct kvm_cpuid_entry2 *entries, u32 count)
+{
+	u32 i, bits;
+
+	for (i = 0; i < count; i++) {
+		if (entries[i].function != CPUID_ADDRESS_SIZES)
+			continue;
+		bits = entries[i].eax >> 8 & 0xff;
+		return bits == 48 || bits == 57 || bits == 0;
+	}
+	return true;
+}
+
+int cpuid__set(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, u32 count)
+{
+	struct x86_cpuid *cpuid = &vcpu->cpuid;
+	const struct engine_ops *engine = vcpu->vm->engine;
+	struct kvm_cpuid_entry2 *copy = NULL;
+
+	if (count > CPUID_MAX_ENTRIES)
+		return -E2BIG;
+	if (!is_valid(entries, count))
+		return -EINVAL;
+	if (vcpu->first_run_done)
+		return is_same(vcpu, entries, count) ? 0 : -EINVAL;
+	if (count) {
+		copy = host__alloc(count * sizeof(*copy));
+		if (!copy)
+			return -ENOMEM;
+		memcpy(copy, entries, count * sizeof(*copy));
+	}
+	host__free(cpuid->entry);
+	if (count) {
+		cpuid->entry = copy;
+		cpuid->count = count;
+		derive_features(cpuid);
+	} else {
+		cpuid__init(vcpu);
+	}
+	/* Cached code was checked against the old features, the TLB against the old address size. */
+	vcpu__request_quietly(vcpu, REQ_CODE_FLUSH | REQ_TLB_FLUSH);
+	if (engine->state_changed)
+		engine->state_changed(vcpu);
+	return 0;
+}
+
+void cpuid__free(struct vcpu *vcpu)
+{
+	host__free(vcpu->cpuid.entry);
+	vcpu->cpuid.entry = NULL;
+	vcpu->cpuid.count = 0;
 }
 
 void cpuid__query(struct vcpu *vcpu, u32 leaf, u32 subleaf, u32 out[4])

@@ -40,6 +40,8 @@ void cpuid__init(struct vcpu *vcpu);
  * two stand for the same leaf, as in KVM.
  */
 int cpuid__set(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, u32 count);
+/* KVM_GET_CPUID2: entry i, below cpuid.count, with the bits that follow the vCPU's state. */
+void cpuid__entry(struct vcpu *vcpu, u32 i, struct kvm_cpuid_entry2 *out);
 void cpuid__free(struct vcpu *vcpu);
 
 /* State components (bits of XCR0) that a guest can be given; 0 without XSAVE. */

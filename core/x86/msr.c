@@ -211,6 +211,7 @@ static const struct msr_row rows[] = {
 	/* LBR, BTF and AMD's pin controls */
 	{ MSR_DEBUGCTL, .field = MSR_FIELD(debugctl), .defined = 0x3f },
 	{ MSR_LAST_BRANCH_FROM, MSR_LAST_INT_TO, .flags = MSR_READ_ONLY },
+	{ MSR_POWER_CTL, .field = MSR_FIELD(power_ctl), .defined = ALL_BITS },
 	{ MSR_MTRR_PHYS_BASE0, MSR_MTRR_PHYS_BASE0 + 2 * MSR_MTRR_VARIABLE - 1,
 	  .read = msr_mtrr__read, .write = msr_mtrr__write },
 	{ MSR_MTRR_FIX_64K, .read = msr_mtrr__read, .write = msr_mtrr__write },

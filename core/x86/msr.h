@@ -21,6 +21,7 @@ struct x86_msrs {
 	u64 mtrr_base[MSR_MTRR_VARIABLE];
 	u64 mtrr_mask[MSR_MTRR_VARIABLE];
 	u64 misc_enable;
+	u64 power_ctl;
 	u64 mcg_status;
 	u64 mcg_ctl;
 	u64 mc_ctl[MSR_MCE_MAX_BANKS][4]; /* CTL, STATUS, ADDR, MISC */
