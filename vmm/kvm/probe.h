@@ -11,7 +11,8 @@
 /*
  * Runs a few instructions in throw-away virtual machines and compares with what a CPU does: a
  * paged 32-bit loop, SYSRET and SYSCALL with their selectors, the time of an ALU loop in long
- * mode. Takes a few milliseconds on hardware, a second at most.
+ * mode next to the same loop on this CPU. Takes a few milliseconds on hardware; a guest that hangs
+ * costs about two seconds (more on a CPU that is itself emulated).
  *
  * 0: usable. -errno: not, with the reason (no newline) in why[].
  */
