@@ -110,7 +110,11 @@ static enum exec_result iret_with_stack(struct vcpu *vcpu, const struct insn *in
 	enum exec_result r;
 	unsigned size;
 
-	r = segload__stack(vcpu, item[ITEM_SS], rpl, to_long && rpl < 3, X86_GP, &ss);
+	/* RIP is checked before SS on AMD's processors, after it on Intel's. */
+	r = cpu->long_mode && !vcpu->cpuid.intel ? far__check_rip(vcpu, code, item[ITEM_RIP]) :
+						   EXEC_NEXT;
+	if (r == EXEC_NEXT)
+		r = segload__stack(vcpu, item[ITEM_SS], rpl, to_long && rpl < 3, X86_GP, &ss);
 	if (r == EXEC_NEXT)
 		r = far__check_rip(vcpu, code, item[ITEM_RIP]);
 	if (r != EXEC_NEXT)
@@ -160,10 +164,6 @@ static enum exec_result iret_protected(struct vcpu *vcpu, const struct insn *ins
 		return r;
 	if (insn->opsize == 4 && !cpu->long_mode && !cpu->cpl && (item[ITEM_FLAGS] & RFLAGS_VM))
 		return iret_to_v86(vcpu);
-	/* AMD's processors look at a 64-bit RIP before the selector. */
-	if (insn->opsize == 8 && !vcpu->cpuid.intel &&
-	    !system__is_canonical(cpu, item[ITEM_RIP]))
-		return x86__raise_gp(vcpu, 0);
 	if (!with_stack && (item[ITEM_CS] & SELECTOR_RPL) != cpu->cpl)
 		r = far__probe_outer(vcpu, 3 * insn->opsize, insn->opsize);
 	if (r == EXEC_NEXT)

@@ -380,12 +380,19 @@ static void restore_components(struct xsave_image *image, const struct insn *ins
 		image->xstate_bv &= ~(rfbm & ~area->xstate_bv);
 }
 
+/* AMD's processors want a component of the standard form to be there even if it is not loaded. */
+static u64 wanted(struct vcpu *vcpu, const struct xsave_image *area)
+{
+	bool compact = area->xcomp_bv & XCOMP_COMPACT;
+
+	return compact || !vector__is_amd(vcpu) ? area->xstate_bv : XSTATE_ALL;
+}
+
 static enum exec_result restore(struct vcpu *vcpu, const struct insn *insn, bool supervisor)
 {
 	u64 rfbm = requested(&vcpu->cpu), linear;
 	struct xsave_image area, *image;
 	enum exec_result r;
-	unsigned size;
 
 	r = check_xsave(vcpu, supervisor);
 	if (r)
@@ -393,15 +400,13 @@ static enum exec_result restore(struct vcpu *vcpu, const struct insn *insn, bool
 	r = area_address(vcpu, insn, HEADER_END, 64, false, &linear);
 	if (r)
 		return r;
-	/* AMD's processors want all that is asked for to be there, even if it is to be initialised. */
-	size = vector__is_amd(vcpu) ? area_size(rfbm) : HEADER_END;
-	r = access__read(vcpu, linear, &area, size, vector__access_how(insn));
+	r = access__read(vcpu, linear, &area, HEADER_END, vector__access_how(insn));
 	if (r)
 		return r;
 	if (!header_is_valid(vcpu, &area, supervisor))
 		return x86__raise_gp(vcpu, 0);
 	/* A component that the compacted form leaves out is initialised. */
-	if (rfbm & area.xstate_bv & XSTATE_AVX) {
+	if (rfbm & wanted(vcpu, &area) & XSTATE_AVX) {
 		r = area_address(vcpu, insn, AVX_END, 64, false, &linear);
 		if (!r)
 			r = access__read(vcpu, linear + HEADER_END, area.ymm_high,
