@@ -203,6 +203,21 @@ static void print_operand(const struct instance *in)
 	printf("\n");
 }
 
+static void print_stack(const struct instance *in)
+{
+	u64 rsp = in->before.gpr[X86_RSP];
+	u64 linear = (in->code_size == 8 ? rsp : (u32)rsp) + instance__segment_base(in, X86_SS);
+	u8 bytes[40];
+	unsigned i;
+
+	if (!instance__peek(in, linear, bytes, sizeof(bytes)))
+		return;
+	printf("  stack");
+	for (i = 0; i < sizeof(bytes); i++)
+		printf(" %02x", bytes[i]);
+	printf("\n");
+}
+
 void instance__print(const struct instance *in)
 {
 	const struct isa_state *s = &in->before;
@@ -229,4 +244,6 @@ void instance__print(const struct instance *in)
 		print_fp(&s->fp);
 	if (!in->undefined && (in->insn.flags & INSN_MEM))
 		print_operand(in);
+	if (in->row->flags & ROW_BRANCH)
+		print_stack(in);
 }

@@ -25,7 +25,7 @@ static struct {
 	unsigned code_size;
 	s64 instance;
 	unsigned show; /* disagreements shown per row */
-} options = { .seed = 1, .count = 150, .instance = -1, .show = 2 };
+} options = { .seed = 1, .count = 250, .instance = -1, .show = 2 };
 
 struct tally {
 	u64 compared;
