@@ -146,10 +146,9 @@ bool memory__code_mark(struct vcpu *vcpu, u64 gpa, u32 **word, u32 *value)
 		return true;
 	/*
 	 * Mark while all others are out of guest code: a write they make from now on goes through
-	 * memory__wrote(). With one vCPU nobody else is there to stop.
+	 * memory__wrote(). Also with one vCPU: a second one may be made at any time.
 	 */
-	if (vm->nr_vcpus > 1)
-		vm__stop_all(vm, vcpu);
+	vm__stop_all(vm, vcpu);
 	slot = memory__find(vm, gpa); /* the map may have changed while this vCPU waited */
 	if (slot && slot->host) {
 		page = (gpa - slot->gpa) >> PAGE_SHIFT_4K;
@@ -157,7 +156,6 @@ bool memory__code_mark(struct vcpu *vcpu, u64 gpa, u32 **word, u32 *value)
 		protect_page(vm, gpa & PAGE_MASK_4K);
 		*value = __atomic_or_fetch(*word, MEMORY_CODE_CACHED, __ATOMIC_ACQ_REL);
 	}
-	if (vm->nr_vcpus > 1)
-		vm__resume_all(vm, vcpu);
+	vm__resume_all(vm, vcpu);
 	return slot && slot->host;
 }

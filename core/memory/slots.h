@@ -90,7 +90,8 @@ void memory__wrote(struct vm *vm, struct vcpu *vcpu, struct memory_slot *slot, u
  * A vCPU is about to cache code decoded from the page of gpa. On return no vCPU has a TLB entry
  * that lets it write the page without memory__wrote(); the word that the code is to be compared
  * with for staleness is returned through *word (its current value in *value). May wait for other
- * vCPUs to leave guest code: the caller must hold no lock and no pointer into guest mappings.
+ * vCPUs to leave guest code and for a change of the memory map: the caller must hold no lock and no
+ * pointer into guest mappings.
  * Returns false if the page is not cachable (no slot).
  */
 bool memory__code_mark(struct vcpu *vcpu, u64 gpa, u32 **word, u32 *value);

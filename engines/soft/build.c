@@ -53,12 +53,14 @@ static enum decode_result decode_one(struct vcpu *vcpu, const u8 *code, unsigned
 	return result;
 }
 
-struct block *block__build(struct vcpu *vcpu, u64 gpa, const u8 *code, u32 mode)
+struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode)
 {
 	struct block_cache *cache = &vcpu->soft->cache;
 	unsigned left = PAGE_SIZE_4K - (gpa & ~PAGE_MASK_4K);
 	u8 bytes[SOFT_BLOCK_INSNS * INSN_MAX_LENGTH + 1];
 	struct block *block;
+	const u8 *code;
+	u64 avail;
 
 	if (cache->used + sizeof(*block) + SOFT_BLOCK_INSNS * sizeof(struct insn) + sizeof(bytes) >
 	    SOFT_CACHE_SIZE)
@@ -67,6 +69,8 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, const u8 *code, u32 mode)
 	/* Marked before the bytes are read: a write after this makes the block stale. */
 	if (!memory__code_mark(vcpu, gpa, &block->code_word, &block->code_value))
 		return NULL;
+	/* Only now: while marking waited, the memory map may have changed. */
+	code = memory__pointer(vcpu->vm, gpa, false, &avail);
 	block->gpa = gpa;
 	block->mode = mode;
 	block->count = 0;

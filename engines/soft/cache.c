@@ -111,7 +111,7 @@ static struct block *block_at(struct vcpu *vcpu, struct soft_vcpu *soft, u64 lin
 	if (block)
 		return block;
 	vcpu->stats.code_builds++;
-	block = block__build(vcpu, gpa, code, mode);
+	block = block__build(vcpu, gpa, mode);
 	if (block) {
 		struct block **bucket = hash_bucket(&soft->cache, gpa);
 

@@ -119,8 +119,11 @@ static __always_inline bool block__is_stale(const struct block *block)
 	return __atomic_load_n(block->code_word, __ATOMIC_ACQUIRE) != block->code_value;
 }
 
-/* build.c: decodes a block at host bytes `code` of guest-physical address gpa. */
-struct block *block__build(struct vcpu *vcpu, u64 gpa, const u8 *code, u32 mode);
+/*
+ * build.c: decodes a block at guest-physical address gpa. NULL if no whole instruction stands there
+ * before the page ends, or no memory any more.
+ */
+struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode);
 
 /* run.c: engine_ops.run. */
 void soft__run(struct vcpu *vcpu, struct engine_exit *exit);

@@ -6,7 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <linux/kvm.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "core/vm/vm.h"
 #include "engines/soft/soft.h"
@@ -133,6 +135,57 @@ static void flushes_asked_for_while_stopped_are_done(void **state)
 	vm__put(vm);
 }
 
+struct builder {
+	struct vcpu *vcpu;
+	bool in_guest;
+	struct block *block;
+};
+
+/* Begins to decode when somebody wants all vCPUs to stop. */
+static void *build_block(void *arg)
+{
+	struct builder *b = arg;
+
+	vm__enter_guest(b->vcpu);
+	__atomic_store_n(&b->in_guest, true, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&b->vcpu->vm->stop_pending, __ATOMIC_SEQ_CST))
+		__builtin_ia32_pause();
+	b->block = block__build(b->vcpu, 0, 8);
+	vm__leave_guest(b->vcpu);
+	return NULL;
+}
+
+/* Marking a page as code may wait: what is decoded then is the memory that stands there then. */
+static void code_is_read_after_the_map_has_changed(void **state)
+{
+	u8 *old = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	u8 *new = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct kvm_userspace_memory_region region = { .memory_size = 4096,
+						      .userspace_addr = (u64)old };
+	struct builder b = { 0 };
+	struct vm *vm = new_machine(&b.vcpu);
+	struct vcpu *other;
+	pthread_t thread;
+
+	memset(old, 0x90, 4096);
+	memset(new, 0xf4, 4096);
+	assert_int_equal(vcpu__create(vm, 1, &other), 0);
+	assert_int_equal(memory__set_region(vm, &region), 0);
+	pthread_create(&thread, NULL, build_block, &b);
+	while (!__atomic_load_n(&b.in_guest, __ATOMIC_SEQ_CST))
+		usleep(100);
+	vm__stop_all(vm, NULL);
+	vm->map->slot[0].hva = (u64)new;
+	vm->map->slot[0].host = new;
+	munmap(old, 4096);
+	vm__resume_all(vm, NULL);
+	pthread_join(thread, NULL);
+	assert_non_null(b.block);
+	assert_int_equal(block__code(b.block)[0], 0xf4);
+	vm__put(vm);
+	munmap(new, 4096);
+}
+
 static void a_wake_before_the_wait_counts(void **state)
 {
 	struct vcpu *vcpu;
@@ -185,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stoppers_are_alone),
 		cmocka_unit_test(flushes_asked_for_while_stopped_are_done),
+		cmocka_unit_test(code_is_read_after_the_map_has_changed),
 		cmocka_unit_test(a_wake_before_the_wait_counts),
 		cmocka_unit_test(at_most_two_nmis_are_remembered),
 		cmocka_unit_test(init_keeps_what_the_manual_says),
