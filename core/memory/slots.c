@@ -167,16 +167,22 @@ static int add_slot(struct memory_map *map, const struct kvm_userspace_memory_re
 static int move_slot(struct memory_map *map, struct memory_slot *slot,
 		     const struct kvm_userspace_memory_region *r)
 {
-	struct memory_slot moved = *slot;
 	unsigned index = slot - map->slot;
+	struct memory_slot moved;
+	int rc;
 
-	if (overlaps(map, r->guest_phys_addr, moved.pages, slot))
+	if (overlaps(map, r->guest_phys_addr, slot->pages, slot))
 		return -EEXIST;
+	/* What can fail comes before the move: vCPUs are told of the new place only on success. */
+	rc = change_flags(slot, r->flags);
+	if (rc)
+		return rc;
+	moved = *slot;
 	moved.gpa = r->guest_phys_addr;
 	memmove(slot, slot + 1, (map->count - index - 1) * sizeof(*slot));
 	map->count--;
 	insert_slot(map, &moved);
-	return change_flags(find_by_id(map, r->slot), r->flags);
+	return 0;
 }
 
 static int change_region(struct memory_map *map, const struct kvm_userspace_memory_region *r)
