@@ -12,6 +12,13 @@
 	(1u << X86_DF | 1u << X86_TS | 1u << X86_NP | 1u << X86_SS_FAULT | 1u << X86_GP |          \
 	 1u << X86_PF | 1u << X86_AC)
 
+/*
+ * Exceptions delivered without an instruction between them. Task gates to tasks that trap (TSS.T)
+ * can lead to one another for ever; on a processor interrupts come through meanwhile. Here a guest
+ * that does so many in a row shuts down.
+ */
+#define MOST_IN_A_ROW 64
+
 enum exception_class { CLASS_BENIGN, CLASS_CONTRIBUTORY, CLASS_PAGE_FAULT, CLASS_DOUBLE_FAULT };
 
 static enum exception_class classify(u8 vector)
@@ -119,7 +126,9 @@ static bool combine(struct vcpu *vcpu, u8 first)
 
 enum exec_result x86__deliver_exception(struct vcpu *vcpu)
 {
-	for (;;) {
+	unsigned n;
+
+	for (n = 0; n < MOST_IN_A_ROW; n++) {
 		const struct vcpu_exception e = vcpu->exception;
 		const struct interrupt_event event = {
 			.vector = e.vector,
@@ -138,11 +147,11 @@ enum exec_result x86__deliver_exception(struct vcpu *vcpu)
 			vcpu->exception.pending = r == EXEC_EXIT;
 			return r;
 		}
-		if (!combine(vcpu, e.vector)) {
-			vcpu->exception.pending = false;
-			return EXEC_FAIL;
-		}
+		if (!combine(vcpu, e.vector))
+			break;
 	}
+	vcpu->exception.pending = false;
+	return EXEC_FAIL;
 }
 
 enum exec_result x86__deliver_event(struct vcpu *vcpu, u8 vector, enum event_source source)

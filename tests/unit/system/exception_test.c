@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include "tests/unit/system/machine.h"
 
@@ -245,6 +246,39 @@ static void test_bad_inner_stack(void **state)
 	assert_int_equal(machine__read(CPU->gpr[X86_RSP], 4), USER_DATA | 1);
 }
 
+/*
+ * A task that traps when it is entered, its registers such that saving them in its TSS, in the
+ * midst of the GDT, makes its descriptor an available task's again.
+ */
+static void make_trapping_task(u8 vector, u16 selector)
+{
+	const u16 segments[7] = { KERNEL_DATA, KERNEL_CODE, KERNEL_DATA, KERNEL_DATA };
+	u32 tss = AT_GDT + selector - 64; /* ESI and EDI */
+
+	machine__set_descriptor(selector, machine__descriptor(tss, 0x67, 0x89));
+	machine__write(tss + 32, 4, 0x2000);
+	machine__write(tss + 36, 4, RFLAGS_FIXED);
+	machine__write(tss + 56, 4, KERNEL_STACK);
+	for (unsigned i = 0; i < 7; i++)
+		machine__write(tss + 72 + 4 * i, 4, segments[i]);
+	machine__write(tss + 100, 2, 1);
+	machine__write(AT_IDT + 8 * vector, 8,
+		       (u64)selector << 16 | (u64)(0x80 | SYSTEM_TASK_GATE) << 40);
+}
+
+/* #DB enters the first task, which traps: #DB. It is busy: #GP, which enters the second ... */
+static void test_endless_delivery_is_a_shutdown(void **state)
+{
+	machine__start(MODE_PROTECTED, 0);
+	make_trapping_task(X86_DB, 0x400);
+	make_trapping_task(X86_GP, 0x600);
+	alarm(10);
+	raise(X86_DB);
+	assert_int_equal(x86__deliver_exception(machine_vcpu), EXEC_FAIL);
+	assert_false(machine_vcpu->exception.pending);
+	alarm(0);
+}
+
 static void test_failed_delivery_commits_nothing(void **state)
 {
 	struct x86_cpu before;
@@ -275,6 +309,7 @@ int main(void)
 		cmocka_unit_test(test_real_mode_stack_wraps),
 		cmocka_unit_test(test_protected_frame),
 		cmocka_unit_test(test_bad_inner_stack),
+		cmocka_unit_test(test_endless_delivery_is_a_shutdown),
 		cmocka_unit_test(test_failed_delivery_commits_nothing),
 	};
 
