@@ -26,26 +26,22 @@ s64 api__create_irqchip(struct api_call *call)
 	return r;
 }
 
-static s64 set_line(struct vm *vm, struct kvm_irq_level *level)
-{
-	int status = 0;
-	s64 r;
-
-	if (!vm->irqchip)
-		return -ENXIO;
-	r = irqchip__line(vm, level->irq, level->level, &status);
-	level->status = status;
-	return r;
-}
-
 s64 api__irq_line(struct api_call *call)
 {
-	return set_line(call->vm, call->data);
+	struct kvm_irq_level *level = call->data;
+
+	/* RTC ticks before the EOI are dropped for those only who ask whether they were. */
+	return irqchip__line(call->vm, level->irq, level->level, NULL);
 }
 
 s64 api__irq_line_status(struct api_call *call)
 {
-	return set_line(call->vm, call->data);
+	struct kvm_irq_level *level = call->data;
+	int status = 0;
+	s64 r = irqchip__line(call->vm, level->irq, level->level, &status);
+
+	level->status = status;
+	return r;
 }
 
 s64 api__get_irqchip(struct api_call *call)
