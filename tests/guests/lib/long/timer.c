@@ -37,24 +37,21 @@ u16 pit__count(unsigned channel)
 /* TSC ticks in 10 ms of channel 2; *doubt: how much of that may be the host's delays. */
 static u64 measure(u64 *doubt)
 {
-	u64 before, start, last, now;
+	u64 before, start, asked, still_low;
 
 	/* Mode 0: its output (port 61H bit 5) rises at the end. */
 	out8(0x61, (in8(0x61) & 0xfc) | 1);
 	before = rdtsc();
 	pit__start(2, 0, PIT_HZ / 100);
-	start = now = rdtsc();
+	start = asked = rdtsc();
 	do {
-		bool over = in8(0x61) & 0x20;
-
-		last = now;
-		now = rdtsc();
-		if (over)
-			break;
+		still_low = asked;
 		pause();
-	} while (true);
-	*doubt = (start - before) + (now - last);
-	return now - start;
+		asked = rdtsc();
+	} while (!(in8(0x61) & 0x20));
+	asked = rdtsc();
+	*doubt = (start - before) + (asked - still_low);
+	return asked - start;
 }
 
 u64 clock__tsc_per_ms(void)
