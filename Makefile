@@ -9,12 +9,12 @@ MEMORY ?= 512M
 CPUS ?= 1
 RUN_FLAGS ?=
 
-.PHONY: all run check setup setup-check build build-sanitized guest clean
+.PHONY: all run check setup setup-check build program build-sanitized guest clean
 
 all: build
 
 # A Debian kernel with a shell on this terminal; Ctrl-A x leaves.
-run: build guest
+run: program guest
 	@echo "==> Starting the machine (Ctrl-A x leaves)" >&2
 	@exec $(BUILD)/trivet run --kernel $(CACHE)/vmlinuz-$(KERNEL) --initrd $(CACHE)/initramfs.cpio.gz \
 		--append "console=ttyS0 quiet" --memory $(MEMORY) --cpus $(CPUS) $(RUN_FLAGS)
@@ -24,7 +24,11 @@ check: setup-check build guest-all
 	@tools/check.sh $(BUILD) $(CACHE)
 
 build: setup
-	@tools/build.sh $(BUILD)
+	@tools/build.sh $(BUILD) all
+
+# What it takes to run a machine, without tests.
+program: setup
+	@tools/build.sh $(BUILD) trivet
 
 setup:
 	@tools/setup.sh run
@@ -40,7 +44,7 @@ guest-all: setup-check
 
 # A second build with AddressSanitizer and UBSan, in build-sanitized/.
 build-sanitized: setup-check
-	@tools/build.sh $(BUILD)-sanitized -Db_sanitize=address,undefined
+	@tools/build.sh $(BUILD)-sanitized all -Db_sanitize=address,undefined
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-sanitized
