@@ -9,7 +9,7 @@ MEMORY ?= 512M
 CPUS ?= 1
 RUN_FLAGS ?=
 
-.PHONY: all run check setup setup-check build program build-sanitized guest clean
+.PHONY: all run check check-kvm-amd check-selftests setup setup-check build program build-sanitized guest clean
 
 all: build
 
@@ -22,6 +22,15 @@ run: program guest
 # All tests; the last line is the summary.
 check: setup-check build guest-all
 	@tools/check.sh $(BUILD) $(CACHE)
+
+# The same on the stock kvm_amd, in QEMU (docs/test-beds.md). Takes about ten minutes.
+check-kvm-amd: setup-check build guest-all
+	@tests/beds/kvm-amd.py --build $(BUILD) --cache $(CACHE) --verbose
+
+# The kernel's own KVM selftests on the soft engine. Fetches 140 MB once, takes ten minutes.
+check-selftests: setup-check build
+	@ninja -C $(BUILD) tests/beds/libtrivet-preload.so >&2
+	@tests/beds/selftests.py --build $(BUILD) --work $(CACHE)/selftests
 
 build: setup
 	@tools/build.sh $(BUILD) all

@@ -325,7 +325,8 @@ static void the_pit_ticks(void **state)
 	assert_int_equal(machine__run(m), KVM_EXIT_IO);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	assert_int_equal(m->run->io.port, 0x81);
-	assert_int_equal(machine__regs(m).rbx & 0xffff, 20);
+	/* A guest that is late finds more ticks pending behind the last HLT. */
+	assert_in_range(machine__regs(m).rbx & 0xffff, 20, 40);
 	ms = (end.tv_sec - begin.tv_sec) * 1e3 + (end.tv_nsec - begin.tv_nsec) / 1e6;
 	assert_true(ms > 15 && ms < 2000);
 }
@@ -342,10 +343,14 @@ static void *run_ap(void *arg)
 	return NULL;
 }
 
-/* INIT and start-up IPI from the boot processor's APIC. */
+/*
+ * INIT and start-up IPI from the boot processor's APIC, which it enables as systems do: the
+ * kernel's KVM looks then who else is there.
+ */
 GUEST(sipi_code, "mov $0xffff, %ax; mov %ax, %ds; lgdt %cs:0x2000; mov %cr0, %eax; or $1, %al;"
 		 "mov %eax, %cr0; mov $8, %bx; mov %bx, %ds; and $0xfe, %al; mov %eax, %cr0;"
-		 "mov $0xfee00000, %ebx; movl $0x01000000, 0x310(%ebx); movl $0x00004500, 0x300(%ebx);"
+		 "mov $0xfee00000, %ebx; movl $0x000001ff, 0xf0(%ebx);"
+		 "movl $0x01000000, 0x310(%ebx); movl $0x00004500, 0x300(%ebx);"
 		 "movl $0x01000000, 0x310(%ebx); movl $0x00004605, 0x300(%ebx); out %al, $0x91; hlt");
 
 static void application_processors_are_started(void **state)
