@@ -34,38 +34,50 @@ u16 pit__count(unsigned channel)
 	return low | in8(0x40 + channel) << 8;
 }
 
-/* TSC ticks in 10 ms of channel 2; *doubt: how much of that may be the host's delays. */
+/* Channel 2's count and the TSC at one time; how far apart in the TSC they may be. */
+static u64 read_both(u16 *count, u64 *tsc)
+{
+	u64 before = rdtsc(), after;
+
+	*count = pit__count(2);
+	after = rdtsc();
+	*tsc = before + (after - before) / 2;
+	return after - before;
+}
+
+/* TSC ticks per ms over 10 ms or more, and how many of them are in doubt; 0: too late. */
 static u64 measure(u64 *doubt)
 {
-	u64 before, start, asked, still_low;
+	u16 first, last;
+	u64 start, end;
 
-	/* Mode 0: its output (port 61H bit 5) rises at the end. */
+	/* Mode 0: its output (port 61H bit 5) rises at the end, 55 ms later. */
 	out8(0x61, (in8(0x61) & 0xfc) | 1);
-	before = rdtsc();
-	pit__start(2, 0, PIT_HZ / 100);
-	start = asked = rdtsc();
+	pit__start(2, 0, 0xffff);
+	*doubt = read_both(&first, &start);
 	do {
-		still_low = asked;
 		pause();
-		asked = rdtsc();
-	} while (!(in8(0x61) & 0x20));
-	asked = rdtsc();
-	*doubt = (start - before) + (asked - still_low);
-	return asked - start;
+	} while (first - pit__count(2) < PIT_HZ / 100);
+	*doubt += read_both(&last, &end);
+	if (in8(0x61) & 0x20 || last >= first)
+		return 0;
+	*doubt = *doubt * PIT_HZ / 1000 / (first - last);
+	return (end - start) * PIT_HZ / 1000 / (first - last);
 }
 
 u64 clock__tsc_per_ms(void)
 {
 	static u64 rate;
-	u64 doubt, best = ~0ULL;
+	u64 best = ~0ULL;
 	unsigned i;
 
-	for (i = 0; !rate || (i && i < 30 && best > rate / 5); i++) {
-		u64 ticks = measure(&doubt);
+	/* The host may be away in the middle of a measurement: the best one, one in 100 at most. */
+	for (i = 0; !rate || (i && i < 30 && best > rate / 100); i++) {
+		u64 doubt, ticks = measure(&doubt);
 
-		if (doubt < best) {
+		if (ticks && doubt < best) {
 			best = doubt;
-			rate = ticks / 10;
+			rate = ticks;
 		}
 	}
 	return rate;
