@@ -125,6 +125,7 @@ static void forget_answers(struct vcpu *vcpu)
 /* Delivery that met device memory is taken up again; else it was an instruction that did. */
 static int complete_delivery(struct vcpu *vcpu)
 {
+	vcpu->io.next = 0;
 	switch (x86__deliver_exception(vcpu)) {
 	case EXEC_EXIT:
 		return run__hand_out(vcpu);
@@ -141,9 +142,12 @@ static int complete_delivery(struct vcpu *vcpu)
 static int after_instruction(struct vcpu *vcpu, bool single_step)
 {
 	struct x86_cpu *cpu = &vcpu->cpu;
-	u64 dr6 = vcpu->breakpoint_hits;
+	u64 dr6 = 0;
 
-	vcpu->breakpoint_hits = 0;
+	if (cpu->shadow & X86_SHADOW_STEP) {
+		cpu->shadow &= ~X86_SHADOW_STEP;
+		single_step = false;
+	}
 	if ((vcpu->guest_debug & KVM_GUESTDBG_ENABLE) &&
 	    (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP)) {
 		struct kvm_debug_exit_arch *arch = &vcpu->run->debug.arch;
@@ -156,11 +160,15 @@ static int after_instruction(struct vcpu *vcpu, bool single_step)
 		vcpu->run->exit_reason = KVM_EXIT_DEBUG;
 		return 0;
 	}
-	if (single_step && !(cpu->shadow & X86_SHADOW_MOV_SS))
-		dr6 |= DR6_BS;
+	if (!(cpu->shadow & X86_SHADOW_MOV_SS)) {
+		dr6 = vcpu->breakpoint_hits | (single_step ? DR6_BS : 0);
+		vcpu->breakpoint_hits = 0;
+	}
 	if (dr6) {
 		x86__raise_debug(vcpu, dr6);
 		vcpu->exception.trap = true;
+		/* The trap of HLT ends the halt it began. */
+		__atomic_store_n(&vcpu->mp_state, KVM_MP_STATE_RUNNABLE, __ATOMIC_RELAXED);
 	}
 	return 1;
 }
@@ -190,8 +198,9 @@ int run__emulate(struct vcpu *vcpu)
 	vcpu->stats.insns++;
 	if (cpu->shadow == shadow)
 		cpu->shadow = 0;
-	r = run__hand_out(vcpu);
-	return r > 0 ? after_instruction(vcpu, single_step) : r;
+	/* The trap waits as an exception while user space does the writes. */
+	r = after_instruction(vcpu, single_step);
+	return r > 0 ? run__hand_out(vcpu) : r;
 }
 
 /*

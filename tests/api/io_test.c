@@ -302,6 +302,39 @@ static void single_step_traps_behind_completed_io(void **state)
 GUEST(coalesced_code, "mov $0x8000, %ax; mov %ax, %ds; movl $0x01020304, 0x100;"
 		      "movl $0x05060708, 0x104; movl $9, 0x200; hlt");
 
+#define DEVICE_IDT 0x400000
+#define DEVICE_GDT 0x500000
+
+/* An exception whose gate and code segment's descriptor stand in device memory. */
+static void gates_in_device_memory(void **state)
+{
+	static const uint64_t gate = 0x00008e0000083000, code = 0x00cf9b000000ffff;
+	struct machine *m = *state;
+	struct kvm_sregs sregs = machine__sregs(m);
+
+	if (!seam__is_soft())
+		skip(); /* KVM gives up (KVM_INTERNAL_ERROR_DELIVERY_EV) */
+	sregs.cr0 |= 1;
+	sregs.idt.base = DEVICE_IDT;
+	sregs.idt.limit = 0xff;
+	sregs.gdt.base = DEVICE_GDT;
+	sregs.gdt.limit = 0xff;
+	sregs.ss.db = 1;
+	sregs.ss.limit = 0xffffffff;
+	sregs.ss.g = 1;
+	assert_ioctl_works(m->vcpu, KVM_SET_SREGS, &sregs);
+	m->memory[GUEST_CODE] = 0x0f; /* ud2 */
+	m->memory[GUEST_CODE + 1] = 0x0b;
+	m->memory[0x3000] = 0xf4;
+	machine__load(m, m->memory + GUEST_CODE, m->memory + GUEST_CODE);
+	expect_mmio(m, false, 8, DEVICE_IDT + 6 * 8);
+	memcpy(m->run->mmio.data, &gate, 8);
+	expect_mmio(m, false, 8, DEVICE_GDT + 8);
+	memcpy(m->run->mmio.data, &code, 8);
+	machine__run_to_halt(m);
+	assert_int_equal(machine__regs(m).rip, 0x3001);
+}
+
 static void coalesced_zones_are_written_to_the_ring(void **state)
 {
 	struct kvm_coalesced_mmio_zone zone = { .addr = DEVICE + 0x100, .size = 0x100 };
@@ -340,6 +373,7 @@ int main(void)
 		MACHINE_TEST(immediate_exit_completes_the_access_first),
 		MACHINE_TEST(immediate_exit_completes_mmio_first),
 		MACHINE_TEST(single_step_traps_behind_completed_io),
+		MACHINE_TEST(gates_in_device_memory),
 		MACHINE_TEST(coalesced_zones_are_written_to_the_ring),
 	};
 
