@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Initial RAM disks: every format the kernel knows, whole, cut at each byte, and foreign. */
+#include "tests/unit/boot/fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "vmm/boot/initrd.h"
+
+#define ARCHIVE_MOST 200000u
+
+/* An archive with one file of text that packs well and some bytes that do not. */
+static size_t make_cpio(uint8_t *data)
+{
+	const unsigned file = 60000;
+	unsigned i, at;
+	uint32_t random = 1;
+
+	at = sprintf((char *)data, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", 1,
+		     0100644, 0, 0, 1, 0, file, 0, 0, 0, 0, 5, 0);
+	memcpy(data + at, "init\0\0", 6);
+	at += 6;
+	for (i = 0; i < file; i++) {
+		random = random * 1103515245 + 12345;
+		data[at + i] = i < 40000 ? "some text, "[i % 11] : (uint8_t)(random >> 16);
+	}
+	at += file;
+	at += sprintf((char *)data + at, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
+		      0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 11, 0);
+	memcpy(data + at, "TRAILER!!!\0\0\0", 14);
+	return at + 14;
+}
+
+/* Packs with a program; 0 if there is none. */
+static size_t pack(const char *program, const uint8_t *in, size_t size, uint8_t *out)
+{
+	char path[64], command[200];
+	FILE *file;
+	size_t packed;
+
+	snprintf(path, sizeof(path), "/tmp/initrd-test-%d", (int)getpid());
+	file = fopen(path, "wb");
+	assert_non_null(file);
+	assert_int_equal(fwrite(in, 1, size, file), size);
+	fclose(file);
+	snprintf(command, sizeof(command), "%s <%s 2>/dev/null", program, path);
+	file = popen(command, "r");
+	packed = fread(out, 1, ARCHIVE_MOST, file);
+	if (pclose(file))
+		packed = 0;
+	remove(path);
+	return packed;
+}
+
+static enum initrd_state check(const uint8_t *data, size_t size)
+{
+	/* A copy of just that size, so that a sanitizer sees what is read behind it. */
+	uint8_t *copy = malloc(size);
+	enum initrd_state state;
+	const char *format;
+
+	assert_non_null(copy);
+	memcpy(copy, data, size);
+	state = initrd__check(copy, size, &format);
+	free(copy);
+	return state;
+}
+
+static const struct {
+	const char *program;
+	size_t magic; /* bytes that tell the format */
+} packers[] = {
+	{ "cat", 4 },		   { "gzip -1n", 2 },	  { "gzip -9n", 2 }, { "gzip -9", 2 },
+	{ "xz --check=crc32", 4 }, { "zstd -qc", 4 },	  { "lz4 -lqc", 4 },
+};
+
+static void whole_archives_are_good_and_parts_are_not(void **state)
+{
+	static uint8_t plain[ARCHIVE_MOST], packed[ARCHIVE_MOST];
+	size_t size = make_cpio(plain), length, cut;
+	unsigned i, tried = 0;
+
+	for (i = 0; i < sizeof(packers) / sizeof(packers[0]); i++) {
+		length = pack(packers[i].program, plain, size, packed);
+		if (!length) {
+			print_message("skipped: no %s\n", packers[i].program);
+			continue;
+		}
+		tried++;
+		assert_int_equal(check(packed, length), INITRD_GOOD);
+		for (cut = packers[i].magic; cut < length; cut += cut < 200 || cut > length - 200 ? 1 : 331) {
+			enum initrd_state got = check(packed, cut);
+
+			/* Between two entries, or two chunks, nothing tells that more should come. */
+			if (got == INITRD_GOOD && (i == 0 || strstr(packers[i].program, "lz4")))
+				continue;
+			if (got != INITRD_TRUNCATED)
+				fail_msg("%s cut at %zu of %zu: %d", packers[i].program, cut, length, got);
+		}
+	}
+	assert_true(tried >= 3);
+}
+
+static void archives_may_follow_each_other(void **state)
+{
+	static uint8_t plain[ARCHIVE_MOST], packed[ARCHIVE_MOST], both[3 * ARCHIVE_MOST];
+	size_t size = make_cpio(plain), length = pack("gzip -n", plain, size, packed);
+
+	assert_true(length);
+	memcpy(both, plain, size);
+	memset(both + size, 0, 700);
+	memcpy(both + size + 700, packed, length);
+	memcpy(both + size + 700 + length, plain, size);
+	assert_int_equal(check(both, 2 * size + 700 + length), INITRD_GOOD);
+	assert_int_equal(check(both, 2 * size + 700 + length - 200), INITRD_TRUNCATED);
+	assert_int_equal(check(both, size + 700 + length - 9), INITRD_TRUNCATED);
+}
+
+static void foreign_files_are_told(void **state)
+{
+	static const uint8_t zeros[5000], elf[] = "\x7f""ELF\2\1\1";
+	static uint8_t data[ARCHIVE_MOST];
+	size_t size;
+
+	assert_int_equal(check(zeros, sizeof(zeros)), INITRD_FOREIGN);
+	assert_int_equal(check(elf, sizeof(elf)), INITRD_FOREIGN);
+	assert_int_equal(check((const uint8_t *)"#!/bin/sh\n", 10), INITRD_FOREIGN);
+	assert_int_equal(check((const uint8_t *)"\x1f", 1), INITRD_FOREIGN);
+	/* The old cpio form. */
+	size = make_cpio(data);
+	data[5] = '7';
+	assert_int_equal(check(data, size), INITRD_FOREIGN);
+	size = make_cpio(data);
+	data[54] = 'x';
+	assert_int_equal(check(data, size), INITRD_DAMAGED);
+	/* An image of a file system. */
+	memset(data, 0x11, 5000);
+	memcpy(data + 0x438, "\x53\xef", 2);
+	assert_int_equal(check(data, 5000), INITRD_GOOD);
+}
+
+static void damage_ends_in_time(void **state)
+{
+	static uint8_t plain[ARCHIVE_MOST], packed[ARCHIVE_MOST];
+	size_t size = make_cpio(plain), length, at;
+	uint32_t random = 7;
+	unsigned i;
+
+	for (i = 1; i < sizeof(packers) / sizeof(packers[0]); i++) {
+		unsigned turn;
+
+		length = pack(packers[i].program, plain, size, packed);
+		for (turn = 0; length && turn < 2000; turn++) {
+			uint8_t before;
+
+			random = random * 1103515245 + 12345;
+			at = (random >> 8) % length;
+			before = packed[at];
+			packed[at] ^= 1u << (random >> 4 & 7);
+			assert_in_range(check(packed, length), INITRD_GOOD, INITRD_DAMAGED);
+			packed[at] = before;
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(whole_archives_are_good_and_parts_are_not),
+		cmocka_unit_test(archives_may_follow_each_other),
+		cmocka_unit_test(foreign_files_are_told),
+		cmocka_unit_test(damage_ends_in_time),
+	};
+
+	return cmocka_run_group_tests_name("initrd", tests, NULL, NULL);
+}
