@@ -172,6 +172,7 @@ static inline enum exec_result system__write_ew(struct vcpu *vcpu, const struct 
 						u64 value)
 {
 	enum exec_result r;
+	u16 word = value;
 	u64 linear;
 
 	if (!(insn->flags & INSN_MEM)) {
@@ -179,7 +180,9 @@ static inline enum exec_result system__write_ew(struct vcpu *vcpu, const struct 
 		return EXEC_NEXT;
 	}
 	r = emulate__operand(vcpu, insn, 2, true, &linear);
-	return r == EXEC_NEXT ? access__write16(vcpu, vcpu->view, linear, value) : r;
+	if (r != EXEC_NEXT)
+		return r;
+	return access__write(vcpu, linear, &word, 2, system__operand_how(insn));
 }
 
 #endif

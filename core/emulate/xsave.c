@@ -4,7 +4,7 @@
  * 11.5; SDM vol. 1, ch. 13). Components: x87, SSE, AVX; so the compacted form of an area is laid
  * out as the standard one. IA32_XSS has no bits: XSAVES and XRSTORS know no further components.
  */
-#include "core/emulate/emulate.h"
+#include "core/emulate/operand.h"
 #include "core/emulate/vector.h"
 #include "core/vm/vm.h"
 
@@ -105,7 +105,12 @@ static enum exec_result area_address(struct vcpu *vcpu, const struct insn *insn,
 	/* XSAVE and kin look at the alignment before the segment, FXSAVE and FXRSTOR after it. */
 	if (r)
 		return align == 16 ? r : vector__operand_failed(vcpu, insn, r, align);
-	return *linear & (align - 1) ? x86__raise_gp(vcpu, 0) : EXEC_NEXT;
+	if (likely(!(*linear & (align - 1))))
+		return EXEC_NEXT;
+	if (align == 16 && insn->seg == X86_SS && insn->code == 8 &&
+	    !linear_is_canonical(&vcpu->cpu, *linear))
+		return x86__raise_error(vcpu, X86_SS_FAULT, 0);
+	return x86__raise_gp(vcpu, 0);
 }
 
 /* EFER.FFXSR leaves the XMM registers out at CPL 0 in 64-bit code (APM vol. 2, 3.1.7). */
@@ -263,6 +268,21 @@ static enum exec_result save_header(struct save *s, u64 rfbm, u64 in_use, enum s
 	return s->r;
 }
 
+/* XSAVEOPT goes through the area from its start: a page fault there precedes the limit's #GP. */
+static enum exec_result first_failure(struct vcpu *vcpu, const struct insn *insn)
+{
+	struct vcpu_exception limit = vcpu->exception;
+	enum exec_result r;
+	u64 linear;
+
+	r = area_address(vcpu, insn, 1, 64, true, &linear);
+	if (!r)
+		r = access__probe_write(vcpu, linear, 1, vector__access_how(insn));
+	if (!r)
+		vcpu->exception = limit;
+	return EXEC_FAULT;
+}
+
 static enum exec_result save(struct vcpu *vcpu, const struct insn *insn, enum save_kind kind,
 			     bool supervisor)
 {
@@ -275,6 +295,8 @@ static enum exec_result save(struct vcpu *vcpu, const struct insn *insn, enum sa
 	if (s.r)
 		return s.r;
 	s.r = area_address(vcpu, insn, area_size(rfbm), 64, true, &s.linear);
+	if (s.r && kind == SAVE_OPT)
+		return first_failure(vcpu, insn);
 	if (s.r)
 		return s.r;
 	/* All of it is checked first, so the pieces below do not fault half way. */
