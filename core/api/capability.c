@@ -19,11 +19,10 @@
 	 KVM_GUESTDBG_BLOCKIRQ)
 #define MSR_EXIT_REASONS                                                                           \
 	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER)
+/* Those that can be switched off here; what is not named behaves as with the quirk or without. */
 #define QUIRKS                                                                                     \
-	(KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_CD_NW_CLEARED |                             \
-	 KVM_X86_QUIRK_LAPIC_MMIO_HOLE | KVM_X86_QUIRK_OUT_7E_INC_RIP |                            \
-	 KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | KVM_X86_QUIRK_FIX_HYPERCALL_INSN |                   \
-	 KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
+	(KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_LAPIC_MMIO_HOLE |                           \
+	 KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
 
 struct capability {
 	u32 cap;
@@ -38,6 +37,7 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_SYNC_MMU, 1 },
 	{ KVM_CAP_READONLY_MEM, 1 },
 	{ KVM_CAP_NR_MEMSLOTS, MEMORY_MAX_SLOTS },
+	{ KVM_CAP_MMU_SHADOW_CACHE_CONTROL, 1 },
 	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE },
 	{ KVM_CAP_COALESCED_MMIO, KVM_COALESCED_MMIO_PAGE_OFFSET },
 	{ KVM_CAP_COALESCED_PIO, 1 },

@@ -65,6 +65,22 @@ static s64 set_identity_map_addr(struct api_call *call)
 	return r;
 }
 
+#define MIN_MMU_PAGES 20
+
+/* A limit of shadow page tables (api.rst 4.44), kept and told: there are none here. */
+static s64 set_nr_mmu_pages(struct api_call *call)
+{
+	if (call->arg < MIN_MMU_PAGES)
+		return -EINVAL;
+	__atomic_store_n(&call->vm->nr_mmu_pages, call->arg, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static s64 get_nr_mmu_pages(struct api_call *call)
+{
+	return __atomic_load_n(&call->vm->nr_mmu_pages, __ATOMIC_RELAXED);
+}
+
 /* No kind of in-kernel device beyond the interrupt controllers exists. */
 static s64 create_device(struct api_call *call)
 {
@@ -81,6 +97,8 @@ static const struct api_row rows[] = {
 	API_ROW(KVM_CREATE_DEVICE, API_IN, create_device),
 	API_ROW(KVM_X86_SET_MSR_FILTER, API_IN, api__set_msr_filter),
 	/* memory */
+	API_ROW(KVM_SET_NR_MMU_PAGES, API_NUMBER, set_nr_mmu_pages),
+	API_ROW(KVM_GET_NR_MMU_PAGES, API_NUMBER, get_nr_mmu_pages),
 	API_ROW(KVM_SET_USER_MEMORY_REGION, API_IN, api__set_user_memory_region),
 	API_ROW(KVM_GET_DIRTY_LOG, API_IN, api__get_dirty_log),
 	API_ROW(KVM_CLEAR_DIRTY_LOG, API_IN, api__clear_dirty_log),

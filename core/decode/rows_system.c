@@ -75,10 +75,9 @@ static const struct opcode_row rows[] = {
 	TWO(0x00, "verw", system__verw, OPS(OP_Ew), .group = 5, .flags = ROW_PROT, .writes = ZF),
 
 	TWO(0x01, "vmcall", system__hypercall, LEAF(0, 1), .flags = ROW_REG_ONLY | ROW_STOP),
-	TWO(0x01, "monitor", system__monitor, LEAF(1, 0), .feature = FEAT_MONITOR,
-	    .flags = ROW_REG_ONLY),
-	TWO(0x01, "mwait", system__mwait, LEAF(1, 1), .feature = FEAT_MONITOR,
-	    .flags = ROW_REG_ONLY | ROW_STOP),
+	/* Without a CPUID condition: the executors look at it. */
+	TWO(0x01, "monitor", system__monitor, LEAF(1, 0), .flags = ROW_REG_ONLY),
+	TWO(0x01, "mwait", system__mwait, LEAF(1, 1), .flags = ROW_REG_ONLY | ROW_STOP),
 	TWO(0x01, "clac", system__clac, LEAF(1, 2), .feature = FEAT_SMAP, .prefix = PFX_NONE,
 	    .flags = ROW_REG_ONLY),
 	TWO(0x01, "stac", system__stac, LEAF(1, 3), .feature = FEAT_SMAP, .prefix = PFX_NONE,

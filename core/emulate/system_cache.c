@@ -2,6 +2,7 @@
 /* Caches, address translations, waiting, and calls to the world outside. */
 #include "core/emulate/system.h"
 #include "core/vm/vm.h"
+#include "include/x86/cpuid.h"
 
 /* Guest memory is coherent: there is nothing to write back or to drop. */
 enum exec_result system__invd(struct vcpu *vcpu, const struct insn *insn)
@@ -87,8 +88,19 @@ enum exec_result system__hlt(struct vcpu *vcpu, const struct insn *insn)
 
 /*
  * MONITOR and MWAIT: a wait may end at any time for any reason (SDM vol. 2, MWAIT), so waiting not
- * at all is right; the row's CPUID condition says whether they are there.
+ * at all is right. Guests that CPUID does not offer them to may use them all the same, unless user
+ * space switches that off (api.rst, KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS).
  */
+static bool has_monitor(struct vcpu *vcpu)
+{
+	u32 leaf[4];
+
+	if (!(vcpu->vm->disabled_quirks & KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS))
+		return true;
+	cpuid__query(vcpu, CPUID_FEATURES, 0, leaf);
+	return leaf[CPUID_ECX] >> CPUID_1_ECX_MONITOR & 1;
+}
+
 enum exec_result system__monitor(struct vcpu *vcpu, const struct insn *insn)
 {
 	struct x86_cpu *cpu = &vcpu->cpu;
@@ -97,7 +109,7 @@ enum exec_result system__monitor(struct vcpu *vcpu, const struct insn *insn)
 	u64 linear;
 	u8 byte;
 
-	if (cpu->cpl)
+	if (cpu->cpl || !has_monitor(vcpu))
 		return x86__raise_ud(vcpu);
 	if ((u32)cpu->gpr[X86_RCX])
 		return x86__raise_gp(vcpu, 0);
@@ -107,7 +119,7 @@ enum exec_result system__monitor(struct vcpu *vcpu, const struct insn *insn)
 
 enum exec_result system__mwait(struct vcpu *vcpu, const struct insn *insn)
 {
-	if (vcpu->cpu.cpl)
+	if (vcpu->cpu.cpl || !has_monitor(vcpu))
 		return x86__raise_ud(vcpu);
 	if ((u32)vcpu->cpu.gpr[X86_RCX] & ~1u) /* bit 0: interrupts end it though IF is 0 */
 		return x86__raise_gp(vcpu, 0);

@@ -51,6 +51,7 @@ struct vm {
 	u32 bsp_id; /* KVM_SET_BOOT_CPU_ID */
 	u64 tss_addr;
 	u64 identity_map_addr;
+	u32 nr_mmu_pages; /* KVM_SET_NR_MMU_PAGES */
 	u32 tsc_khz;
 
 	/* kvmclock (core/x86/clock.c): offset of guest boot time, guarded by clock_lock. */

@@ -155,6 +155,9 @@ static void apply_state(struct vcpu *vcpu, u32 leaf, u32 subleaf, u32 out[4])
 				   cpu->cr4 & CR4_OSXSAVE);
 		change_bit(&out[CPUID_EDX], CPUID_1_EDX_APIC,
 			   lapic__get_base(vcpu) & APIC_BASE_ENABLE);
+		if (vcpu->vm->disabled_quirks & KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT)
+			change_bit(&out[CPUID_ECX], CPUID_1_ECX_MONITOR,
+				   vcpu->msrs.misc_enable & MISC_ENABLE_MWAIT);
 		break;
 	case CPUID_EXTENDED_FEATURES:
 		if (subleaf == 0 && (out[CPUID_ECX] >> CPUID_7_ECX_PKU & 1))
