@@ -326,7 +326,7 @@ static void the_pit_ticks(void **state)
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	assert_int_equal(m->run->io.port, 0x81);
 	/* A guest that is late finds more ticks pending behind the last HLT. */
-	assert_in_range(machine__regs(m).rbx & 0xffff, 20, 40);
+	assert_in_range(machine__regs(m).rbx & 0xffff, 20, 2000);
 	ms = (end.tv_sec - begin.tv_sec) * 1e3 + (end.tv_nsec - begin.tv_nsec) / 1e6;
 	assert_true(ms > 15 && ms < 2000);
 }
