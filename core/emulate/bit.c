@@ -153,7 +153,7 @@ DEFINE_BIT(btc)
 		u64 a = GPR64(cpu, dst);                                                           \
 		FLAGS_LOCALS;                                                                      \
                                                                                                    \
-		__asm__(#op suffix " %[b], %" OPERAND_WIDTH_##bits "[a]" TAKE_FLAGS                   \
+		__asm__(SETTLE_FLAGS #op suffix " %[b], %" OPERAND_WIDTH_##bits "[a]" TAKE_FLAGS      \
 			: [a] "+r"(a), FLAGS_OUTPUTS                                               \
 			: [b] "r"(b)                                                               \
 			: "cc");                                                                   \

@@ -39,7 +39,7 @@
 		u##bits v = cpu->gpr[insn->vvvv];                                                  \
 		FLAGS_LOCALS;                                                                      \
                                                                                                    \
-		__asm__(#op suffix " %[e], %[v], %[v]" TAKE_FLAGS                                  \
+		__asm__(SETTLE_FLAGS #op suffix " %[e], %[v], %[v]" TAKE_FLAGS                     \
 			: [v] "+r"(v), FLAGS_OUTPUTS                                               \
 			: [e] "r"(e)                                                               \
 			: "cc");                                                                   \
@@ -55,7 +55,7 @@
 		u##bits v = cpu->gpr[insn->vvvv];                                                  \
 		FLAGS_LOCALS;                                                                      \
                                                                                                    \
-		__asm__(#op suffix " %[v], %[e], %[e]" TAKE_FLAGS                                  \
+		__asm__(SETTLE_FLAGS #op suffix " %[v], %[e], %[e]" TAKE_FLAGS                     \
 			: [e] "+r"(e), FLAGS_OUTPUTS                                               \
 			: [v] "r"(v)                                                               \
 			: "cc");                                                                   \
@@ -70,7 +70,7 @@
 	{                                                                                          \
 		FLAGS_LOCALS;                                                                      \
                                                                                                    \
-		__asm__(#op suffix " %[e], %[e]" TAKE_FLAGS                                        \
+		__asm__(SETTLE_FLAGS #op suffix " %[e], %[e]" TAKE_FLAGS                           \
 			: [e] "+r"(e), FLAGS_OUTPUTS                                               \
 			:                                                                          \
 			: "cc");                                                                   \

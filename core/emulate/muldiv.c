@@ -4,15 +4,16 @@
 
 /*
  * accumulator pair = accumulator * b. The products and flags are the host's; MUL occupies RAX and
- * RDX, so the flags are taken by PUSHFQ instead of TAKE_FLAGS.
+ * RDX, so the flags are taken by PUSHFQ instead of TAKE_FLAGS, and XOR settles the undefined ones.
  */
 #define DEFINE_MULTIPLY_SIZE(bits, suffix, op)                                                     \
 	static __always_inline u64 op##_halves##bits(u##bits *lo, u##bits *hi, u##bits b)          \
 	{                                                                                          \
 		u64 flags;                                                                         \
                                                                                                    \
-		__asm__(#op suffix " %[b]\n\tpushfq\n\tpopq %[flags]"                              \
-			: "+a"(*lo), "=&d"(*hi), [flags] "=r"(flags)                               \
+		__asm__("xorl %k[flags], %k[flags]\n\t" #op suffix " %[b]\n\t"                    \
+			"pushfq\n\tpopq %[flags]"                                                  \
+			: "+a"(*lo), "=&d"(*hi), [flags] "=&r"(flags)                              \
 			: [b] "r"(b)                                                               \
 			: "cc", "memory");                                                         \
 		return flags;                                                                      \
@@ -27,8 +28,9 @@ FOR_WIDE_SIZES(DEFINE_MULTIPLY_SIZE, imul)
 		u16 ax = GPR8(&vcpu->cpu, OFF_AL);                                                 \
 		u64 flags;                                                                         \
                                                                                                    \
-		__asm__(#op "b %[b]\n\tpushfq\n\tpopq %[flags]"                                    \
-			: "+a"(ax), [flags] "=r"(flags)                                            \
+		__asm__("xorl %k[flags], %k[flags]\n\t" #op "b %[b]\n\t"                          \
+			"pushfq\n\tpopq %[flags]"                                                  \
+			: "+a"(ax), [flags] "=&r"(flags)                                           \
 			: [b] "q"(b)                                                               \
 			: "cc", "memory");                                                         \
 		SET_GPR16(&vcpu->cpu, OFF_RAX, ax);                                                \
@@ -207,7 +209,7 @@ DEFINE_ACCUMULATOR(idiv)
 	{                                                                                          \
 		FLAGS_LOCALS;                                                                      \
                                                                                                    \
-		__asm__("imul" suffix " %[b], %[a]" TAKE_FLAGS                                     \
+		__asm__(SETTLE_FLAGS "imul" suffix " %[b], %[a]" TAKE_FLAGS                        \
 			: [a] "+r"(a), FLAGS_OUTPUTS                                               \
 			: [b] "r"(b)                                                               \
 			: "cc");                                                                   \

@@ -20,6 +20,11 @@
 #define FLAGS_LOCALS                                                                               \
 	u64 flags_;                                                                                \
 	u32 tmp_
+/*
+ * Begins a template whose operation leaves flags undefined: what the host leaves of them must not
+ * show what the code before did.
+ */
+#define SETTLE_FLAGS "xorl %k[tmp], %k[tmp]\n\t"
 /* Begins a template that reads CF or leaves it alone. Input: FLAGS_INPUT. */
 #define LOAD_CARRY "btl $0, %[old]\n\t"
 #define FLAGS_INPUT(cpu) [old] "m"((cpu)->arith)

@@ -94,7 +94,7 @@ DEFINE_SHIFT(sar, "", RFLAGS_ARITH)
 		count &= COUNT_MASK(bits);                                                         \
 		if (unlikely(!count))                                                              \
 			return a;                                                                  \
-		__asm__(#op suffix " %%cl, %[b], %[a]" TAKE_FLAGS                                  \
+		__asm__(SETTLE_FLAGS #op suffix " %%cl, %[b], %[a]" TAKE_FLAGS                     \
 			: [a] "+r"(a), FLAGS_OUTPUTS                                               \
 			: "c"(count), [b] "r"(b)                                                   \
 			: "cc");                                                                   \
