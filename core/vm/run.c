@@ -49,6 +49,15 @@ static int debug_exit(struct vcpu *vcpu, const struct engine_exit *exit)
 	return exit_to_user(vcpu, KVM_EXIT_DEBUG);
 }
 
+/* The instruction before, whose trap could not be delivered, may have written to devices. */
+static int shut_down(struct vcpu *vcpu)
+{
+	if (!vcpu->io.nr_writes)
+		return exit_to_user(vcpu, KVM_EXIT_SHUTDOWN);
+	vcpu__request_quietly(vcpu, REQ_TRIPLE_FAULT);
+	return run__hand_out(vcpu);
+}
+
 /* In guest code still: emulation touches guest memory. */
 static int handle_exit(struct vcpu *vcpu, const struct engine_exit *exit)
 {
@@ -64,7 +73,7 @@ static int handle_exit(struct vcpu *vcpu, const struct engine_exit *exit)
 	case ENGINE_EXIT_HALT:
 		return halt(vcpu);
 	case ENGINE_EXIT_SHUTDOWN:
-		return exit_to_user(vcpu, KVM_EXIT_SHUTDOWN);
+		return shut_down(vcpu);
 	case ENGINE_EXIT_DEBUG:
 		return debug_exit(vcpu, exit);
 	case ENGINE_EXIT_FAIL:

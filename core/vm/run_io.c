@@ -191,8 +191,10 @@ int run__emulate(struct vcpu *vcpu)
 	if (result == EXEC_EXIT)
 		return run__hand_out(vcpu);
 	forget_answers(vcpu);
-	if (result == EXEC_FAULT)
+	if (result == EXEC_FAULT) {
+		vcpu->breakpoint_hits = 0;
 		return 1; /* vcpu->exception is pending */
+	}
 	if (result == EXEC_FAIL)
 		return run__emulation_failed(vcpu);
 	vcpu->stats.insns++;

@@ -132,6 +132,11 @@ struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result)
 	if (unlikely(cpu->code_size != 8)) {
 		cpu->rip = (u32)cpu->rip;
 		linear = (u32)(cpu->seg[X86_CS].base + cpu->rip);
+		/* #GP, before any page fault of the fetch. */
+		if (unlikely(!soft->code_flat) && cpu->rip > cpu->seg[X86_CS].limit) {
+			*result = EXEC_NEXT;
+			return NULL;
+		}
 	}
 	jump = &soft->cache.jump[(linear ^ linear >> 12) & (SOFT_JUMP_ENTRIES - 1)];
 	if (likely(jump->linear == linear && jump->context == soft->context &&

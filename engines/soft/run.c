@@ -214,7 +214,11 @@ static enum loop_step after(struct vcpu *vcpu, struct engine_exit *exit, enum ex
 {
 	switch (result) {
 	case EXEC_FAULT:
-		return deliver_exception(vcpu, exit);
+		/* Nothing was committed; what delivery now pushes may meet breakpoints of its own. */
+		vcpu->breakpoint_hits = 0;
+		if (deliver_exception(vcpu, exit) == LOOP_LEAVE)
+			return LOOP_LEAVE;
+		break;
 	case EXEC_EXIT:
 		return leave(exit, ENGINE_EXIT_IO);
 	case EXEC_FAIL:
@@ -284,6 +288,8 @@ static enum loop_step step(struct vcpu *vcpu, struct engine_exit *exit)
 		x86__raise_debug(vcpu, DR6_BS | vcpu->breakpoint_hits);
 		vcpu->exception.trap = true;
 		vcpu->breakpoint_hits = 0;
+		/* The trap of HLT ends the halt it began. */
+		__atomic_store_n(&vcpu->mp_state, KVM_MP_STATE_RUNNABLE, __ATOMIC_RELAXED);
 		if (deliver_exception(vcpu, exit) == LOOP_LEAVE)
 			return LOOP_LEAVE;
 	}
@@ -300,6 +306,8 @@ void soft__run(struct vcpu *vcpu, struct engine_exit *exit)
 		next = deliver_exception(vcpu, exit);
 	else if (soft->injection != INJECT_NONE)
 		next = deliver_injection(vcpu, exit);
+	if (next == LOOP_ON)
+		next = after(vcpu, exit, EXEC_NEXT);
 	while (next == LOOP_ON) {
 		enum exec_result result;
 
