@@ -2,13 +2,9 @@
 /*
  * Fuzz target: everything a guest, an ioctl caller or time can do to the irqchip of a machine with
  * three vCPUs, one of them with an ID beyond 8 bits. The fake locks and sanitizers are the oracle.
- *
- *	clang -g -O1 -fsanitize=fuzzer,address,undefined -I. -Itests/unit/irqchip \
- *		-include core/host.h core/irqchip/[a-z]*.c tests/unit/irqchip/fake.c \
- *		tests/fuzz/irqchip_fuzz.c -lcmocka -o irqchip-fuzz
- *	./irqchip-fuzz -max_len=4096 -max_total_time=600 corpus/
  */
 #include "fake.h"
+#include "tests/fuzz/fuzz.h"
 
 struct input {
 	const u8 *p;
@@ -259,8 +255,6 @@ static void step(struct vm *vm, struct input *in, u8 op)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
-
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	static u64 ring[512];
@@ -283,4 +277,28 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		step(vm, &in, take(&in, 1));
 	fake__free(vm);
 	return 0;
+}
+
+size_t fuzz__seed(unsigned n, u8 *buf, size_t size)
+{
+	/* The machine's kind, then steps: an operation each, with arguments. */
+	static const u8 ports[] = { 2, 0x00, 0x80, 0x11, 0x00, 0x81, 0x08, 0x00, 0x81, 0x04, 0x00,
+				    0x81, 0x01, 0x07, 0x00, 0x0a, 0x0f };
+	static const u8 timer[] = { 0, 0x00, 0x89, 0x34, 0x00, 0x86, 0x10, 0x00, 0x86, 0x10, 0x49,
+				    0xff, 0xff, 0xff, 0x0a };
+	static const u8 route[] = { 3, 0x0c, 2, 0x01, 5, 0, 5, 0x02, 6, 0, 0, 0x10, 0x20, 0x30, 0,
+				    0x00, 0x41, 0x47, 5, 0x47, 6, 0x0a, 0x0b, 3, 1, 2, 3, 4 };
+	static const u8 events[] = { 2, 0x0d, 0, 1, 4, 0, 2, 0x0e, 1, 0x0d, 1, 2, 3, 4, 5, 0x0a };
+	static const struct {
+		const u8 *bytes;
+		size_t size;
+	} seeds[] = { { ports, sizeof(ports) },
+		      { timer, sizeof(timer) },
+		      { route, sizeof(route) },
+		      { events, sizeof(events) } };
+
+	if (n >= ARRAY_LENGTH(seeds) || size < seeds[n].size)
+		return 0;
+	memcpy(buf, seeds[n].bytes, seeds[n].size);
+	return seeds[n].size;
 }

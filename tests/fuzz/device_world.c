@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The device targets' world. It defines the functions of vmm/loop and vmm/char that devices call,
+ * so these stay out of the program, and with them real time and real descriptors.
+ */
+#include "tests/fuzz/device_world.h"
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include "vmm/char/char.h"
+#include "vmm/loop/loop.h"
+#include "vmm/machine/device_table.h"
+#include "vmm/memory/guest_memory.h"
+
+/* ---- the loop: timers, in the input's time ---- */
+
+struct loop_timer {
+	void (*callback)(void *opaque);
+	void *opaque;
+	u64 when; /* 0: not armed */
+};
+
+static struct loop_timer *timers[32];
+static u64 now_ns;
+
+uint64_t loop__now(void)
+{
+	return now_ns;
+}
+
+int loop__timer(struct loop *loop, void (*callback)(void *opaque), void *opaque,
+		struct loop_timer **timer)
+{
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(timers); i++)
+		if (!timers[i])
+			break;
+	FUZZ_CHECK(i < ARRAY_LENGTH(timers));
+	*timer = timers[i] = calloc(1, sizeof(**timer));
+	FUZZ_CHECK(*timer);
+	(*timer)->callback = callback;
+	(*timer)->opaque = opaque;
+	return 0;
+}
+
+void loop__timer_arm(struct loop_timer *timer, uint64_t when)
+{
+	timer->when = when ? when : 1;
+}
+
+void loop__timer_cancel(struct loop_timer *timer)
+{
+	timer->when = 0;
+}
+
+void loop__timer_free(struct loop_timer *timer)
+{
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(timers); i++)
+		if (timers[i] == timer)
+			timers[i] = NULL;
+	free(timer);
+}
+
+/* The RTC shows real time, which is the input's, too (linked with --wrap). */
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+int __real_clock_gettime(clockid_t clock, struct timespec *t);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+{
+	if (clock != CLOCK_REALTIME)
+		return __real_clock_gettime(clock, t);
+	t->tv_sec = 1700000000 + now_ns / 1000000000;
+	t->tv_nsec = now_ns % 1000000000;
+	return 0;
+}
+
+static struct loop_timer *earliest(void)
+{
+	struct loop_timer *first = NULL;
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(timers); i++)
+		if (timers[i] && timers[i]->when && (!first || timers[i]->when < first->when))
+			first = timers[i];
+	return first;
+}
+
+void device_world__advance(u64 ns)
+{
+	u64 end = now_ns + ns;
+	struct loop_timer *timer;
+	unsigned in_a_row = 0;
+
+	while ((timer = earliest()) && timer->when <= end) {
+		/* A timer that is always due would keep the real loop from anything else. */
+		in_a_row = timer->when <= now_ns ? in_a_row + 1 : 0;
+		FUZZ_CHECK(in_a_row < 1000);
+		now_ns = MAX_OF(now_ns, timer->when);
+		timer->when = 0;
+		timer->callback(timer->opaque);
+	}
+	now_ns = end;
+}
+
+/* ---- the character back end ---- */
+
+struct char_backend {
+	struct char_events events;
+};
+
+static struct char_backend backends[4];
+static unsigned nr_backends;
+static u8 input[256];
+static size_t input_left, output_room;
+
+int char__open(const char *spec, struct loop *loop, struct char_backend **backend, char *error,
+	       size_t error_size)
+{
+	if (nr_backends == ARRAY_LENGTH(backends))
+		return -ENOSPC;
+	*backend = &backends[nr_backends++];
+	return 0;
+}
+
+void char__close(struct char_backend *backend)
+{
+}
+
+void char__start(struct char_backend *backend)
+{
+}
+
+void char__set_events(struct char_backend *backend, const struct char_events *events)
+{
+	backend->events = *events;
+}
+
+size_t char__write(struct char_backend *backend, const void *buf, size_t len)
+{
+	size_t n = MIN_OF(len, output_room);
+
+	output_room -= n;
+	return n;
+}
+
+size_t char__read(struct char_backend *backend, void *buf, size_t len)
+{
+	size_t n = MIN_OF(len, input_left);
+
+	memcpy(buf, input, n);
+	memmove(input, input + n, input_left - n);
+	input_left -= n;
+	return n;
+}
+
+void device_world__feed(const u8 *bytes, size_t n, size_t room)
+{
+	unsigned i;
+
+	n = MIN_OF(n, sizeof(input) - input_left);
+	if (n)
+		memcpy(input + input_left, bytes, n);
+	input_left += n;
+	output_room = room;
+	for (i = 0; i < nr_backends; i++) {
+		const struct char_events *e = &backends[i].events;
+
+		if (e->opened)
+			e->opened(e->opaque);
+		if (n && e->readable)
+			e->readable(e->opaque);
+		if (room && e->writable)
+			e->writable(e->opaque);
+	}
+}
+
+/* ---- the devices ---- */
+
+static struct device_world world;
+static u32 levels;
+
+static void set_level(void *opaque, unsigned gsi, bool level)
+{
+	FUZZ_CHECK(gsi < IRQ_HUB_GSIS);
+	/* The hub tells changes only. */
+	FUZZ_CHECK((levels >> gsi & 1) != level);
+	levels ^= 1u << gsi;
+}
+
+static void note_request(void *opaque, enum device_request what, int status)
+{
+	FUZZ_CHECK(what <= DEVICE_REQUEST_QUIT);
+	if (what == DEVICE_REQUEST_EXIT)
+		FUZZ_CHECK(status & 1);
+	world.requests++;
+}
+
+u32 device_world__levels(void)
+{
+	return levels;
+}
+
+static void make_devices(void)
+{
+	static struct guest_memory memory;
+	static struct irq_hub irqs;
+	static struct device_services services;
+	char error[200] = "";
+	unsigned c, i;
+
+	irq_hub__init(&irqs, set_level, NULL);
+	FUZZ_CHECK(!dispatch__create(&world.ports, 1));
+	FUZZ_CHECK(!guest_memory__create(&memory, 1 << 20));
+	services = (struct device_services){ .ports = world.ports,
+					     .irqs = &irqs,
+					     .memory = &memory,
+					     .request = note_request };
+	for (c = 0; device_table[c]; c++)
+		for (i = 0; i < MIN_OF(device_table[c]->max, 2u); i++) {
+			bool serial = !strcmp(device_table[c]->name, "serial");
+			struct device **dev = &world.device[world.count++];
+
+			FUZZ_CHECK(world.count <= WORLD_DEVICES);
+			FUZZ_CHECK(!device__create(device_table[c], i, serial ? "char=x" : NULL,
+						   &services, dev, error, sizeof(error)));
+			FUZZ_CHECK(!device__realize(*dev, error, sizeof(error)));
+		}
+}
+
+struct device_world *device_world__reset(void)
+{
+	unsigned i;
+
+	if (!world.count)
+		make_devices();
+	now_ns = 1000000000;
+	input_left = 0;
+	output_room = ~0ULL;
+	for (i = 0; i < world.count; i++)
+		world.device[i]->class->reset(world.device[i]);
+	world.requests = 0;
+	return &world;
+}
+
+void device_world__save(struct device *dev, u8 *buf)
+{
+	const struct state_table *table = dev->class->state;
+	size_t size = state__size(table);
+	u8 *again = malloc(size);
+
+	FUZZ_CHECK(again);
+	device_world__feed(NULL, 0, 0);
+	FUZZ_CHECK(state__save(table, dev, buf, size) == (long)size);
+	FUZZ_CHECK(!state__load(table, dev, buf, size));
+	FUZZ_CHECK(state__save(table, dev, buf, size) == (long)size);
+	FUZZ_CHECK(!state__load(table, dev, buf, size));
+	FUZZ_CHECK(state__save(table, dev, again, size) == (long)size);
+	device_world__compare(dev, buf, again);
+	free(again);
+}
+
+void device_world__compare(const struct device *dev, const u8 *a, const u8 *b)
+{
+	const struct state_field *field;
+	size_t at = 4;
+
+	for (field = dev->class->state->fields; field->name; field++) {
+		size_t size = (size_t)field->size * field->count;
+
+		if (memcmp(a + at, b + at, size)) {
+			fprintf(stderr, "%s: %s differs\n", dev->class->name, field->name);
+			abort();
+		}
+		at += size;
+	}
+}
+
+static const u16 ports[] = {
+	0x60,  0x64,  0x60,  0x64,	/* i8042 */
+	0x70,  0x71,  0x70,  0x71,	/* RTC */
+	0x92,  0xcf9, 0xcf8, 0xcfc,	/* port 92h, reset control, PCI */
+	0xf4,  0x505, 0x600, 0x604,	/* debug-exit, pvpanic, ACPI */
+};
+
+void device_world__access(struct device_world *w, struct fuzz_input *in)
+{
+	u8 what = fuzz__take(in, 1), where = fuzz__take(in, 1);
+	unsigned size = 1u << (what >> 1 & 3) % 3;
+	u64 value = 0;
+	u16 port;
+
+	if (where & 0x80)
+		port = (where & 0x40 ? 0x2f8 : 0x3f8) + (where & 7);
+	else if (where & 0x40)
+		port = 0x600 + (where & 0x1f); /* the ACPI block */
+	else if (where & 0x20)
+		port = w->device[what >> 3 & 7]->port[0] + (where & 0xf);
+	else if (where & 0x10)
+		port = fuzz__take(in, 2);
+	else
+		port = ports[where & 0xf] + (what >> 3 & 3) * (what >> 5 & 1);
+	if (what & 1)
+		value = fuzz__take(in, size);
+	dispatch__access(w->ports, 0, port, what & 1, &value, size);
+	FUZZ_CHECK(size == 4 || value >> 8 * size == 0);
+}

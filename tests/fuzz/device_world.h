@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What device targets stand on: every device of the machine at once, with a loop whose time the
+ * input controls and a character back end that the input feeds.
+ */
+#ifndef TESTS_FUZZ_DEVICE_WORLD_H
+#define TESTS_FUZZ_DEVICE_WORLD_H
+
+#include "tests/fuzz/fuzz.h"
+#include "vmm/device/device.h"
+
+#define WORLD_DEVICES 12
+
+struct device_world {
+	struct dispatch *ports;
+	struct device *device[WORLD_DEVICES];
+	unsigned count;
+	unsigned requests; /* to the machine, since the reset */
+};
+
+/* The devices, made once; reset, with no timer armed and no input waiting. */
+struct device_world *device_world__reset(void);
+/* Time goes on, timers fire. */
+void device_world__advance(u64 ns);
+/* One port access of 1, 2 or 4 bytes chosen by the input. */
+void device_world__access(struct device_world *world, struct fuzz_input *in);
+/* The serial ports' peers send bytes, and take no more than `room` from now on. */
+void device_world__feed(const u8 *bytes, size_t n, size_t room);
+/*
+ * Saves the device's state once it is what a load leaves: peers take nothing more, clocks have been
+ * caught up. It must load, and save as the same again.
+ */
+void device_world__save(struct device *dev, u8 *buf);
+/* Ends with a finding, which names what differs, unless two saved states are the same. */
+void device_world__compare(const struct device *dev, const u8 *a, const u8 *b);
+/* The interrupt wires stand at what the devices last said: 0 or 1 each. */
+u32 device_world__levels(void);
+
+#endif

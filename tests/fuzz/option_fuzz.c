@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Fuzz target: texts that users write: options of devices (--device), sizes, command lines.
+ *
+ * Input: what, which class, then the text.
+ */
+#include <string.h>
+#include "tests/fuzz/fuzz.h"
+#include "vmm/cli/options.h"
+#include "vmm/device/device.h"
+#include "vmm/machine/device_table.h"
+
+static char *take_text(struct fuzz_input *in)
+{
+	char *text = malloc(in->left + 1);
+
+	FUZZ_CHECK(text);
+	text[fuzz__fill(in, text, in->left)] = 0;
+	return text;
+}
+
+static void check_options(const struct device_class *class, const void *object)
+{
+	const struct device_option *o;
+
+	for (o = class->options; o && o->name; o++) {
+		const void *field = (const char *)object + o->offset;
+
+		if (o->type == OPTION_U64)
+			FUZZ_CHECK(*(const u64 *)field >= o->min && *(const u64 *)field <= o->max);
+		if (o->type == OPTION_BOOL)
+			FUZZ_CHECK(*(const u8 *)field < 2);
+		if (o->type == OPTION_STRING && *(char *const *)field)
+			FUZZ_CHECK(strlen(*(char *const *)field) < 1u << 20);
+	}
+}
+
+static void parse_device(struct fuzz_input *in)
+{
+	unsigned classes = 0, error_size = 1 + fuzz__take(in, 1);
+	const struct device_class *class;
+	char *text, *error = calloc(1, error_size);
+	void *object;
+
+	while (device_table[classes])
+		classes++;
+	class = device_table[fuzz__take(in, 1) % classes];
+	text = take_text(in);
+	object = calloc(1, class->size);
+	FUZZ_CHECK(object && error);
+	if (!option__parse(class, text, object, error, error_size)) {
+		check_options(class, object);
+		option__free(class, object);
+	} else if (error_size > 1) {
+		FUZZ_CHECK(error[0] && strlen(error) < error_size);
+	}
+	free(object);
+	free(error);
+	free(text);
+}
+
+static void parse_size(struct fuzz_input *in)
+{
+	char *text = take_text(in), printed[32];
+	u64 size = 0, again = 0;
+
+	if (!cli__parse_size(text, &size)) {
+		snprintf(printed, sizeof(printed), "%llu", (unsigned long long)size);
+		FUZZ_CHECK(!cli__parse_size(printed, &again) && again == size);
+	}
+	free(text);
+}
+
+static int set_nothing(void *object, const char *name, const char *value)
+{
+	FUZZ_CHECK(name && value);
+	return 0;
+}
+
+/* The text cut into words at each newline. */
+static void parse_command_line(struct fuzz_input *in)
+{
+	static const struct cli_option options[] = {
+		{ "memory", "SIZE", "", set_nothing },
+		{ "verbose", NULL, "", set_nothing },
+		{ NULL },
+	};
+	static const struct cli_command command = { "run", "", options, NULL };
+	char *text = take_text(in), *word = text, *argv[64] = { "run" };
+	static FILE *nowhere;
+	FILE *saved = stderr;
+	int argc = 1;
+
+	if (!nowhere)
+		nowhere = fopen("/dev/null", "w");
+	FUZZ_CHECK(nowhere);
+	while (word && argc < 63) {
+		char *end = strchr(word, '\n');
+
+		if (end)
+			*end++ = 0;
+		argv[argc++] = word;
+		word = end;
+	}
+	/* The messages are of no interest. */
+	stderr = nowhere;
+	cli__parse(&command, argc, argv, NULL);
+	stderr = saved;
+	free(text);
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	struct fuzz_input in = { data, size };
+
+	switch (fuzz__take(&in, 1) & 3) {
+	case 0:
+		parse_size(&in);
+		break;
+	case 1:
+		parse_command_line(&in);
+		break;
+	default:
+		parse_device(&in);
+	}
+	return 0;
+}
+
+size_t fuzz__seed(unsigned n, u8 *buf, size_t size)
+{
+	static const struct {
+		u8 prefix[3];
+		const char *text;
+	} seeds[] = {
+		{ { 0, '1', '2' }, "G" },
+		{ { 0, '5', '1' }, "2MiB" },
+		{ { 1, '-', '-' }, "memory=1G\n--verbose\n--memory\n2G" },
+		{ { 2, 100, 6 }, "port=0x3f8,irq=4,char=file:/tmp/a,,b" },
+		{ { 2, 100, 8 }, "port=0xf4,size=4" },
+		{ { 2, 3, 6 }, "colour=red" },
+		{ { 2, 100, 3 }, "localtime=on,x=off" },
+	};
+	size_t length;
+
+	if (n >= ARRAY_LENGTH(seeds) || size < 100)
+		return 0;
+	length = strlen(seeds[n].text);
+	memcpy(buf, seeds[n].prefix, 3);
+	memcpy(buf + 3, seeds[n].text, length);
+	return 3 + length;
+}
