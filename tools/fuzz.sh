@@ -28,5 +28,5 @@ export UBSAN_OPTIONS="print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
 program=$found/program.$$
 cp "$build/tests/fuzz/fuzz-$target" "$program"
 trap 'rm -f "$program"' EXIT
-"$program" -artifact_prefix="$found/" -max_total_time="$seconds" -timeout=20 -max_len=2048 \
+"$program" -artifact_prefix="$found/" -max_total_time="$seconds" -timeout=20 -max_len=2048 -len_control=20 \
 	-rss_limit_mb=2500 -print_final_stats=1 "$@" "$corpus"

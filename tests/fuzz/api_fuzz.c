@@ -245,9 +245,9 @@ static void set_msrs(const struct machine *m, struct fuzz_input *in)
 	FUZZ_CHECK(msrs);
 	msrs->nmsrs = what & 7;
 	for (i = 0; i < msrs->nmsrs; i++) {
-		u8 base = fuzz__take(in, 1);
+		u8 base = fuzz__take(in, 1), offset = fuzz__take(in, 1) & 0x3f;
 
-		msrs->entries[i].index = bases[base % ARRAY_LENGTH(bases)] + (fuzz__take(in, 1) & 0x3f);
+		msrs->entries[i].index = bases[base % ARRAY_LENGTH(bases)] + offset;
 		msrs->entries[i].data = fuzz__take(in, base & 0x80 ? 8 : 3);
 	}
 	if (what & 8)

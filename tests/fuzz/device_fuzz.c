@@ -66,14 +66,22 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 size_t fuzz__seed(unsigned n, u8 *buf, size_t size)
 {
 	/* Writes of a byte: 6, 1, where, value. Reads: 6, 0, where. Time: 1, n. */
-	static const u8 serial[] = { 6, 1, 0x83, 0x83, 6, 1, 0x80, 1,	 6, 1, 0x83, 3, 6, 1,	0x82,
-				     7, 6, 1,	 0x84, 0x1b, 6, 1, 0x81, 15, 6, 1, 0x80, 'x', 6,	0,
-				     0x82, 6, 0, 0x85, 0x82, 'a', 'b', 'c', 'd', 'e' };
-	static const u8 rtc[] = { 6, 1, 4, 0x0b, 6, 1, 5, 0x72, 6, 1, 4, 0x0a, 6, 1, 5, 0x26,
-				  1, 50, 6, 1, 4, 0x0c, 6, 0, 5, 6, 1, 4, 0, 6, 1, 5, 0x59, 1, 255 };
-	static const u8 keyboard[] = { 6, 1, 1, 0x60, 6, 1, 0, 0x47, 6, 1, 0, 0xff, 6, 0, 0, 6, 0, 0,
-				       6, 1, 1, 0xd4, 6, 1, 0, 0xf2, 6, 0, 0, 6, 1, 1, 0xaa, 6, 0, 0 };
-	static const u8 power[] = { 6, 3, 0x42, 1, 0, 6, 3, 0x44, 0x20, 1, 0x35, 6, 0, 0x40, 1, 255 };
+	static const u8 serial[] = {
+		6, 1, 0x83, 0x83, 6, 1, 0x80, 1,   6, 1, 0x83, 3,    6, 1, 0x82, 7, 6, 1,
+		0x84, 0x1b, 6, 1, 0x81, 15, 6, 1, 0x80, 'x', 6, 0, 0x82, 6, 0, 0x85,
+		0x82, 'a', 'b', 'c', 'd', 'e',
+	};
+	static const u8 rtc[] = {
+		6, 1, 4, 0x0b, 6, 1, 5, 0x72, 6, 1, 4, 0x0a, 6, 1, 5, 0x26, 1, 50,
+		6, 1, 4, 0x0c, 6, 0, 5, 6, 1, 4, 0, 6, 1, 5, 0x59, 1, 255,
+	};
+	static const u8 keyboard[] = {
+		6, 1, 1, 0x60, 6, 1, 0, 0x47, 6, 1, 0, 0xff, 6, 0, 0, 6, 0, 0,
+		6, 1, 1, 0xd4, 6, 1, 0, 0xf2, 6, 0, 0, 6, 1, 1, 0xaa, 6, 0, 0,
+	};
+	static const u8 power[] = {
+		6, 3, 0x42, 1, 0, 6, 3, 0x44, 0x20, 1, 0x35, 6, 0, 0x40, 1, 255,
+	};
 	static const struct {
 		const u8 *bytes;
 		size_t size;

@@ -108,8 +108,8 @@ static void on_fatal(int signal)
 {
 	char text[160];
 	int n = snprintf(text, sizeof(text),
-			 "%s: signal %d in input %llu; again with --seed %llu --first %llu --runs 1\n",
-			 signal == SIGALRM ? "hang" : "finding", signal,
+			 "%s: signal %d in input %llu; again with --seed %llu --first %llu "
+			 "--runs 1\n", signal == SIGALRM ? "hang" : "finding", signal,
 			 (unsigned long long)current, (unsigned long long)seed,
 			 (unsigned long long)current);
 

@@ -46,8 +46,9 @@ static void check_derived_state(struct vcpu *vcpu)
 static void check_state(struct vcpu *vcpu)
 {
 	const struct x86_cpu *cpu = &vcpu->cpu;
-	const u64 known = RFLAGS_FIXED | RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT |
-			  RFLAGS_RF | RFLAGS_VM | RFLAGS_AC | RFLAGS_VIF | RFLAGS_VIP | RFLAGS_ID;
+	const u64 known = RFLAGS_FIXED | RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL |
+			  RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC | RFLAGS_VIF | RFLAGS_VIP |
+			  RFLAGS_ID;
 
 	FUZZ_CHECK(!cpu->zero);
 	FUZZ_CHECK((cpu->sysflags & RFLAGS_FIXED) && !(cpu->sysflags & ~known));
@@ -330,8 +331,9 @@ static void show(const char *name, const struct x86_cpu *cpu)
 {
 	unsigned i;
 
-	fprintf(stderr, "%s: rip %llx flags %llx cr0 %llx cr2 %llx cr3 %llx cr4 %llx efer %llx cpl %u "
-			"code %u shadow %u dr6 %llx dr7 %llx\n", name,
+	fprintf(stderr,
+		"%s: rip %llx flags %llx cr0 %llx cr2 %llx cr3 %llx cr4 %llx efer %llx cpl %u code %u "
+		"shadow %u dr6 %llx dr7 %llx\n", name,
 		(unsigned long long)cpu->rip, (unsigned long long)x86__rflags(cpu),
 		(unsigned long long)cpu->cr0, (unsigned long long)cpu->cr2,
 		(unsigned long long)cpu->cr3, (unsigned long long)cpu->cr4,
