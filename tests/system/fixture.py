@@ -130,7 +130,8 @@ class Session:
 
     def close(self):
         if self.process.poll() is None:
-            self.process.kill()
+            # With what it started: a process group of its own.
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         for fd in {self.reader, self.writer} - {-1}:
             os.close(fd)
