@@ -120,7 +120,7 @@ int close(int fd)
 	int error = errno;
 	int rc;
 
-	if (!inside) {
+	if (!inside && is_ours(fd)) {
 		inside++;
 		rc = trivet_kvm_close(fd);
 		inside--;

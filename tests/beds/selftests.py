@@ -8,6 +8,7 @@ known here. Ends with one summary line; status 0 if there are no surprises.
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,10 @@ EXPECTED_FAILURES = {
     "smm_test": "uses SMM's address space without looking for the capability",
     "vmx_pmu_caps_test": "reads an MSR of Intel's performance monitoring before it looks for it",
     "userspace_io_test": "depends on how many items of INS the kernel's KVM hands out at once",
+}
+# Not run.
+LEFT_OUT = {
+    "hardware_disable_test": "33,000 threads that race with the kernel switching hardware off",
 }
 SELFTESTS = "tools/testing/selftests/kvm"
 # What the build reads, of a source tree of 80,000 files.
@@ -90,11 +95,12 @@ def run_one(program, preload, seconds, logs):
     environment = dict(os.environ, LD_PRELOAD=preload)
     with open(log, "wb") as file:
         test = subprocess.Popen([program], stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-                                env=environment, cwd=logs)
+                                env=environment, cwd=logs, start_new_session=True)
         try:
             return test.wait(timeout=seconds), log
         except subprocess.TimeoutExpired:
-            test.kill()
+            # With its children: some fork.
+            os.killpg(test.pid, signal.SIGKILL)
             test.wait()
             return KILLED, log
 
@@ -122,7 +128,7 @@ def main():
     surprises = 0
     for program in programs:
         name = os.path.basename(program)
-        if options.names and name not in options.names:
+        if name in LEFT_OUT or (options.names and name not in options.names):
             continue
         start = time.monotonic()
         status, log = run_one(program, preload, options.seconds, logs)
