@@ -53,7 +53,7 @@ guest-all: setup-check
 
 # A second build with AddressSanitizer and UBSan, in build-sanitized/.
 build-sanitized: setup-check
-	@tools/build.sh $(BUILD)-sanitized all -Db_sanitize=address,undefined
+	@tools/build.sh $(BUILD)-sanitized all -Db_sanitize=address,undefined -Dc_args=-fno-sanitize=alignment
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-sanitized
