@@ -185,13 +185,13 @@ def qemu_command(l1, archive, share, log, cpu, cpus, memory):
             "-virtfs", "local,path=%s,mount_tag=host,security_model=none,multidevs=remap" % share]
 
 
-def run_jobs(command, share, jobs, log, finished):
-    """Runs L1 until it powers off; calls finished(job) for each job in turn."""
+def run_once(command, share, jobs, log, finished):
+    """Runs L1 until it ends; calls finished(job) for each job in turn. The jobs it did not finish."""
     write_jobs(share, jobs)
     # Loading takes about 15 s; a slow or busy host may need several times that.
-    deadline = time.monotonic() + 300 + sum(job.seconds for job in jobs) * 2
+    deadline = time.monotonic() + 600 + sum(job.seconds for job in jobs) * 2
     waiting = list(jobs)
-    with open(log + ".qemu", "wb") as errors:
+    with open(log + ".qemu", "ab") as errors:
         qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
     try:
         while True:
@@ -199,7 +199,7 @@ def run_jobs(command, share, jobs, log, finished):
             while waiting and collect(share, waiting[0]):
                 finished(waiting.pop(0))
             if ended:
-                break
+                return waiting
             if time.monotonic() > deadline:
                 raise BedError("L1 did not end in time; see %s" % log)
             time.sleep(POLL_SECONDS)
@@ -207,8 +207,15 @@ def run_jobs(command, share, jobs, log, finished):
         if qemu.poll() is None:
             qemu.terminate()
             qemu.wait()
-    for job in waiting:
-        finished(job)
-    if waiting:
-        raise BedError("L1 ended (status %d) before job %s did; see %s and %s.qemu"
-                       % (qemu.returncode, waiting[0].name, log, log))
+
+
+def run_jobs(command, share, jobs, log, finished):
+    """Runs all jobs. A job that L1 does not survive is given up, and L1 started again."""
+    waiting = list(jobs)
+    while waiting:
+        left = run_once(command, share, waiting, log, finished)
+        if left == waiting and len(waiting) == len(jobs):
+            raise BedError("L1 did not come up; see %s and %s.qemu" % (log, log))
+        if left:
+            finished(left.pop(0))
+        waiting = left
