@@ -51,6 +51,8 @@ enum engine_flush { ENGINE_FLUSH_ALL, ENGINE_FLUSH_NON_GLOBAL, ENGINE_FLUSH_PAGE
 
 struct engine_ops {
 	const char *name;
+	/* Bytes directly behind struct vcpu, zeroed, for the engine's own state of it; may be 0. */
+	size_t vcpu_size;
 
 	/* Global set-up, once; 0 or -errno with the reason in *why. teardown undoes it. */
 	int (*setup)(const char **why);

@@ -154,6 +154,9 @@ static __always_inline void host__cpuid(u32 leaf, u32 subleaf, u32 out[4])
 /* Processors that are online. */
 u32 host__nr_cpus(void);
 
+/* A number for developers from the environment, or the default if it is not there. */
+u32 host__tunable(const char *name, u32 otherwise);
+
 /* n bytes of the host's randomness. */
 void host__random(void *buf, size_t n);
 

@@ -82,7 +82,7 @@ static __always_inline enum exec_result call64(struct vcpu *vcpu, const struct i
 	if (unlikely((u64)((s64)(target << 16) >> 16) != target ||
 		     ((sp + 7) & PAGE_MASK_4K) != e->write))
 		return call_checked(vcpu, insn, target);
-	*(volatile u64 *)(sp + e->addend) = next_rip(vcpu, insn);
+	*(volatile u64 *)tlb__host(e, sp) = next_rip(vcpu, insn);
 	vcpu->cpu.gpr[X86_RSP] = sp;
 	vcpu->cpu.rip = target;
 	return EXEC_JUMP;
@@ -179,7 +179,7 @@ static enum exec_result ret_plain64(struct vcpu *vcpu, const struct insn *insn)
 
 	if (unlikely(((sp + 7) & PAGE_MASK_4K) != e->read))
 		return return_checked(vcpu, insn, 0);
-	target = *(const volatile u64 *)(sp + e->addend);
+	target = *(const volatile u64 *)tlb__host(e, sp);
 	if (unlikely((u64)((s64)(target << 16) >> 16) != target))
 		return return_checked(vcpu, insn, 0);
 	vcpu->cpu.gpr[X86_RSP] = sp + 8;

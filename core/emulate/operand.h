@@ -128,7 +128,7 @@ static __always_inline enum exec_result operand__read(struct vcpu *vcpu, const s
 		struct tlb_entry *e = tlb__slot(vcpu->view, linear);
 
 		if (likely(((linear + size - 1) & PAGE_MASK_4K) == e->read))
-			return fn(vcpu, insn, (void *)(linear + e->addend));
+			return fn(vcpu, insn, tlb__host(e, linear));
 	}
 	return operand__read_slow(vcpu, insn, size, fn);
 }
@@ -142,7 +142,7 @@ static __always_inline enum exec_result operand__modify(struct vcpu *vcpu, const
 		struct tlb_entry *e = tlb__slot(vcpu->view, linear);
 
 		if (likely(((linear + (u8)size - 1) & PAGE_MASK_4K) == e->write))
-			return fn(vcpu, insn, (void *)(linear + e->addend));
+			return fn(vcpu, insn, tlb__host(e, linear));
 	}
 	return operand__modify_slow(vcpu, insn, size, fn);
 }
@@ -156,7 +156,7 @@ static __always_inline enum exec_result operand__modify(struct vcpu *vcpu, const
 			struct tlb_entry *e = tlb__slot(vcpu->view, linear);                       \
                                                                                                    \
 			if (likely(((linear + bits / 8 - 1) & PAGE_MASK_4K) == e->write)) {        \
-				*(volatile u##bits *)(linear + e->addend) = value;                 \
+				*(volatile u##bits *)tlb__host(e, linear) = value;                 \
 				return EXEC_NEXT;                                                  \
 			}                                                                          \
 		}                                                                                  \

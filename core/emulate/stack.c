@@ -137,7 +137,7 @@ static enum exec_result pop_rr64(struct vcpu *vcpu, const struct insn *insn)
 
 	if (unlikely(((sp + 7) & PAGE_MASK_4K) != e->read))
 		return pop_register(vcpu, insn);
-	value = *(const volatile u64 *)(sp + e->addend);
+	value = *(const volatile u64 *)tlb__host(e, sp);
 	vcpu->cpu.gpr[X86_RSP] = sp + 8;
 	SET_GPR64(&vcpu->cpu, insn->dst, value);
 	return EXEC_NEXT;
@@ -281,7 +281,7 @@ static enum exec_result leave_rr64(struct vcpu *vcpu, const struct insn *insn)
 
 	if (unlikely(((bp + 7) & PAGE_MASK_4K) != e->read))
 		return leave_frame(vcpu, insn);
-	vcpu->cpu.gpr[X86_RBP] = *(const volatile u64 *)(bp + e->addend);
+	vcpu->cpu.gpr[X86_RBP] = *(const volatile u64 *)tlb__host(e, bp);
 	vcpu->cpu.gpr[X86_RSP] = bp + 8;
 	return EXEC_NEXT;
 }

@@ -47,7 +47,7 @@ static __always_inline enum exec_result stack__push64(struct vcpu *vcpu, const s
 	struct tlb_entry *e = tlb__slot(vcpu->view, sp);
 
 	if (likely(((sp + 7) & PAGE_MASK_4K) == e->write)) {
-		*(volatile u64 *)(sp + e->addend) = value;
+		*(volatile u64 *)tlb__host(e, sp) = value;
 		vcpu->cpu.gpr[X86_RSP] = sp;
 		return EXEC_NEXT;
 	}

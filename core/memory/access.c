@@ -100,7 +100,7 @@ static void fill_tlb(struct vcpu *vcpu, enum tlb_view view, const struct piece *
 		   (!slot->dirty || (slot->dirty[index / 64] >> (index % 64) & 1));
 	e->read = page;
 	e->write = writable ? page : TLB_NO_TAG;
-	e->addend = (u64)piece->host - piece->linear;
+	e->host = piece->host - (piece->linear & ~PAGE_MASK_4K);
 	e->info = (piece->gpa & PAGE_MASK_4K) | (r->global ? TLB_INFO_GLOBAL : 0) |
 		  (r->page_size > PAGE_SIZE_4K ? TLB_INFO_LARGE : 0);
 	if (r->page_size > PAGE_SIZE_4K)
@@ -117,7 +117,7 @@ static enum exec_result translate_piece(struct vcpu *vcpu, struct piece *piece, 
 	u64 page = piece->linear & PAGE_MASK_4K;
 
 	if ((write ? e->write : e->read) == page) {
-		piece->host = (u8 *)(piece->linear + e->addend);
+		piece->host = tlb__host(e, piece->linear);
 		piece->gpa = (e->info & PAGE_MASK_4K) | (piece->linear & ~PAGE_MASK_4K);
 		piece->slot = NULL; /* nothing to announce */
 		return EXEC_NEXT;

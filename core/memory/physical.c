@@ -14,6 +14,20 @@ void *memory__pointer(struct vm *vm, u64 gpa, bool write, u64 *avail)
 	return slot->host + (gpa - slot->gpa);
 }
 
+/*
+ * The other vCPUs come out of the code they are executing before they can see, by a value written
+ * after the code, that it was written: stores of one processor are seen in their order.
+ */
+static void leave_cached_code(struct vm *vm, const struct vcpu *writer)
+{
+	u32 n = __atomic_load_n(&vm->nr_vcpus, __ATOMIC_ACQUIRE), i;
+
+	__atomic_fetch_add(&vm->code_writes, 1, __ATOMIC_RELEASE);
+	for (i = 0; i < n; i++)
+		if (vm->vcpus[i] != writer)
+			__atomic_store_n(&vm->vcpus[i]->leave, 1, __ATOMIC_RELEASE);
+}
+
 void memory__wrote(struct vm *vm, struct vcpu *vcpu, struct memory_slot *slot, u64 gpa)
 {
 	u64 page = (gpa - slot->gpa) >> PAGE_SHIFT_4K;
@@ -31,6 +45,7 @@ void memory__wrote(struct vm *vm, struct vcpu *vcpu, struct memory_slot *slot, u
 						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
 			if (vcpu)
 				vcpu->leave = 1;
+			leave_cached_code(vm, vcpu);
 			break;
 		}
 	}

@@ -27,7 +27,7 @@ enum tlb_view {
 struct tlb_entry {
 	u64 read;  /* page address, or TLB_NO_TAG */
 	u64 write; /* page address, or TLB_NO_TAG */
-	u64 addend; /* host pointer minus linear address */
+	u8 *host;  /* the page; meaningful only while one of the tags above is an address */
 	u64 info;   /* gpa of the page | TLB_INFO_* */
 };
 
@@ -49,6 +49,12 @@ static __always_inline struct tlb_entry *tlb__slot(struct tlb_entry *view, u64 l
 	return &view[(linear >> PAGE_SHIFT_4K) & (TLB_ENTRIES - 1)];
 }
 
+/* Where a linear address in the entry's page is. */
+static __always_inline void *tlb__host(const struct tlb_entry *e, u64 linear)
+{
+	return e->host + (linear & ~PAGE_MASK_4K);
+}
+
 /*
  * Host pointer for reading / writing size bytes at a linear address, or NULL: then take the slow
  * path. One compare covers match, permission and page crossing.
@@ -58,7 +64,7 @@ static __always_inline void *tlb__read(struct tlb_entry *view, u64 linear, unsig
 	struct tlb_entry *e = tlb__slot(view, linear);
 
 	if (likely(((linear + size - 1) & PAGE_MASK_4K) == e->read))
-		return (void *)(linear + e->addend);
+		return tlb__host(e, linear);
 	return NULL;
 }
 
@@ -67,7 +73,7 @@ static __always_inline void *tlb__write(struct tlb_entry *view, u64 linear, unsi
 	struct tlb_entry *e = tlb__slot(view, linear);
 
 	if (likely(((linear + size - 1) & PAGE_MASK_4K) == e->write))
-		return (void *)(linear + e->addend);
+		return tlb__host(e, linear);
 	return NULL;
 }
 

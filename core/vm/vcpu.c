@@ -115,6 +115,12 @@ static int check_id(struct vm *vm, u32 id)
 	return vm__vcpu_by_id(vm, id) ? -EEXIST : 0;
 }
 
+/* The engine's own state stands directly behind the core's. */
+static size_t allocation_size(const struct vm *vm)
+{
+	return sizeof(struct vcpu) + vm->engine->vcpu_size;
+}
+
 /* Called with vm->lock held. */
 int vcpu__create(struct vm *vm, u32 id, struct vcpu **out)
 {
@@ -124,7 +130,7 @@ int vcpu__create(struct vm *vm, u32 id, struct vcpu **out)
 	if (rc)
 		return rc;
 	/* Mostly the TLB: pages that are never touched cost nothing. */
-	vcpu = host__alloc_sparse(sizeof(*vcpu));
+	vcpu = host__alloc_sparse(allocation_size(vm));
 	if (!vcpu)
 		return -ENOMEM;
 	vcpu->vm = vm;
@@ -157,16 +163,18 @@ destroy_host:
 	host__vcpu_destroy(vcpu);
 free_vcpu:
 	host__mutex_destroy(&vcpu->mutex);
-	host__free_sparse(vcpu, sizeof(*vcpu));
+	host__free_sparse(vcpu, allocation_size(vm));
 	return rc;
 }
 
 void vcpu__destroy(struct vcpu *vcpu)
 {
+	struct vm *vm = vcpu->vm;
+
 	lapic__destroy(vcpu);
-	vcpu->vm->engine->vcpu_destroy(vcpu);
+	vm->engine->vcpu_destroy(vcpu);
 	cpuid__free(vcpu);
 	host__vcpu_destroy(vcpu);
 	host__mutex_destroy(&vcpu->mutex);
-	host__free_sparse(vcpu, sizeof(*vcpu));
+	host__free_sparse(vcpu, allocation_size(vm));
 }

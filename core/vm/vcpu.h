@@ -107,6 +107,8 @@ struct vcpu_stats {
 	u64 tlb_misses;
 	u64 tlb_flushes;
 	u64 code_builds;
+	u64 code_translations;
+	u64 code_entries; /* of generated code, from outside it */
 	u64 code_stale;
 };
 
@@ -179,7 +181,7 @@ struct vcpu {
 	u32 in_guest;
 	bool first_run_done;
 	u64 steal_update_tsc; /* host TSC when steal time was last written */
-};
+} __attribute__((aligned(64)));
 
 /* Creates a vCPU with id (0 .. 4095) at reset state. 0, -EINVAL, -EEXIST, -ENOMEM. */
 int vcpu__create(struct vm *vm, u32 id, struct vcpu **out);

@@ -53,18 +53,32 @@ static enum decode_result decode_one(struct vcpu *vcpu, const u8 *code, unsigned
 	return result;
 }
 
+/* Code behind a conditional jump is decoded with it: mostly it will be needed. */
+static bool ends_block(const struct insn *insn)
+{
+	bool conditional = (insn->map == MAP_1BYTE && (insn->opcode & 0xf0) == 0x70) ||
+			   (insn->map == MAP_0F && (insn->opcode & 0xf0) == 0x80);
+
+	if (insn->flags & INSN_STOP)
+		return true;
+	return (insn->flags & INSN_BRANCH) && !conditional;
+}
+
 struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode)
 {
 	struct block_cache *cache = &vcpu->soft->cache;
 	unsigned left = PAGE_SIZE_4K - (gpa & ~PAGE_MASK_4K);
 	u8 bytes[SOFT_BLOCK_INSNS * INSN_MAX_LENGTH + 1];
+	struct code_page *page;
 	struct block *block;
 	const u8 *code;
 	u64 avail;
 
-	if (cache->used + sizeof(*block) + SOFT_BLOCK_INSNS * sizeof(struct insn) + sizeof(bytes) >
+	if (cache->used + sizeof(*block) + SOFT_BLOCK_INSNS * sizeof(struct insn) + sizeof(bytes) +
+		    sizeof(struct code_page) + 64 >
 	    SOFT_CACHE_SIZE)
 		block_cache__flush(vcpu);
+	page = block_cache__page(vcpu, gpa);
 	block = (struct block *)(cache->arena + cache->used);
 	/* Marked before the bytes are read: a write after this makes the block stale. */
 	if (!memory__code_mark(vcpu, gpa, &block->code_word, &block->code_value))
@@ -75,6 +89,10 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode)
 	block->mode = mode;
 	block->count = 0;
 	block->bytes = 0;
+	block->heat = 0;
+	block->code = NULL;
+	block->code_unchecked = NULL;
+	block->page = page;
 	memset(block->link, 0, sizeof(block->link));
 	while (block->count < SOFT_BLOCK_INSNS && left) {
 		struct insn *insn = &block->insn[block->count];
@@ -85,12 +103,14 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode)
 		block->bytes += insn->len;
 		code += insn->len;
 		left -= insn->len;
-		if (insn->flags & (INSN_BRANCH | INSN_STOP))
+		if (ends_block(insn))
 			break;
 	}
 	if (!block->count)
 		return NULL;
 	memcpy(block__code(block), bytes, block->bytes);
+	block->page_next = page->blocks;
+	page->blocks = block;
 	cache->used += ALIGN_UP_TO(sizeof(*block) + block->count * sizeof(struct insn) + block->bytes,
 				   16);
 	return block;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The block cache: finding decoded code by linear and by guest-physical address. */
+#include "core/emulate/vector.h"
 #include "engines/soft/soft.h"
 
 int block_cache__init(struct block_cache *cache)
@@ -20,11 +21,45 @@ void block_cache__flush(struct vcpu *vcpu)
 	struct block_cache *cache = &vcpu->soft->cache;
 
 	cache->used = 0;
+	memset(cache->pages, 0, sizeof(cache->pages));
 	memset(cache->hash, 0, sizeof(cache->hash));
 	memset(cache->jump, 0, sizeof(cache->jump));
 	memset(cache->fetch, 0, sizeof(cache->fetch));
+	vcpu->soft->area.used = vcpu->soft->glue_size;
+	vcpu->soft->nr_faults = 0;
+	vcpu->soft->full = false;
+	vcpu->soft->flushes++;
 	vcpu->tlb_generation++;
 	soft__refresh_context(vcpu);
+}
+
+static u32 current_view(const struct vcpu *vcpu)
+{
+	return vcpu->view == vcpu->tlb.none ? TLB_NR_VIEWS :
+					      (vcpu->view - vcpu->tlb.entry[0]) / TLB_ENTRIES;
+}
+
+static u32 vector_mode(const struct x86_cpu *cpu)
+{
+	const u64 avx = XSTATE_SSE | XSTATE_AVX;
+	u32 mode = 0;
+
+	if (cpu->cr0 & (CR0_EM | CR0_TS))
+		return 0;
+	mode = MODE_X87;
+	if (cpu->cr4 & CR4_OSFXSR)
+		mode |= MODE_SSE;
+	if ((cpu->cr4 & CR4_OSXSAVE) && (cpu->xcr0 & avx) == avx)
+		mode |= MODE_AVX;
+	return mode;
+}
+
+/* Also the stack's size: generated code pushes by ESP. */
+static bool is_flat(const struct x86_cpu *cpu)
+{
+	return cpu->seg[X86_CS].limit == 0xffffffff && !cpu->seg[X86_CS].base &&
+	       cpu->seg[X86_DS].flat && cpu->seg[X86_ES].flat && cpu->seg[X86_SS].flat &&
+	       cpu->seg[X86_SS].db;
 }
 
 void soft__refresh_context(struct vcpu *vcpu)
@@ -37,16 +72,64 @@ void soft__refresh_context(struct vcpu *vcpu)
 		mode |= MODE_REAL_LIKE;
 	if (cpu->cpl == 3)
 		mode |= MODE_USER;
+	mode |= current_view(vcpu) << MODE_VIEW_SHIFT | vector_mode(cpu);
+	if (cpu->code_size != 8 && is_flat(cpu))
+		mode |= MODE_FLAT;
 	/* Never 0, so that an empty entry matches nothing. */
-	soft->fetch_context = (u64)vcpu->tlb_generation << 8 | mode;
-	soft->context = (vcpu->tlb_generation + soft->outside) << 8 | mode;
+	soft->fetch_context = (u64)vcpu->tlb_generation << MODE_BITS | mode;
+	soft->context = (vcpu->tlb_generation + soft->outside) << MODE_BITS | mode;
 	soft->code_flat = cpu->code_size == 8 ||
 			  (cpu->seg[X86_CS].limit == 0xffffffff && !cpu->seg[X86_CS].base);
+}
+
+struct code_page *block_cache__page(struct vcpu *vcpu, u64 gpa)
+{
+	struct block_cache *cache = &vcpu->soft->cache;
+	u64 number = gpa >> PAGE_SHIFT_4K;
+	struct code_page **bucket = &cache->pages[number & (SOFT_PAGE_HASH_ENTRIES - 1)];
+	struct code_page *page;
+
+	for (page = *bucket; page; page = page->next)
+		if (page->gpa == number << PAGE_SHIFT_4K)
+			return page;
+	page = (struct code_page *)(cache->arena + cache->used);
+	cache->used += ALIGN_UP_TO(sizeof(*page), 16);
+	*page = (struct code_page){
+		.gpa = number << PAGE_SHIFT_4K,
+		.verified = vcpu->soft->outside,
+		.next = *bucket,
+	};
+	*bucket = page;
+	return page;
 }
 
 static struct block **hash_bucket(struct block_cache *cache, u64 gpa)
 {
 	return &cache->hash[(gpa ^ gpa >> 13) & (SOFT_HASH_ENTRIES - 1)];
+}
+
+/*
+ * Compares the blocks of a page with memory, once in a while that nobody may have written it from
+ * outside. If one differs, none is good any more: the others may jump to it directly.
+ */
+static bool verify_page(struct soft_vcpu *soft, struct code_page *page, const u8 *code)
+{
+	const u8 *start = code - ((u64)code & ~PAGE_MASK_4K);
+	struct block *block;
+
+	if (page->verified == soft->outside)
+		return true;
+	for (block = page->blocks; block; block = block->page_next)
+		if (!block__is_stale(block) &&
+		    memcmp(block__code(block), start + (block->gpa & ~PAGE_MASK_4K), block->bytes))
+			break;
+	page->verified = soft->outside;
+	if (!block)
+		return true;
+	for (block = page->blocks; block; block = block->page_next)
+		block->code_value = BLOCK_DEAD;
+	page->blocks = NULL;
+	return false;
 }
 
 /*
@@ -63,7 +146,7 @@ static struct block *find_block(struct vcpu *vcpu, struct block_cache *cache, u6
 
 		if (block->gpa != gpa || block->mode != mode)
 			continue;
-		if (!block__is_stale(block) && !memcmp(block__code(block), code, block->bytes))
+		if (!block__is_stale(block) && verify_page(vcpu->soft, block->page, code))
 			return block;
 		vcpu->stats.code_stale++;
 		*link = block->next;
@@ -138,7 +221,7 @@ struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result)
 			return NULL;
 		}
 	}
-	jump = &soft->cache.jump[(linear ^ linear >> 12) & (SOFT_JUMP_ENTRIES - 1)];
+	jump = soft__jump_slot(soft, linear);
 	if (likely(jump->linear == linear && jump->context == soft->context &&
 		   !block__is_stale(jump->block))) {
 		block = jump->block;
@@ -149,6 +232,8 @@ struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result)
 		jump->linear = linear;
 		jump->context = soft->context;
 		jump->block = block;
+		jump->code = block->code ? block->code :
+					   soft->area.execute + soft->glue.find_again;
 	}
 	if (unlikely(!soft->code_flat) &&
 	    cpu->rip + block->bytes - 1 > cpu->seg[X86_CS].limit) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The software engine's table of operations, and its per-vCPU state. */
-#include "engines/soft/soft.h"
+#include "engines/soft/translate/translate.h"
 
 static int setup(const char **why)
 {
@@ -22,28 +22,77 @@ static void destroy_vm(struct vm *vm)
 {
 }
 
+static bool host_has_bmi2(void)
+{
+	u32 regs[4];
+
+	host__cpuid(0, 0, regs);
+	if (regs[0] < 7)
+		return false;
+	host__cpuid(7, 0, regs);
+	return regs[1] >> 8 & 1;
+}
+
+static int create_translator(struct vcpu *vcpu, struct soft_vcpu *soft)
+{
+	int rc = -ENOMEM;
+
+	host__timer_init(&soft->pulse, soft__pulse);
+	soft->translates = true;
+	soft->heat_limit = host__tunable("TRIVET_SOFT_HEAT", SOFT_HEAT);
+	soft->host_has_bmi2 = host_has_bmi2();
+	soft->faults = host__alloc_sparse(SOFT_FAULT_ENTRIES * sizeof(*soft->faults));
+	if (!soft->faults)
+		goto destroy_timer;
+	soft->translation = host__alloc_sparse(sizeof(*soft->translation));
+	if (!soft->translation)
+		goto free_faults;
+	rc = area__create(&soft->area, SOFT_CODE_SIZE);
+	if (rc)
+		goto free_translation;
+	glue__generate(vcpu);
+	return 0;
+
+free_translation:
+	host__free_sparse(soft->translation, sizeof(*soft->translation));
+free_faults:
+	host__free_sparse(soft->faults, SOFT_FAULT_ENTRIES * sizeof(*soft->faults));
+destroy_timer:
+	host__timer_destroy(&soft->pulse);
+	return rc;
+}
+
+static void destroy_translator(struct soft_vcpu *soft)
+{
+	area__destroy(&soft->area);
+	host__free_sparse(soft->translation, sizeof(*soft->translation));
+	host__free_sparse(soft->faults, SOFT_FAULT_ENTRIES * sizeof(*soft->faults));
+	host__timer_destroy(&soft->pulse);
+}
+
 static int create_vcpu(struct vcpu *vcpu)
 {
-	struct soft_vcpu *soft = host__alloc_sparse(sizeof(*soft));
+	struct soft_vcpu *soft = (struct soft_vcpu *)(vcpu + 1);
 	int rc;
 
-	if (!soft)
-		return -ENOMEM;
 	rc = block_cache__init(&soft->cache);
 	if (rc)
-		goto free_soft;
+		return rc;
 	vcpu->soft = soft;
-	rc = soft__vectors_create(vcpu);
+	rc = create_translator(vcpu, soft);
 	if (rc)
 		goto destroy_cache;
+	rc = soft__vectors_create(vcpu);
+	if (rc)
+		goto destroy_translator;
 	tlb__flush_all(vcpu);
 	return 0;
 
+destroy_translator:
+	destroy_translator(soft);
 destroy_cache:
 	vcpu->soft = NULL;
 	block_cache__destroy(&soft->cache);
-free_soft:
-	host__free_sparse(soft, sizeof(*soft));
 	return rc;
 }
 
@@ -54,8 +103,8 @@ static void destroy_vcpu(struct vcpu *vcpu)
 	if (!soft)
 		return;
 	soft__vectors_destroy(vcpu);
+	destroy_translator(soft);
 	block_cache__destroy(&soft->cache);
-	host__free_sparse(soft, sizeof(*soft));
 	vcpu->soft = NULL;
 }
 
@@ -104,6 +153,7 @@ static void state_changed(struct vcpu *vcpu)
 
 const struct engine_ops soft_engine = {
 	.name = "soft",
+	.vcpu_size = sizeof(struct soft_vcpu),
 	.setup = setup,
 	.teardown = teardown,
 	.vm_create = create_vm,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The interpreter's loop: blocks, faults, event windows, single step. */
-#include "engines/soft/soft.h"
+#include "engines/soft/translate/translate.h"
 
 /* What comes after some instructions: go on, or leave engine_ops.run with *exit filled. */
 enum loop_step { LOOP_ON, LOOP_LEAVE };
@@ -53,6 +53,7 @@ static enum exec_result run_blocks(struct vcpu *vcpu, unsigned *budget)
 
 	for (; *budget; --*budget) {
 		const struct insn *insn, *end;
+		const u8 *code;
 		enum exec_result result, fetched; /* two, so that the loop's stays in a register */
 
 		block = follow(vcpu, soft, block, way, &fetched);
@@ -62,6 +63,15 @@ static enum exec_result run_blocks(struct vcpu *vcpu, unsigned *budget)
 			vcpu->stats.insns++;
 			result = emulate__one(vcpu); /* advances RIP itself */
 			return result == EXEC_NEXT ? EXEC_AGAIN : result;
+		}
+		code = soft__code_of(vcpu, block);
+		if (code) {
+			vcpu->stats.code_entries++;
+			result = glue__enter(vcpu, code);
+			block = NULL;
+			if (result != EXEC_NEXT || __atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED))
+				return result;
+			continue;
 		}
 		insn = block->insn;
 		end = insn + block->count;
@@ -296,12 +306,53 @@ static enum loop_step step(struct vcpu *vcpu, struct engine_exit *exit)
 	return after(vcpu, exit, result);
 }
 
+/* ---- looking up from generated code ---- */
+
+void soft__pulse(struct host_timer *timer)
+{
+	struct soft_vcpu *soft =
+		(struct soft_vcpu *)((u8 *)timer - offsetof(struct soft_vcpu, pulse));
+	struct vcpu *vcpu = (struct vcpu *)soft - 1;
+
+	__atomic_store_n(&soft->pulse_state, PULSE_DUE, __ATOMIC_RELAXED);
+	__atomic_store_n(&vcpu->leave, 1, __ATOMIC_RELEASE);
+}
+
+static void set_pulse(struct soft_vcpu *soft)
+{
+	if (!soft->translates ||
+	    __atomic_load_n(&soft->pulse_state, __ATOMIC_RELAXED) != PULSE_IDLE)
+		return;
+	__atomic_store_n(&soft->pulse_state, PULSE_SET, __ATOMIC_RELAXED);
+	host__timer_set(&soft->pulse, host__monotonic_ns() + SOFT_PULSE_NS);
+}
+
+static bool pulse_is_due(struct soft_vcpu *soft)
+{
+	if (likely(__atomic_load_n(&soft->pulse_state, __ATOMIC_RELAXED) != PULSE_DUE))
+		return false;
+	__atomic_store_n(&soft->pulse_state, PULSE_IDLE, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* Someone has written to a page with cached code: find all code again. */
+static void note_code_writes(struct vcpu *vcpu, struct soft_vcpu *soft)
+{
+	u32 writes = __atomic_load_n(&vcpu->vm->code_writes, __ATOMIC_ACQUIRE);
+
+	if (writes == soft->code_writes)
+		return;
+	soft->code_writes = writes;
+	soft->outside++;
+}
+
 void soft__run(struct vcpu *vcpu, struct engine_exit *exit)
 {
 	struct soft_vcpu *soft = vcpu->soft;
 	enum loop_step next = LOOP_ON;
 	unsigned budget = SOFT_RUN_BLOCKS;
 
+	set_pulse(soft);
 	if (vcpu->exception.pending)
 		next = deliver_exception(vcpu, exit);
 	else if (soft->injection != INJECT_NONE)
@@ -321,8 +372,11 @@ void soft__run(struct vcpu *vcpu, struct engine_exit *exit)
 			leave(exit, ENGINE_EXIT_WINDOW);
 			return;
 		}
+		note_code_writes(vcpu, soft);
+		if (unlikely(soft->full))
+			block_cache__flush(vcpu);
 		/* Also a guest that only faults, steps or repeats must hear signals. */
-		if (!budget--) {
+		if (!budget-- || pulse_is_due(soft)) {
 			leave(exit, ENGINE_EXIT_EVENT);
 			return;
 		}

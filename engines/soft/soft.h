@@ -2,8 +2,9 @@
 /*
  * The software engine: runs guest code with no virtualization hardware.
  *
- * Stage 1 is an interpreter: guest code is decoded once into blocks of struct insn and executed
- * through their executors. Blocks are kept per vCPU, keyed by guest-physical address and mode.
+ * Guest code is decoded once into blocks of struct insn. A block is executed through the
+ * instructions' executors at first; one that is met often is translated to host code (translate/).
+ * Blocks are kept per vCPU, keyed by guest-physical address and mode.
  */
 #ifndef ENGINES_SOFT_SOFT_H
 #define ENGINES_SOFT_SOFT_H
@@ -33,9 +34,14 @@ struct block {
 	u32 *code_word;	 /* the page's word in its memory slot ... */
 	u32 code_value;	 /* ... and its value when the block was decoded: differs, block is stale */
 	u32 mode;	 /* MODE_* the instructions were decoded for */
+	u32 heat;	 /* times it was interpreted */
+	const u8 *code;	 /* its translation, or NULL */
+	const u8 *code_unchecked; /* the same behind the look whether to leave */
 	u16 count;	 /* instructions */
 	u16 bytes;	 /* of guest code; a copy stands behind the instructions */
 	struct block *next; /* in the hash chain */
+	struct code_page *page;
+	struct block *page_next; /* of the same page */
 	struct block_link link[NR_WAYS];
 	struct insn insn[];
 };
@@ -44,13 +50,42 @@ struct block {
 #define MODE_CODE_SIZE 0x0f /* 2, 4 or 8 */
 #define MODE_REAL_LIKE 0x10 /* real or virtual-8086 mode */
 #define MODE_USER 0x20	    /* CPL 3: only fetching depends on it */
-#define MODE_BLOCK (MODE_CODE_SIZE | MODE_REAL_LIKE)
+/* What translations depend on besides. */
+#define MODE_VIEW_SHIFT 6 /* enum tlb_view, or TLB_NR_VIEWS while alignment is checked */
+#define MODE_VIEW (3u << MODE_VIEW_SHIFT)
+#define MODE_X87 0x100	/* x87 and MMX instructions may execute: CR0.EM and CR0.TS are 0 */
+#define MODE_SSE 0x200	/* and SSE instructions: CR4.OSFXSR */
+#define MODE_AVX 0x400	/* and AVX instructions: CR4.OSXSAVE, XCR0 */
+#define MODE_FLAT 0x800 /* not in 64-bit code: CS, DS, ES and SS are flat */
+#define MODE_BLOCK                                                                                 \
+	(MODE_CODE_SIZE | MODE_REAL_LIKE | MODE_VIEW | MODE_X87 | MODE_SSE | MODE_AVX | MODE_FLAT)
+#define MODE_BITS 12
+
+/*
+ * A guest-physical page with blocks. Direct jumps within a page are not looked at again, so all
+ * blocks of a page are compared with memory together.
+ */
+struct code_page {
+	u64 gpa;
+	u64 verified; /* soft_vcpu.outside when its blocks were last compared */
+	struct block *blocks;
+	struct code_page *next; /* in the hash chain */
+};
+
+/* Memory for generated code: one memory object, mapped for writing and for execution. */
+struct code_area {
+	u8 *write;
+	const u8 *execute;
+	size_t size;
+	u32 used;
+};
 
 /* Linear address to block, valid in one context. */
 struct jump_entry {
 	u64 linear;
 	u64 context;
 	struct block *block;
+	const u8 *code; /* block->code, or what goes on without it */
 };
 
 /* Linear code page to guest-physical page and host pointer, valid in one context. */
@@ -65,13 +100,56 @@ struct block_cache {
 	u8 *arena; /* SOFT_CACHE_SIZE bytes, filled from the bottom, emptied as a whole */
 	size_t used;
 	struct block *hash[SOFT_HASH_ENTRIES];
+	struct code_page *pages[SOFT_PAGE_HASH_ENTRIES];
 	struct jump_entry jump[SOFT_JUMP_ENTRIES];
 	struct fetch_entry fetch[SOFT_FETCH_ENTRIES];
 };
 
+enum pulse_state { PULSE_IDLE, PULSE_SET, PULSE_DUE };
+
 enum soft_injection { INJECT_NONE, INJECT_INTERRUPT, INJECT_SOFT_INTERRUPT, INJECT_NMI };
 
+/* An instruction in generated code that may raise SIGFPE or SIGILL, and where to go on then. */
+struct code_fault {
+	u32 at;
+	u32 go_on;
+};
+
+/* Offsets in the code area of what all blocks share. */
+struct glue {
+	u32 enter;
+	u32 execute; /* an executor for one instruction */
+	u32 execute_vectors; /* the same, then loads the guest's vector state */
+	u32 load_vectors;
+	u32 leave; /* out, to the offset in R14 */
+	u32 link;  /* to the offset in R14, making the jump at soft_vcpu.link a direct one */
+	u32 find;  /* to the linear address in R14 */
+	u32 find_again; /* to that of the jump entry whose offset is in RAX */
+	u32 end;
+};
+
 struct soft_vcpu {
+	/* Generated code, and C code that it calls, runs on this stack. Must be the first member. */
+	u8 stack[SOFT_STACK_SIZE] __attribute__((aligned(64)));
+	u64 code_base; /* linear address of the page that is executing */
+	u64 host_stack;
+	u64 scratch;
+	u32 link; /* offset in the code area of the displacement to set, or 0 */
+	u8 of;	  /* OF as 0 or 1, while generated code runs */
+	bool translates;
+	bool host_has_bmi2;
+	u32 heat_limit; /* interpretations before a block is translated */
+	u32 code_writes; /* vm->code_writes when last looked at */
+	struct code_area area;
+	struct glue glue;
+	u32 glue_size;
+	struct translation *translation; /* scratch of the translator */
+	struct code_fault *faults; /* in order of their place; SOFT_FAULT_ENTRIES */
+	u32 nr_faults;
+	u32 flushes; /* of the block cache */
+	bool full;   /* generated code: the loop is to flush the cache */
+	struct host_timer pulse; /* makes guest code look up from its work now and then */
+	u8 pulse_state;		 /* enum pulse_state, atomic */
 	/*
 	 * TLB generation and MODE_* of the code being executed; see soft__refresh_context(). It
 	 * also changes when the block cache is flushed, so that no link to a block survives, and
@@ -108,6 +186,12 @@ void block_cache__flush(struct vcpu *vcpu);
  */
 struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result);
 
+/* block.code_value that no page's word has: its first bit is 0. */
+#define BLOCK_DEAD 0xfffffffeu
+
+/* The record of a page, made if need be; the arena must have room for it. */
+struct code_page *block_cache__page(struct vcpu *vcpu, u64 gpa);
+
 static inline u8 *block__code(struct block *block)
 {
 	return (u8 *)&block->insn[block->count];
@@ -125,7 +209,18 @@ static __always_inline bool block__is_stale(const struct block *block)
  */
 struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode);
 
-/* run.c: engine_ops.run. */
+/* find.c: where generated code goes on at cpu.rip; NULL: back to the loop. */
+const u8 *soft__find_code(struct vcpu *vcpu);
+/* The code of the block at cpu.rip, translating it if it is hot; NULL: it is to be interpreted. */
+const u8 *soft__code_of(struct vcpu *vcpu, struct block *block);
+
+static inline struct jump_entry *soft__jump_slot(struct soft_vcpu *soft, u64 linear)
+{
+	return &soft->cache.jump[((u32)linear * SOFT_JUMP_FACTOR) >> (32 - SOFT_JUMP_BITS)];
+}
+
+/* run.c: the timer that makes guest code look up; engine_ops.run. */
+void soft__pulse(struct host_timer *timer);
 void soft__run(struct vcpu *vcpu, struct engine_exit *exit);
 
 #endif

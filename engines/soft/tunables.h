@@ -4,12 +4,28 @@
 #define ENGINES_SOFT_TUNABLES_H
 
 /* Decoded instructions kept per vCPU, bytes; emptied as a whole when full. */
-#define SOFT_CACHE_SIZE (4u << 20)
+#define SOFT_CACHE_SIZE (24u << 20)
+/* Generated code per vCPU; emptied together with the blocks. */
+#define SOFT_CODE_SIZE (24u << 20)
+/* A block's code is smaller than this. */
+#define SOFT_CODE_ROOM (48u << 10)
+/* Vector instructions in generated code that can raise signals. */
+#define SOFT_FAULT_ENTRIES (512u << 10)
+/* The stack of generated code and of what it calls. */
+#define SOFT_STACK_SIZE (256 << 10)
+/* Interpretations before a block is translated. */
+#define SOFT_HEAT 8
+/* The longest time guest code runs without a look at pending signals. */
+#define SOFT_PULSE_NS 4000000
 /* Instructions in one block at most: bounds how much is decoded that never runs. */
-#define SOFT_BLOCK_INSNS 32
+#define SOFT_BLOCK_INSNS 48
 /* Buckets of the block hash, entries of the linear look-up and of the fetch TLB; powers of two. */
-#define SOFT_HASH_ENTRIES 8192
-#define SOFT_JUMP_ENTRIES 4096
+#define SOFT_HASH_ENTRIES 32768
+#define SOFT_PAGE_HASH_ENTRIES 4096
+#define SOFT_JUMP_BITS 12
+#define SOFT_JUMP_ENTRIES (1u << SOFT_JUMP_BITS)
+/* Spreads linear addresses over that table, by the top bits of a 32-bit product. */
+#define SOFT_JUMP_FACTOR 0x9e3779b1u
 #define SOFT_FETCH_ENTRIES 256
 /* Blocks, and interruptions of them, between two looks at pending signals (a system call each). */
 #ifndef SOFT_RUN_BLOCKS

@@ -103,6 +103,14 @@ static void make_live(struct vcpu *vcpu, struct soft_vectors *v)
 	v->live = true;
 }
 
+void soft__vectors_make_live(struct vcpu *vcpu)
+{
+	struct soft_vectors *v = soft__vectors(vcpu);
+
+	if (!v->live)
+		make_live(vcpu, v);
+}
+
 void soft__vector_save(struct vcpu *vcpu)
 {
 	save_state(vcpu, soft__vectors(vcpu));
@@ -160,6 +168,11 @@ void soft__vectors_put(struct vcpu *vcpu)
 {
 	park(vcpu);
 	current = NULL;
+}
+
+u64 soft__vectors_fault(u64 rip)
+{
+	return current ? soft__code_fault(current, rip) : 0;
 }
 
 /* ---- execution ---- */

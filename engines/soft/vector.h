@@ -51,6 +51,14 @@ void soft__vectors_put(struct vcpu *vcpu);
 /* Takes live guest state out of the calling thread's registers. Cheap when there is none. */
 void soft__park_vectors(void);
 
+/* Puts the guest's state into the thread's registers, if it is not there. */
+void soft__vectors_make_live(struct vcpu *vcpu);
+
+/* find.c: where to go on after a signal at this host address; 0: it is not in generated code. */
+u64 soft__code_fault(struct vcpu *vcpu, u64 rip);
+/* Where this thread goes on after a signal in generated code, or 0; for signal handlers. */
+u64 soft__vectors_fault(u64 rip);
+
 /* engine_ops.vector_exec, vector_save, vector_changed. */
 enum exec_result soft__vector_exec(struct vcpu *vcpu, struct insn *insn, struct vector_call *call);
 void soft__vector_save(struct vcpu *vcpu);

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <ucontext.h>
 
+#include "engines/soft/vector.h"
 #include "engines/soft/vector_stub.h"
 #include "include/x86/exception.h"
 
@@ -45,6 +46,10 @@ static void handle(int signal, siginfo_t *info, void *arg)
 	greg_t *regs = context->uc_mcontext.gregs;
 	u64 return_address;
 
+	if (soft__vectors_fault(regs[REG_RIP])) {
+		regs[REG_RIP] = soft__vectors_fault(regs[REG_RIP]);
+		return;
+	}
 	if (!stub__contains(regs[REG_RIP])) {
 		pass_on(signal, info, arg);
 		return;

@@ -201,7 +201,7 @@ static void encode(const struct insn *insn, struct encoding *e)
  * instruction is sure to drop what has been prefetched (SDM vol. 3, 11.6). IRET is one that user
  * code may execute.
  */
-static void serialize(void)
+void stub__serialize(void)
 {
 	u64 scratch;
 
@@ -228,7 +228,7 @@ static void write_stub(u32 number, const struct encoding *e)
 	memset(p, 0xcc, STUB_SIZE);
 	memcpy(p, &e->key, e->length);
 	p[e->length] = 0xc3; /* ret */
-	serialize();
+	stub__serialize();
 }
 
 static struct hash_entry *find_entry(u64 key)

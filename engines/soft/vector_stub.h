@@ -42,6 +42,12 @@ static inline void *stub__address(u32 stub)
 /* Whether an instruction address lies in a stub. */
 bool stub__contains(u64 address);
 
+/*
+ * Makes this processor forget what it has prefetched: for code that was written through another
+ * mapping than it is fetched by.
+ */
+void stub__serialize(void);
+
 /* vector_call.c: enter a stub. 0, or the vector of the exception it met. */
 u32 stub__call_plain(void *mem, void *stub);
 u32 stub__call_full(struct vector_call *call, void *stub);

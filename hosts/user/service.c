@@ -68,6 +68,15 @@ static bool tracing(void)
 	return on;
 }
 
+u32 host__tunable(const char *name, u32 otherwise)
+{
+	const char *text;
+
+	soft__park_vectors();
+	text = getenv(name);
+	return text ? strtoul(text, NULL, 0) : otherwise;
+}
+
 void host__log(const char *fmt, ...)
 {
 	char line[LOG_LINE];

@@ -22,6 +22,11 @@ static const struct engine_ops fake_engine = {
 	.vector_changed = soft__vector_changed,
 };
 
+u64 soft__code_fault(struct vcpu *vcpu, u64 rip)
+{
+	return 0;
+}
+
 struct soft_vectors *soft__vectors(struct vcpu *vcpu)
 {
 	return &fake_vectors;
@@ -177,7 +182,7 @@ void fake__set_page(unsigned page, enum page_kind kind)
 	page_kinds[page] = kind;
 	e->read = kind == PAGE_FAST ? linear : TLB_NO_TAG;
 	e->write = e->read;
-	e->addend = (u64)fake_memory - GUEST_BASE;
+	e->host = fake_memory + (linear - GUEST_BASE);
 }
 
 /* ---- the vCPU ---- */

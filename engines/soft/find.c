@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Generated code for the block at RIP: when there is some, when it is made, how jumps get to it. */
+#include "engines/soft/translate/translate.h"
+
+/* A branch to a target that is not canonical raises #GP, which generated code does not look for. */
+static bool may_leave_canonical_half(const struct block *block, u64 rip)
+{
+	unsigned i;
+
+	for (i = 0; i < block->count; i++) {
+		const struct insn *insn = &block->insn[i];
+
+		rip += insn->len;
+		if (!(insn->flags & INSN_BRANCH) || !insn->row ||
+		    operand_facts[insn->row->op[0]].place != PLACE_IMM)
+			continue;
+		if ((u64)((s64)((rip + insn->imm) << 16) >> 16) != rip + insn->imm)
+			return true;
+	}
+	return false;
+}
+
+static bool is_near_edge(u64 rip)
+{
+	return (rip ^ (rip + (1ULL << 31))) >> 47 & 1 || (rip ^ (rip - (1ULL << 31))) >> 47 & 1;
+}
+
+const u8 *soft__code_of(struct vcpu *vcpu, struct block *block)
+{
+	struct soft_vcpu *soft = vcpu->soft;
+	struct x86_cpu *cpu = &vcpu->cpu;
+	struct jump_entry *jump;
+
+	if (unlikely(!block->code)) {
+		if (!soft->translates || block->heat++ < soft->heat_limit)
+			return NULL;
+		if (soft->area.used + SOFT_CODE_ROOM > soft->area.size) {
+			soft->full = true;
+			vcpu->leave = 1;
+			return NULL;
+		}
+		translate__block(vcpu, block);
+		if (!block->code)
+			return NULL;
+	}
+	if (unlikely(is_near_edge(cpu->rip)) && cpu->code_size == 8 &&
+	    may_leave_canonical_half(block, cpu->rip))
+		return NULL;
+	jump = soft__jump_slot(soft, cpu->rip);
+	if (jump->block == block && jump->linear == cpu->rip)
+		jump->code = block->code;
+	soft->code_base = cpu->rip & PAGE_MASK_4K;
+	return block->code;
+}
+
+/* The jump that asked goes directly there from now on: both are in one page. */
+static void set_link(struct soft_vcpu *soft, u32 site, const u8 *code)
+{
+	s32 displacement = (s32)(code - soft->area.execute) - (s32)(site + 4);
+
+	memcpy(soft->area.write + site, &displacement, sizeof(displacement));
+	stub__serialize();
+}
+
+const u8 *soft__find_code(struct vcpu *vcpu)
+{
+	struct soft_vcpu *soft = vcpu->soft;
+	u32 link = soft->link, flushes = soft->flushes;
+	enum exec_result result;
+	struct block *block;
+	const u8 *code;
+
+	soft->link = 0;
+	if (__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED))
+		return NULL;
+	block = block_cache__get(vcpu, &result);
+	if (!block) {
+		/* The loop meets it again, if it is still there. */
+		vcpu->exception.pending = false;
+		return NULL;
+	}
+	code = soft__code_of(vcpu, block);
+	if (code && link && flushes == soft->flushes)
+		set_link(soft, link, code);
+	return code;
+}
+
+u64 soft__code_fault(struct vcpu *vcpu, u64 rip)
+{
+	const struct soft_vcpu *soft = vcpu->soft;
+	u64 at = rip - (u64)soft->area.execute;
+	u32 low = 0, high = soft->nr_faults;
+
+	if (at >= soft->area.used)
+		return 0;
+	while (low < high) {
+		u32 middle = (low + high) / 2;
+
+		if (soft->faults[middle].at == at)
+			return (u64)soft->area.execute + soft->faults[middle].go_on;
+		if (soft->faults[middle].at < at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return 0;
+}

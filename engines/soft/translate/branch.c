@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Near branches, and leaving a block. */
+#include "engines/soft/translate/translate.h"
+
+static bool is_64(const struct translation *t)
+{
+	return t->size_of_code == 8;
+}
+
+static struct host_mem jump_field(size_t field)
+{
+	return mem_indexed(H_RSP, H_RAX, 0, SOFT_AT(cache.jump) + (s32)field);
+}
+
+/* To the linear address in REG_ADDRESS: by the table if it is there, else C code finds it. */
+static void go_to_linear(struct translation *t)
+{
+	struct emit *e = &t->e;
+	u32 other, old;
+
+	/* imul $..., %r14d, %eax */
+	emit_rr(e, false, 0x69, H_RAX, REG_ADDRESS);
+	emit32(e, SOFT_JUMP_FACTOR);
+	emit_rr(e, false, 0xc1, 5, H_RAX);
+	emit8(e, 32 - SOFT_JUMP_BITS - 5);
+	emit8(e, 0x25);
+	emit32(e, (SOFT_JUMP_ENTRIES - 1) * sizeof(struct jump_entry));
+	emit_alu_mem(e, true, ALU_CMP, REG_ADDRESS, jump_field(offsetof(struct jump_entry, linear)));
+	other = emit_jcc(e, CC_NE);
+	emit_load(e, REG_ADDRESS, state_mem(SOFT_AT(context)));
+	emit_alu_mem(e, true, ALU_CMP, REG_ADDRESS,
+		     jump_field(offsetof(struct jump_entry, context)));
+	emit_load(e, REG_ADDRESS, jump_field(offsetof(struct jump_entry, linear)));
+	old = emit_jcc(e, CC_NE);
+	emit_alu_imm(e, true, ALU_AND, REG_ADDRESS, -(s32)PAGE_SIZE_4K);
+	emit_store(e, REG_ADDRESS, state_mem(SOFT_AT(code_base)));
+	emit_rm(e, false, 0xff, 4, jump_field(offsetof(struct jump_entry, code)));
+	emit_patch(e, other, e->at);
+	emit_patch(e, old, e->at);
+	emit_jmp_to(e, t->soft->glue.find);
+}
+
+_Static_assert(sizeof(struct jump_entry) == 32, "an index is a shift by 5");
+
+void translate__go_to(struct translation *t, s64 target)
+{
+	struct cold *cold;
+
+	translate__save_flags(t);
+	if (target >= 0 && target < PAGE_SIZE_4K) {
+		cold = translate__cold(t, COLD_LINK, emit_jmp(&t->e));
+		cold->target = target;
+		return;
+	}
+	emit_load(&t->e, REG_ADDRESS, state_mem(SOFT_AT(code_base)));
+	emit_lea(&t->e, is_64(t), REG_ADDRESS, mem_at(REG_ADDRESS, target));
+	go_to_linear(t);
+}
+
+static s64 relative_target(const struct translation *t)
+{
+	return t->offset + t->insn->len + (s64)t->insn->imm;
+}
+
+/* Not taken: on with the block. A branch backwards is taken for a loop. */
+static bool conditional(struct translation *t)
+{
+	s64 target = relative_target(t);
+	bool near = target >= 0 && target < PAGE_SIZE_4K;
+	struct cold *cold;
+
+	translate__need_flags(t);
+	if (near && target <= t->offset)
+		translate__save_flags(t);
+	cold = translate__cold(t, near ? COLD_LINK : COLD_JUMP,
+			       emit_jcc(&t->e, t->insn->opcode & 15));
+	cold->target = target;
+	cold->save_flags = t->flags == FLAGS_HOST;
+	return true;
+}
+
+/* A target in REG_ADDRESS must be canonical, else the executor raises what is due. */
+static void check_target(struct translation *t, struct cold *cold)
+{
+	struct emit *e = &t->e;
+	u32 from;
+
+	if (!is_64(t))
+		return;
+	emit_mov(e, true, H_RAX, REG_ADDRESS);
+	emit_rr(e, true, 0xc1, 4, H_RAX); /* shl $16, %rax */
+	emit8(e, 16);
+	emit_rr(e, true, 0xc1, 7, H_RAX); /* sar $16, %rax */
+	emit8(e, 16);
+	emit_rr(e, true, 0x39, H_RAX, REG_ADDRESS);
+	from = emit_jcc(e, CC_NE);
+	if (cold)
+		cold->from[cold->entries++] = from;
+	else
+		translate__cold(t, COLD_EXECUTE, from);
+}
+
+/* The target of an indirect branch into REG_ADDRESS. */
+static bool take_target(struct translation *t)
+{
+	const struct insn *insn = t->insn;
+	struct cold *cold = NULL;
+	u8 from;
+
+	translate__save_flags(t);
+	if (insn->flags & INSN_MEM) {
+		cold = translate__operand(t, insn->opsize, false, 1);
+		if (!cold)
+			return false;
+		emit_rm(&t->e, is_64(t), OP_LOAD, REG_ADDRESS, mem_at(REG_ADDRESS, 0));
+	} else {
+		from = host_of[insn->rm];
+		if (from == H_NONE)
+			emit_load(&t->e, REG_ADDRESS, state_mem(GPR_AT(insn->rm)));
+		else
+			emit_mov(&t->e, is_64(t), REG_ADDRESS, from);
+	}
+	check_target(t, cold);
+	t->flags = FLAGS_MEMORY;
+	return true;
+}
+
+static void push_return_address(struct translation *t)
+{
+	struct emit *e = &t->e;
+
+	translate__save_flags(t);
+	emit_lea(e, is_64(t), REG_ADDRESS, mem_at(host_of[X86_RSP], -(s32)t->insn->opsize));
+	translate__look_up(t, t->insn->opsize, true, 1);
+	emit_load(e, H_RAX, state_mem(SOFT_AT(code_base)));
+	emit_lea(e, is_64(t), H_RAX, mem_at(H_RAX, t->offset + t->insn->len));
+	emit_rm(e, is_64(t), OP_STORE, H_RAX, mem_at(REG_ADDRESS, 0));
+	emit_lea(e, is_64(t), host_of[X86_RSP],
+		 mem_at(host_of[X86_RSP], -(s32)t->insn->opsize));
+}
+
+static bool call_indirect(struct translation *t)
+{
+	if (!take_target(t))
+		return false;
+	emit_store(&t->e, REG_ADDRESS, state_mem(SOFT_AT(scratch)));
+	push_return_address(t);
+	emit_load(&t->e, REG_ADDRESS, state_mem(SOFT_AT(scratch)));
+	go_to_linear(t);
+	return true;
+}
+
+static void return_near(struct translation *t)
+{
+	struct emit *e = &t->e;
+	s32 release = t->insn->opsize + (t->insn->opcode == 0xc2 ? (u16)t->insn->imm : 0);
+	struct cold *cold;
+
+	translate__save_flags(t);
+	emit_mov(e, is_64(t), REG_ADDRESS, host_of[X86_RSP]);
+	cold = translate__look_up(t, t->insn->opsize, false, 1);
+	emit_rm(e, is_64(t), OP_LOAD, REG_ADDRESS, mem_at(REG_ADDRESS, 0));
+	check_target(t, cold);
+	emit_lea(e, is_64(t), host_of[X86_RSP], mem_at(host_of[X86_RSP], release));
+	go_to_linear(t);
+}
+
+static bool is_conditional(const struct insn *insn)
+{
+	return (insn->map == MAP_1BYTE && (insn->opcode & 0xf0) == 0x70) ||
+	       (insn->map == MAP_0F && (insn->opcode & 0xf0) == 0x80);
+}
+
+bool translate__branch(struct translation *t, bool *ends)
+{
+	const struct insn *insn = t->insn;
+	const struct exec_forms *forms = insn->row->forms;
+
+	*ends = true;
+	if (insn->row->class != CLASS_INTEGER || insn->opsize != t->size_of_code)
+		return false;
+	if (is_conditional(insn)) {
+		*ends = false;
+		return conditional(t);
+	}
+	if (forms == &forms_jmp_rel) {
+		translate__go_to(t, relative_target(t));
+		return true;
+	}
+	if (forms == &forms_call_rel) {
+		push_return_address(t);
+		translate__go_to(t, relative_target(t));
+		return true;
+	}
+	if (forms == &forms_ret) {
+		return_near(t);
+		return true;
+	}
+	if (forms == &forms_jmp) {
+		if (!take_target(t))
+			return false;
+		go_to_linear(t);
+		return true;
+	}
+	return forms == &forms_call && call_indirect(t);
+}

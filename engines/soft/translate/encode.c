@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Re-encoding guest instructions with the host registers that hold their operands. */
+#include "engines/soft/translate/translate.h"
+
+static bool has_operand(const struct opcode_row *row, u8 op)
+{
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(row->op); i++)
+		if (row->op[i] == op)
+			return true;
+	return false;
+}
+
+/* ---- general registers ---- */
+
+/* The number of the general register that is operand i, or -1. */
+static int gpr_operand(const struct insn *insn, unsigned i)
+{
+	unsigned limit = insn->code == 8 ? 15 : 7;
+
+	switch (operand_facts[insn->row->op[i]].place) {
+	case PLACE_REG:
+	case PLACE_LOW:
+		return insn->reg & limit;
+	case PLACE_RM:
+		return insn->flags & INSN_MEM ? -1 : (int)(insn->rm & limit);
+	case PLACE_VVVV:
+		return insn->vvvv & limit;
+	default:
+		return -1;
+	}
+}
+
+static bool writes_second(const struct opcode_row *row)
+{
+	return row->forms == &forms_xchg || row->forms == &forms_xadd || row->forms == &forms_mulx;
+}
+
+static bool writes_nothing(const struct opcode_row *row)
+{
+	return row->forms == &forms_cmp || row->forms == &forms_test || row->forms == &forms_bt;
+}
+
+/*
+ * The scratch register that stands for a guest register in memory: RAX for the first, R14 for a
+ * second one unless it holds the address of a memory operand.
+ */
+static int scratch_for(const struct insn *insn, unsigned i)
+{
+	int number = gpr_operand(insn, i), first = -1;
+	unsigned j;
+
+	for (j = 0; j < ARRAY_LENGTH(insn->row->op); j++) {
+		int other = gpr_operand(insn, j);
+
+		if (other < 0 || host_of[other] != H_NONE)
+			continue;
+		if (first < 0)
+			first = other;
+		if (other == number)
+			return number == first ? H_RAX : H_R14;
+	}
+	return -1;
+}
+
+static u8 register_of(const struct insn *insn, unsigned i)
+{
+	int number = gpr_operand(insn, i);
+
+	return host_of[number] != H_NONE ? host_of[number] : scratch_for(insn, i);
+}
+
+static unsigned count_in_memory(const struct insn *insn)
+{
+	unsigned i, j, count = 0;
+
+	for (i = 0; i < ARRAY_LENGTH(insn->row->op); i++) {
+		int number = gpr_operand(insn, i);
+
+		if (number < 0 || host_of[number] != H_NONE)
+			continue;
+		for (j = 0; j < i; j++)
+			if (gpr_operand(insn, j) == number)
+				break;
+		count += j == i;
+	}
+	return count;
+}
+
+bool translate__take_registers(struct translation *t, struct encoding_regs *regs)
+{
+	const struct insn *insn = t->insn;
+	const struct opcode_row *row = insn->row;
+	unsigned i, limit = insn->code == 8 ? 15 : 7;
+	bool mem = insn->flags & INSN_MEM;
+
+	if (count_in_memory(insn) > (mem ? 1 : 2))
+		return false;
+	*regs = (struct encoding_regs){
+		.reg = row->group != GROUP_ANY ? row->group : insn->reg & limit,
+		.rm = insn->rm & limit,
+		.vvvv = insn->vvvv & limit,
+		.mem = mem,
+	};
+	for (i = 0; i < ARRAY_LENGTH(row->op); i++) {
+		int number = gpr_operand(insn, i);
+
+		if (number < 0)
+			continue;
+		if (host_of[number] == H_NONE)
+			emit_load(&t->e, scratch_for(insn, i), state_mem(GPR_AT(number)));
+		switch (operand_facts[row->op[i]].place) {
+		case PLACE_REG:
+		case PLACE_LOW:
+			regs->reg = register_of(insn, i);
+			break;
+		case PLACE_RM:
+			regs->rm = register_of(insn, i);
+			break;
+		case PLACE_VVVV:
+			regs->vvvv = register_of(insn, i);
+			break;
+		}
+	}
+	return true;
+}
+
+void translate__give_registers(struct translation *t)
+{
+	const struct insn *insn = t->insn;
+	unsigned i;
+
+	if (writes_nothing(insn->row))
+		return;
+	for (i = 0; i < (writes_second(insn->row) ? 2 : 1); i++) {
+		int number = gpr_operand(insn, i);
+
+		if (number >= 0 && host_of[number] == H_NONE)
+			emit_store(&t->e, scratch_for(insn, i), state_mem(GPR_AT(number)));
+	}
+}
+
+/* ---- bytes ---- */
+
+static void emit_modrm(struct emit *e, const struct encoding_regs *regs)
+{
+	if (regs->mem)
+		emit_modrm_mem(e, regs->reg, mem_at(REG_ADDRESS, 0));
+	else
+		emit8(e, 0xc0 | (regs->reg & 7) << 3 | (regs->rm & 7));
+}
+
+static u8 rm_number(const struct encoding_regs *regs)
+{
+	return regs->mem ? REG_ADDRESS : regs->rm;
+}
+
+static void emit_immediates(struct emit *e, const struct insn *insn)
+{
+	const struct opcode_row *row = insn->row;
+	bool second = false;
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(row->op); i++) {
+		switch (operand_facts[row->op[i]].imm) {
+		case IMM_U8:
+		case IMM_S8:
+			emit8(e, second ? insn->imm2 : insn->imm);
+			second = true;
+			break;
+		case IMM_Z:
+			if (insn->opsize == 2)
+				emit16(e, insn->imm);
+			else
+				emit32(e, insn->imm);
+			break;
+		case IMM_V:
+			if (insn->opsize == 8)
+				emit64(e, insn->imm);
+			else if (insn->opsize == 4)
+				emit32(e, insn->imm);
+			else
+				emit16(e, insn->imm);
+			break;
+		}
+	}
+}
+
+static bool is_string_compare(const struct insn *insn)
+{
+	return insn->row->exec == exec_sse_string || insn->row->exec == exec_avx_string;
+}
+
+/* W counts where it sizes a general register, and in the VEX opcode space. */
+static bool width_bit(const struct insn *insn)
+{
+	const struct opcode_row *row = insn->row;
+	bool is_y = has_operand(row, OP_Ey) || has_operand(row, OP_Gy);
+
+	if (row->class == CLASS_INTEGER)
+		return is_y || has_operand(row, OP_By) ? insn->flags & INSN_REX_W :
+							 insn->opsize == 8;
+	if (is_string_compare(insn) || (!(insn->flags & INSN_VEX) && !is_y))
+		return false;
+	return (insn->flags & INSN_REX_W) && (insn->code == 8 || !is_y);
+}
+
+static void encode_vex(struct emit *e, const struct insn *insn, const struct encoding_regs *regs)
+{
+	static const u8 pp[] = { [PFX_ANY] = 0, [PFX_NONE] = 0, [PFX_66] = 1, [PFX_F3] = 2,
+				 [PFX_F2] = 3 };
+
+	emit8(e, 0xc4);
+	emit8(e, (regs->reg & 8 ? 0 : 0x80) | 0x40 | (rm_number(regs) & 8 ? 0 : 0x20) | insn->map);
+	emit8(e, (width_bit(insn) ? 0x80 : 0) | (~regs->vvvv & 15) << 3 |
+			 (insn->flags & INSN_VEX_L ? 4 : 0) | pp[insn->row->prefix]);
+	emit8(e, insn->opcode);
+	emit_modrm(e, regs);
+}
+
+/* A byte operand in SPL to DIL needs some REX prefix. */
+static bool needs_rex(const struct insn *insn, const struct encoding_regs *regs)
+{
+	const struct opcode_row *row = insn->row;
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(row->op); i++) {
+		const struct operand_facts *f = &operand_facts[row->op[i]];
+
+		if (f->size != 'b')
+			continue;
+		if ((f->place == PLACE_REG || f->place == PLACE_LOW) && regs->reg >= H_RSP)
+			return true;
+		if (f->place == PLACE_RM && !regs->mem && regs->rm >= H_RSP)
+			return true;
+	}
+	return false;
+}
+
+static void encode_legacy(struct emit *e, const struct insn *insn,
+			  const struct encoding_regs *regs, bool modrm)
+{
+	const struct opcode_row *row = insn->row;
+	bool integer = row->class == CLASS_INTEGER;
+	u8 low = modrm ? rm_number(regs) : regs->reg;
+	u8 rex = (width_bit(insn) ? 8 : 0) | (modrm && (regs->reg & 8) ? 4 : 0) | (low & 8 ? 1 : 0);
+
+	if (insn->flags & INSN_LOCK)
+		emit8(e, 0xf0);
+	if (row->prefix == PFX_66 || (integer && insn->opsize == 2))
+		emit8(e, 0x66);
+	if (row->prefix == PFX_F3)
+		emit8(e, 0xf3);
+	else if (row->prefix == PFX_F2)
+		emit8(e, 0xf2);
+	if (rex || needs_rex(insn, regs))
+		emit8(e, 0x40 | rex);
+	if (insn->map != MAP_1BYTE)
+		emit8(e, 0x0f);
+	if (insn->map == MAP_0F38)
+		emit8(e, 0x38);
+	else if (insn->map == MAP_0F3A)
+		emit8(e, 0x3a);
+	if (modrm) {
+		emit8(e, insn->opcode);
+		emit_modrm(e, regs);
+	} else {
+		emit8(e, (insn->opcode & ~7) | (regs->reg & 7));
+	}
+}
+
+void translate__encode(struct translation *t, const struct encoding_regs *regs)
+{
+	const struct insn *insn = t->insn;
+	bool modrm = !has_operand(insn->row, OP_Zb) && !has_operand(insn->row, OP_Zv);
+
+	if (insn->flags & INSN_VEX)
+		encode_vex(&t->e, insn, regs);
+	else
+		encode_legacy(&t->e, insn, regs, modrm);
+	emit_immediates(&t->e, insn);
+}

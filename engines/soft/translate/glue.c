@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What all generated code shares: the way in, the ways out, and calls of C functions. */
+#include "engines/soft/translate/translate.h"
+
+/* Callee-saved registers of the host's calling convention. */
+static const u8 saved[] = { H_RBX, H_RBP, H_R12, H_R13, H_R14, H_R15 };
+
+/* Of the scratch register of the functions below: a guest register's, spilled before. */
+#define REG_SPARE H_RCX
+
+/* pushed: bytes on the stack. */
+static struct host_mem at(s32 displacement, s32 pushed)
+{
+	return state_mem(displacement + pushed);
+}
+
+static void spill(struct emit *e, s32 pushed)
+{
+	unsigned i;
+
+	for (i = 0; i < X86_NR_GPR; i++)
+		if (host_of[i] != H_NONE)
+			emit_store(e, host_of[i], at(GPR_AT(i), pushed));
+}
+
+static void reload(struct emit *e, s32 pushed)
+{
+	unsigned i;
+
+	for (i = 0; i < X86_NR_GPR; i++)
+		if (host_of[i] != H_NONE)
+			emit_load(e, host_of[i], at(GPR_AT(i), pushed));
+}
+
+/* cpu.arith's second byte, where OF is bit 3, from soft_vcpu.of; and back. */
+static void overflow_to_arith(struct emit *e, s32 pushed)
+{
+	/* movzbl of, %ecx; shl $3, %ecx; movb %cl, arith+1 */
+	emit8(e, 0x0f);
+	emit_rm(e, false, 0xb6, REG_SPARE, at(SOFT_AT(of), pushed));
+	emit_rr(e, false, 0xc1, 4, REG_SPARE);
+	emit8(e, 3);
+	emit_rm(e, false, 0x88, REG_SPARE, at(VCPU_AT(cpu.arith) + 1, pushed));
+}
+
+static void overflow_from_arith(struct emit *e, s32 pushed)
+{
+	emit8(e, 0x0f);
+	emit_rm(e, false, 0xb6, REG_SPARE, at(VCPU_AT(cpu.arith) + 1, pushed));
+	emit_rr(e, false, 0xc1, 5, REG_SPARE);
+	emit8(e, 3);
+	emit_alu_imm(e, false, ALU_AND, REG_SPARE, 1);
+	emit_rm(e, false, 0x88, REG_SPARE, at(SOFT_AT(of), pushed));
+}
+
+/* The first argument: struct vcpu. */
+static void vcpu_argument(struct emit *e, s32 pushed)
+{
+	emit_lea(e, true, H_RDI, at(-(s32)sizeof(struct vcpu) - SOFT_STACK_SIZE, pushed));
+}
+
+static void call_c(struct emit *e, const void *function)
+{
+	emit_mov_imm64(e, H_RAX, (u64)function);
+	emit8(e, 0xff);
+	emit8(e, 0xd0); /* call *%rax */
+}
+
+/* A comparison of a byte or 32-bit word of the state with 0. */
+static void compare_zero(struct emit *e, bool byte, s32 where, s32 pushed)
+{
+	emit_rm(e, false, byte ? 0x80 : 0x83, 7, at(where, pushed));
+	emit8(e, 0);
+}
+
+/* enum exec_result enter(stack end, code) */
+static void generate_enter(struct emit *e, struct glue *glue)
+{
+	unsigned i;
+
+	glue->enter = e->at;
+	for (i = 0; i < ARRAY_LENGTH(saved); i++) {
+		if (saved[i] & 8)
+			emit8(e, 0x41);
+		emit8(e, 0x50 | (saved[i] & 7));
+	}
+	emit_store(e, H_RSP, mem_at(H_RDI, SOFT_AT(host_stack)));
+	emit_mov(e, true, H_RSP, H_RDI);
+	emit_mov(e, true, H_RAX, H_RSI);
+	overflow_from_arith(e, 0);
+	reload(e, 0);
+	emit8(e, 0xff);
+	emit8(e, 0xe0); /* jmp *%rax */
+}
+
+/* Back to the caller of enter with the result in EAX; guest registers are spilled. */
+static u32 generate_end(struct emit *e, struct glue *glue)
+{
+	u32 start = e->at;
+	int i;
+
+	glue->end = start;
+	emit_load(e, H_RSP, at(SOFT_AT(host_stack), 0));
+	for (i = ARRAY_LENGTH(saved) - 1; i >= 0; i--) {
+		if (saved[i] & 8)
+			emit8(e, 0x41);
+		emit8(e, 0x58 | (saved[i] & 7));
+	}
+	emit8(e, 0xc3);
+	return start;
+}
+
+/* Called with the instruction in R14 and its offset in EAX. */
+static void generate_execute(struct emit *e, u32 end, bool vectors)
+{
+	u32 other, left, stop, have = 0, tail;
+
+	spill(e, 8);
+	overflow_to_arith(e, 8);
+	emit_alu_mem(e, true, ALU_ADD, H_RAX, at(SOFT_AT(code_base), 8));
+	emit_store(e, H_RAX, at(VCPU_AT(cpu.rip), 8));
+	emit_alu_imm(e, true, ALU_SUB, H_RSP, 8);
+	emit_mov(e, true, H_RBX, H_R14);
+	vcpu_argument(e, 16);
+	emit_mov(e, true, H_RSI, H_R14);
+	emit8(e, 0x41);
+	emit8(e, 0xff);
+	emit_modrm_mem(e, 2, mem_at(H_R14, offsetof(struct insn, exec))); /* call *exec(%r14) */
+	emit_rr(e, false, 0x85, H_RAX, H_RAX);
+	other = emit_jcc(e, CC_NE);
+	compare_zero(e, false, VCPU_AT(leave), 16);
+	left = emit_jcc(e, CC_NE);
+	if (vectors) {
+		compare_zero(e, true, SOFT_AT(vectors.live), 16);
+		have = emit_jcc(e, CC_NE);
+		vcpu_argument(e, 16);
+		call_c(e, soft__vectors_make_live);
+		emit_patch(e, have, e->at);
+	}
+	emit_alu_imm(e, true, ALU_ADD, H_RSP, 8);
+	overflow_from_arith(e, 8);
+	reload(e, 8);
+	emit8(e, 0xc3);
+
+	/* Retired, but something waits; or EXEC_STOP: RIP is behind it. */
+	emit_patch(e, left, e->at);
+	stop = e->at;
+	emit8(e, 0x0f);
+	emit_rm(e, false, 0xb6, H_RCX, mem_at(H_RBX, offsetof(struct insn, len)));
+	emit_rm(e, true, 0x01, H_RCX, at(VCPU_AT(cpu.rip), 16));
+	tail = e->at;
+	emit_alu_imm(e, true, ALU_ADD, H_RSP, 16);
+	emit_jmp_to(e, end);
+	emit_patch(e, other, e->at);
+	emit_alu_imm(e, false, ALU_CMP, H_RAX, EXEC_STOP);
+	emit_patch(e, emit_jcc(e, CC_E), stop);
+	emit_jmp_to(e, tail);
+}
+
+static void generate_load_vectors(struct emit *e, struct glue *glue)
+{
+	glue->load_vectors = e->at;
+	spill(e, 8);
+	emit_alu_imm(e, true, ALU_SUB, H_RSP, 8);
+	vcpu_argument(e, 16);
+	call_c(e, soft__vectors_make_live);
+	emit_alu_imm(e, true, ALU_ADD, H_RSP, 8);
+	reload(e, 8);
+	emit8(e, 0xc3);
+}
+
+static void generate_leave(struct emit *e, struct glue *glue, u32 end)
+{
+	glue->leave = e->at;
+	emit_alu_mem(e, true, ALU_ADD, H_R14, at(SOFT_AT(code_base), 0));
+	emit_store(e, H_R14, at(VCPU_AT(cpu.rip), 0));
+	spill(e, 0);
+	overflow_to_arith(e, 0);
+	emit_rr(e, false, 0x31, H_RAX, H_RAX);
+	emit_jmp_to(e, end);
+}
+
+/* EAX: the displacement to set. */
+static void generate_find(struct emit *e, struct glue *glue, u32 end)
+{
+	u32 none;
+
+	glue->link = e->at;
+	emit_store32(e, H_RAX, at(SOFT_AT(link), 0));
+	emit_alu_mem(e, true, ALU_ADD, H_R14, at(SOFT_AT(code_base), 0));
+	glue->find = e->at;
+	emit_store(e, H_R14, at(VCPU_AT(cpu.rip), 0));
+	spill(e, 0);
+	overflow_to_arith(e, 0);
+	vcpu_argument(e, 0);
+	call_c(e, soft__find_code);
+	emit_rr(e, true, 0x85, H_RAX, H_RAX);
+	none = emit_jcc(e, CC_E);
+	reload(e, 0);
+	emit8(e, 0xff);
+	emit8(e, 0xe0); /* jmp *%rax */
+	emit_patch(e, none, e->at);
+	emit_mov_imm32(e, H_RAX, EXEC_NEXT);
+	emit_jmp_to(e, end);
+	glue->find_again = e->at;
+	emit_load(e, H_R14, mem_indexed(H_RSP, H_RAX, 0, SOFT_AT(cache.jump) +
+					(s32)offsetof(struct jump_entry, linear)));
+	emit_jmp_to(e, glue->find);
+}
+
+void glue__generate(struct vcpu *vcpu)
+{
+	struct soft_vcpu *soft = vcpu->soft;
+	struct glue *glue = &soft->glue;
+	struct emit e = { .start = soft->area.write, .size = SOFT_CODE_ROOM };
+	u32 end;
+
+	/* Offset 0 is nothing: soft_vcpu.link. */
+	emit8(&e, 0xcc);
+	generate_enter(&e, glue);
+	end = generate_end(&e, glue);
+	glue->execute = e.at;
+	generate_execute(&e, end, false);
+	glue->execute_vectors = e.at;
+	generate_execute(&e, end, true);
+	generate_load_vectors(&e, glue);
+	generate_leave(&e, glue, end);
+	generate_find(&e, glue, end);
+	soft->glue_size = ALIGN_UP_TO(e.at, 64);
+	soft->area.used = soft->glue_size;
+	stub__serialize();
+}
+
+enum exec_result glue__enter(struct vcpu *vcpu, const u8 *code)
+{
+	struct soft_vcpu *soft = vcpu->soft;
+	enum exec_result (*enter)(u8 *stack_end, const u8 *code) =
+		(void *)(soft->area.execute + soft->glue.enter);
+
+	return enter(soft->stack + SOFT_STACK_SIZE, code);
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Integer instructions: copied with other registers, or rewritten where registers are implied. */
+#include "engines/soft/translate/translate.h"
+
+/* ---- flags ---- */
+
+/* A count that is known not to be 0 keeps no flags. */
+static bool keeps_flags(const struct insn *insn)
+{
+	const struct exec_forms *forms = insn->row->forms;
+	bool by_imm = forms == &forms_shl || forms == &forms_shr || forms == &forms_sar ||
+		      forms == &forms_shld || forms == &forms_shrd;
+
+	return !by_imm || !(insn->imm & (insn->opsize == 8 ? 63 : 31));
+}
+
+/* Flags that must be in EFLAGS before the instruction: those it reads, and those it leaves alone. */
+static u16 flags_needed(const struct insn *insn)
+{
+	const struct opcode_row *row = insn->row;
+	u16 touched = (row->writes | row->undefined) & RFLAGS_ARITH;
+	u16 need = row->reads & RFLAGS_ARITH;
+
+	if (need && touched && !keeps_flags(insn))
+		need = 0;
+	if (touched)
+		need |= RFLAGS_ARITH & ~touched;
+	return need;
+}
+
+void translate__need_flags(struct translation *t)
+{
+	u16 need = flags_needed(t->insn);
+
+	if (!need || t->flags != FLAGS_MEMORY)
+		return;
+	if (need == RFLAGS_CF) {
+		emit8(&t->e, 0x0f); /* btl $0, arith */
+		emit_rm(&t->e, false, 0xba, 4, state_mem(VCPU_AT(cpu.arith)));
+		emit8(&t->e, 0);
+		return;
+	}
+	translate__load_flags(t);
+}
+
+void translate__flags_written(struct translation *t)
+{
+	if ((t->insn->row->writes | t->insn->row->undefined) & RFLAGS_ARITH)
+		t->flags = FLAGS_HOST;
+}
+
+/* ---- instructions copied with other registers ---- */
+
+#define CONDITION_FORMS(cc) &forms_cmov_##cc, &forms_set_##cc,
+
+static const struct exec_forms *const copied[] = {
+	&forms_mov, &forms_add, &forms_or, &forms_adc, &forms_sbb, &forms_and, &forms_sub,
+	&forms_xor, &forms_cmp, &forms_test, &forms_inc, &forms_dec, &forms_not, &forms_neg,
+	&forms_rol, &forms_ror, &forms_rcl, &forms_rcr, &forms_shl, &forms_shr, &forms_sar,
+	&forms_rol_cl, &forms_ror_cl, &forms_rcl_cl, &forms_rcr_cl, &forms_shl_cl, &forms_shr_cl,
+	&forms_sar_cl, &forms_shld, &forms_shrd, &forms_shld_cl, &forms_shrd_cl, &forms_imul2,
+	&forms_imul3, &forms_bt, &forms_bts, &forms_btr, &forms_btc, &forms_bsf, &forms_bsr,
+	&forms_popcnt, &forms_lzcnt, &forms_tzcnt, &forms_crc32, &forms_andn, &forms_bextr,
+	&forms_blsi, &forms_blsmsk, &forms_blsr, &forms_bzhi, &forms_mulx, &forms_pdep, &forms_pext,
+	&forms_rorx, &forms_sarx, &forms_shlx, &forms_shrx, &forms_adcx, &forms_adox, &forms_movzx8,
+	&forms_movzx16, &forms_movsx8, &forms_movsx16, &forms_movsxd, &forms_movbe, &forms_bswap,
+	&forms_xchg, &forms_xadd, CONDITIONS(CONDITION_FORMS)
+};
+
+static bool is_copied(const struct exec_forms *forms)
+{
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(copied); i++)
+		if (copied[i] == forms)
+			return true;
+	return false;
+}
+
+static bool is_bit_operation(const struct exec_forms *forms)
+{
+	return forms == &forms_bt || forms == &forms_bts || forms == &forms_btr ||
+	       forms == &forms_btc;
+}
+
+/* AH, CH, DH or BH: can't be named beside a REX prefix. */
+static bool has_high_byte(const struct insn *insn)
+{
+	unsigned i;
+
+	if (insn->flags & (INSN_REX | INSN_VEX))
+		return false;
+	for (i = 0; i < ARRAY_LENGTH(insn->row->op); i++) {
+		const struct operand_facts *f = &operand_facts[insn->row->op[i]];
+
+		if (f->size != 'b')
+			continue;
+		if ((f->place == PLACE_REG || f->place == PLACE_LOW) && insn->reg >= 4)
+			return true;
+		if (f->place == PLACE_RM && !(insn->flags & INSN_MEM) && insn->rm >= 4)
+			return true;
+	}
+	return false;
+}
+
+/* What the host's encoding or processor would do in another way. */
+static bool is_special(const struct translation *t)
+{
+	const struct insn *insn = t->insn;
+	const struct exec_forms *forms = insn->row->forms;
+	const struct x86_cpuid *cpuid = &t->vcpu->cpuid;
+
+	if (has_high_byte(insn))
+		return true;
+	/* The bit's number moves the address. */
+	if (is_bit_operation(forms) && (insn->flags & INSN_MEM) && insn->row->group == GROUP_ANY)
+		return true;
+	if (forms == &forms_lzcnt)
+		return !cpuid__has(cpuid, FEAT_ABM);
+	if (forms == &forms_tzcnt)
+		return !cpuid__has(cpuid, FEAT_BMI1);
+	if (forms == &forms_movsxd || forms == &forms_bswap)
+		return insn->opsize == 2;
+	return false;
+}
+
+/* The memory operand, if there is one. */
+static bool take_operand(struct translation *t, struct cold **cold)
+{
+	const struct insn *insn = t->insn;
+	bool write = insn->row->flags & (ROW_WRITES_MEM | ROW_RMW_MEM);
+
+	*cold = NULL;
+	if (!(insn->flags & INSN_MEM))
+		return true;
+	*cold = translate__operand(t, translate__access_size(insn), write, 1);
+	return *cold;
+}
+
+static void finish_cold(struct translation *t, struct cold *cold)
+{
+	if (!cold)
+		return;
+	cold->back = t->e.at;
+	cold->load_flags = t->flags != FLAGS_MEMORY;
+}
+
+static bool copy(struct translation *t)
+{
+	struct encoding_regs regs;
+	struct cold *cold;
+
+	if (is_special(t) || !take_operand(t, &cold))
+		return false;
+	translate__need_flags(t);
+	if (!translate__take_registers(t, &regs))
+		return false;
+	translate__encode(t, &regs);
+	translate__give_registers(t);
+	translate__flags_written(t);
+	finish_cold(t, cold);
+	return true;
+}
+
+/* ---- the accumulator ---- */
+
+static void emit_operand_size(struct translation *t)
+{
+	if (t->insn->opsize == 2)
+		emit8(&t->e, 0x66);
+}
+
+static void emit_immediate(struct translation *t)
+{
+	if (t->insn->opsize == 1)
+		emit8(&t->e, t->insn->imm);
+	else if (t->insn->opsize == 2)
+		emit16(&t->e, t->insn->imm);
+	else
+		emit32(&t->e, t->insn->imm);
+}
+
+/* ADD and kin, TEST: accumulator and immediate. In the encoding of any register. */
+static bool accumulator_immediate(struct translation *t)
+{
+	const struct insn *insn = t->insn;
+	bool test = insn->row->forms == &forms_test, wide = insn->opsize != 1;
+
+	translate__need_flags(t);
+	emit_operand_size(t);
+	emit_rr(&t->e, insn->opsize == 8, (test ? 0xf6 : 0x80) | wide,
+		test ? 0 : insn->opcode >> 3 & 7, host_of[X86_RAX]);
+	emit_immediate(t);
+	translate__flags_written(t);
+	return true;
+}
+
+static bool exchange_accumulator(struct translation *t)
+{
+	const struct insn *insn = t->insn;
+	u8 other = host_of[insn->reg];
+
+	if (other == H_NONE) {
+		emit_load(&t->e, H_RAX, state_mem(GPR_AT(insn->reg)));
+		other = H_RAX;
+	}
+	emit_operand_size(t);
+	emit_rr(&t->e, insn->opsize == 8, 0x87, other, host_of[X86_RAX]);
+	if (other == H_RAX)
+		emit_store(&t->e, H_RAX, state_mem(GPR_AT(insn->reg)));
+	return true;
+}
+
+/* INC and DEC in the encoding of 32-bit code, which is REX in 64-bit code. */
+static bool increment_short(struct translation *t)
+{
+	translate__need_flags(t);
+	emit_operand_size(t);
+	emit_rr(&t->e, false, 0xff, t->insn->row->forms == &forms_dec, host_of[t->insn->reg & 7]);
+	translate__flags_written(t);
+	return true;
+}
+
+/* CBW, CWD and kin. */
+static bool widen_accumulator(struct translation *t)
+{
+	emit_mov(&t->e, true, H_RAX, host_of[X86_RAX]);
+	emit_operand_size(t);
+	if (t->insn->opsize == 8)
+		emit8(&t->e, 0x48);
+	emit8(&t->e, t->insn->opcode);
+	if (t->insn->row->forms == &forms_cbw)
+		emit_mov(&t->e, true, host_of[X86_RAX], H_RAX);
+	return true;
+}
+
+/* One operand that is no accumulator, in a pinned register or in memory; RAX in and out. */
+static bool with_accumulator(struct translation *t, unsigned alignment)
+{
+	const struct insn *insn = t->insn;
+	const struct opcode_row *row = insn->row;
+	bool write = row->flags & ROW_RMW_MEM;
+	struct encoding_regs regs = {
+		.reg = row->group != GROUP_ANY ? row->group : host_of[insn->reg],
+		.mem = insn->flags & INSN_MEM,
+	};
+	unsigned size = row->exec == exec_cmpxchg16b ? 16 : translate__access_size(insn);
+	struct cold *cold = NULL;
+
+	if (has_high_byte(insn) || regs.reg == H_NONE)
+		return false;
+	if (regs.mem) {
+		cold = translate__operand(t, size, write, alignment);
+		if (!cold)
+			return false;
+	} else {
+		regs.rm = host_of[insn->rm];
+		/* CMPXCHG with the accumulator as its destination: RAX stands for it. */
+		if (regs.rm == H_NONE || (write && insn->rm == X86_RAX))
+			return false;
+	}
+	translate__need_flags(t);
+	emit_mov(&t->e, true, H_RAX, host_of[X86_RAX]);
+	translate__encode(t, &regs);
+	emit_mov(&t->e, true, host_of[X86_RAX], H_RAX);
+	translate__flags_written(t);
+	finish_cold(t, cold);
+	return true;
+}
+
+/* ---- LEA ---- */
+
+static bool load_address(struct translation *t)
+{
+	const struct insn *insn = t->insn;
+	u8 to = host_of[insn->dst / 8];
+
+	if (insn->opsize == 2 || !translate__address(t))
+		return false;
+	if (to == H_NONE) {
+		emit_mov(&t->e, insn->opsize == 8, H_RAX, REG_ADDRESS);
+		emit_store(&t->e, H_RAX, state_mem(GPR_AT(insn->dst / 8)));
+	} else {
+		emit_mov(&t->e, insn->opsize == 8, to, REG_ADDRESS);
+	}
+	return true;
+}
+
+/* ---- the stack ---- */
+
+static void move_stack_pointer(struct translation *t, u8 from, s32 by)
+{
+	emit_lea(&t->e, t->size_of_code == 8, host_of[X86_RSP], mem_at(from, by));
+}
+
+static bool push(struct translation *t)
+{
+	const struct insn *insn = t->insn;
+	bool w = t->size_of_code == 8;
+	u8 from = host_of[insn->dst / 8];
+	bool immediate = operand_facts[insn->row->op[0]].place == PLACE_IMM;
+	struct cold *cold;
+
+	translate__save_flags(t);
+	emit_lea(&t->e, w, REG_ADDRESS, mem_at(host_of[X86_RSP], -(s32)insn->opsize));
+	cold = translate__look_up(t, insn->opsize, true, 1);
+	if (immediate) {
+		emit_rm(&t->e, w, 0xc7, 0, mem_at(REG_ADDRESS, 0));
+		emit32(&t->e, insn->imm);
+	} else {
+		if (from == H_NONE) {
+			emit_load(&t->e, H_RAX, state_mem(GPR_AT(insn->dst / 8)));
+			from = H_RAX;
+		}
+		emit_rm(&t->e, w, OP_STORE, from, mem_at(REG_ADDRESS, 0));
+	}
+	move_stack_pointer(t, host_of[X86_RSP], -(s32)insn->opsize);
+	finish_cold(t, cold);
+	return true;
+}
+
+static bool pop(struct translation *t)
+{
+	const struct insn *insn = t->insn;
+	bool w = t->size_of_code == 8;
+	u8 to = host_of[insn->dst / 8];
+	struct cold *cold;
+
+	translate__save_flags(t);
+	emit_mov(&t->e, w, REG_ADDRESS, host_of[X86_RSP]);
+	cold = translate__look_up(t, insn->opsize, false, 1);
+	/* POP rSP loads what was popped. */
+	move_stack_pointer(t, host_of[X86_RSP], insn->opsize);
+	emit_rm(&t->e, w, OP_LOAD, to == H_NONE ? H_RAX : to, mem_at(REG_ADDRESS, 0));
+	if (to == H_NONE)
+		emit_store(&t->e, H_RAX, state_mem(GPR_AT(insn->dst / 8)));
+	finish_cold(t, cold);
+	return true;
+}
+
+static bool leave_frame(struct translation *t)
+{
+	bool w = t->size_of_code == 8;
+	struct cold *cold;
+
+	translate__save_flags(t);
+	emit_mov(&t->e, w, REG_ADDRESS, host_of[X86_RBP]);
+	cold = translate__look_up(t, t->insn->opsize, false, 1);
+	move_stack_pointer(t, host_of[X86_RBP], t->insn->opsize);
+	emit_rm(&t->e, w, OP_LOAD, host_of[X86_RBP], mem_at(REG_ADDRESS, 0));
+	finish_cold(t, cold);
+	return true;
+}
+
+bool translate__stack(struct translation *t)
+{
+	const struct insn *insn = t->insn;
+	const struct exec_forms *forms = insn->row->forms;
+
+	if (insn->opsize != t->size_of_code || (insn->flags & INSN_MEM))
+		return false;
+	if (forms == &forms_push)
+		return push(t);
+	if (forms == &forms_pop)
+		return pop(t);
+	if (forms == &forms_leave)
+		return leave_frame(t);
+	return false;
+}
+
+/* ---- all ---- */
+
+bool translate__integer(struct translation *t)
+{
+	const struct insn *insn = t->insn;
+	const struct opcode_row *row = insn->row;
+	const struct exec_forms *forms = row->forms;
+	u8 first = operand_facts[row->op[0]].place, second = operand_facts[row->op[1]].place;
+
+	if (row->exec == exec_nop)
+		return true;
+	if (row->exec == exec_cmpxchg16b || row->exec == exec_cmpxchg8b)
+		return with_accumulator(t, row->exec == exec_cmpxchg16b ? 16 : 1);
+	if (row->exec == exec_lfence || row->exec == exec_mfence || row->exec == exec_sfence) {
+		emit8(&t->e, 0x0f);
+		emit8(&t->e, 0xae);
+		emit8(&t->e, 0xc0 | row->group << 3);
+		return true;
+	}
+	if (!forms)
+		return false;
+	if (forms == &forms_push || forms == &forms_pop || forms == &forms_leave)
+		return translate__stack(t);
+	if (forms == &forms_lea)
+		return load_address(t);
+	if (forms == &forms_cbw || forms == &forms_cwd)
+		return widen_accumulator(t);
+	if (forms == &forms_mul || forms == &forms_imul || forms == &forms_cmpxchg)
+		return with_accumulator(t, 1);
+	if (forms == &forms_xchg && second == PLACE_RAX)
+		return exchange_accumulator(t);
+	if ((forms == &forms_inc || forms == &forms_dec) && first == PLACE_LOW)
+		return increment_short(t);
+	if (!is_copied(forms))
+		return false;
+	if (first == PLACE_RAX)
+		return accumulator_immediate(t);
+	return copy(t);
+}

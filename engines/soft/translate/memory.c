@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Memory operands: the effective address, and the look-up in the software TLB. */
+#include "engines/soft/translate/translate.h"
+
+/* ---- address ---- */
+
+/* A register of the address in a host register: its own, or the scratch it is loaded into. */
+static u8 address_part(struct translation *t, u8 reg, u8 scratch)
+{
+	if (host_of[reg] != H_NONE)
+		return host_of[reg];
+	emit_load(&t->e, scratch, state_mem(GPR_AT(reg)));
+	return scratch;
+}
+
+/* lea disp(,index,1 << scale) */
+static void emit_scaled(struct emit *e, bool w, u8 index, u8 scale, s32 disp)
+{
+	emit8(e, 0x44 | (w ? 8 : 0) | (index & 8 ? 2 : 0)); /* R: R14 */
+	emit8(e, OP_LEA);
+	emit8(e, (REG_ADDRESS & 7) << 3 | 4);
+	emit8(e, scale << 6 | (index & 7) << 3 | 5);
+	emit32(e, disp);
+}
+
+static void emit_constant(struct emit *e, bool w, s32 disp)
+{
+	emit_rr(e, w, 0xc7, 0, REG_ADDRESS);
+	emit32(e, disp);
+}
+
+bool translate__address(struct translation *t)
+{
+	const struct insn *insn = t->insn;
+	struct emit *e = &t->e;
+	bool w = insn->adsize == 8;
+	s64 disp = insn->disp;
+	u8 base, index;
+
+	if (insn->adsize == 2)
+		return false;
+	if (insn->adsize == 4)
+		disp = (s32)disp;
+	if (insn->base == X86_SLOT_RIP) {
+		disp += t->offset;
+		if (disp != (s32)disp)
+			return false;
+		emit_load(e, REG_ADDRESS, state_mem(SOFT_AT(code_base)));
+		emit_lea(e, w, REG_ADDRESS, mem_at(REG_ADDRESS, disp));
+		return true;
+	}
+	if (disp != (s32)disp)
+		return false;
+	if (insn->base == X86_SLOT_ZERO && insn->index == X86_SLOT_ZERO) {
+		emit_constant(e, w, disp);
+		return true;
+	}
+	if (insn->base == X86_SLOT_ZERO) {
+		emit_scaled(e, w, address_part(t, insn->index, H_RAX), insn->scale, disp);
+		return true;
+	}
+	base = address_part(t, insn->base, REG_ADDRESS);
+	if (insn->index != X86_SLOT_ZERO) {
+		index = address_part(t, insn->index, H_RAX);
+		emit_lea(e, w, REG_ADDRESS, mem_indexed(base, index, insn->scale, disp));
+	} else if (disp) {
+		emit_lea(e, w, REG_ADDRESS, mem_at(base, disp));
+	} else if (base != REG_ADDRESS || !w) {
+		emit_mov(e, w, REG_ADDRESS, base);
+	}
+	return true;
+}
+
+/* ---- look-up ---- */
+
+/* rorx $7, %r14d, %eax; without BMI2 the same by two instructions. */
+static void emit_rotate(struct emit *e, bool bmi2)
+{
+	static const u8 rorx[] = { 0xc4, 0xc3, 0x7b, 0xf0, 0xc6, 0x07 };
+	unsigned i;
+
+	if (bmi2) {
+		for (i = 0; i < sizeof(rorx); i++)
+			emit8(e, rorx[i]);
+		return;
+	}
+	emit_mov(e, false, H_RAX, REG_ADDRESS);
+	emit_rr(e, false, 0xc1, 5, H_RAX);
+	emit8(e, 7);
+}
+
+_Static_assert(sizeof(struct tlb_entry) == 32, "an index is a shift by 7");
+
+static struct host_mem entry_field(struct translation *t, size_t field)
+{
+	unsigned view = (t->block->mode & MODE_VIEW) >> MODE_VIEW_SHIFT;
+	s32 at = VCPU_AT(tlb) + (s32)(view * TLB_ENTRIES * sizeof(struct tlb_entry) + field);
+
+	return mem_indexed(H_RSP, H_RAX, 0, at);
+}
+
+/*
+ * The tag is subtracted bit by bit: what is left of a matching address is its offset in the page,
+ * and one comparison tells match, permission and page crossing.
+ */
+struct cold *translate__look_up(struct translation *t, unsigned size, bool write,
+				unsigned alignment)
+{
+	size_t tag = write ? offsetof(struct tlb_entry, write) : offsetof(struct tlb_entry, read);
+	struct emit *e = &t->e;
+	struct cold *cold;
+
+	translate__save_flags(t);
+	emit_rotate(e, t->soft->host_has_bmi2);
+	emit8(e, 0x25); /* and $..., %eax */
+	emit32(e, (TLB_ENTRIES - 1) * sizeof(struct tlb_entry));
+	emit_alu_mem(e, true, ALU_XOR, REG_ADDRESS, entry_field(t, tag));
+	emit_alu_imm(e, true, ALU_CMP, REG_ADDRESS, PAGE_SIZE_4K - size);
+	cold = translate__cold(t, COLD_EXECUTE, emit_jcc(e, CC_A));
+	if (alignment > 1) {
+		emit_rr(e, false, 0xf6, 0, REG_ADDRESS); /* test $..., %r14b */
+		emit8(e, alignment - 1);
+		cold->from[cold->entries++] = emit_jcc(e, CC_NE);
+	}
+	emit_alu_mem(e, true, ALU_ADD, REG_ADDRESS, entry_field(t, offsetof(struct tlb_entry, host)));
+	t->flags = FLAGS_MEMORY;
+	return cold;
+}
+
+struct cold *translate__operand(struct translation *t, unsigned size, bool write,
+				unsigned alignment)
+{
+	const struct insn *insn = t->insn;
+	s32 base = VCPU_AT(cpu.seg) + (s32)(insn->seg * sizeof(struct x86_segment) +
+					    offsetof(struct x86_segment, base));
+
+	if (!size || size > 64 || (insn->row->flags & ROW_VSIB))
+		return NULL;
+	/* Outside of 64-bit code all but FS and GS are flat (MODE_FLAT). */
+	if (insn->seg >= X86_FS && insn->code != 8)
+		return NULL;
+	translate__save_flags(t);
+	if (!translate__address(t))
+		return NULL;
+	if (insn->seg >= X86_FS) {
+		emit_alu_mem(&t->e, true, ALU_ADD, REG_ADDRESS, state_mem(base));
+		t->flags = FLAGS_MEMORY;
+	}
+	return translate__look_up(t, size, write, alignment);
+}
+
+unsigned translate__access_size(const struct insn *insn)
+{
+	const struct opcode_row *row = insn->row;
+	unsigned i;
+
+	if (row->class == CLASS_VECTOR)
+		return vector__memory_size(insn);
+	for (i = 0; i < ARRAY_LENGTH(row->op); i++) {
+		const struct operand_facts *f = &operand_facts[row->op[i]];
+
+		if (f->place != PLACE_RM)
+			continue;
+		switch (f->size) {
+		case 'b':
+			return 1;
+		case 'w':
+			return 2;
+		case 'd':
+			return 4;
+		case 'q':
+			return 8;
+		case 'v':
+			return insn->opsize;
+		case 'y':
+			return insn->flags & INSN_REX_W ? 8 : 4;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where the guest's flags are, calls of executors, and the code that stands behind a block. */
+#include "engines/soft/translate/translate.h"
+
+/*
+ * RAX and RCX first: most programs use the low registers, and compilers use R10, R11 and R15 least.
+ * RCX stays, for shifts by CL.
+ */
+const u8 host_of[X86_NR_GPR] = {
+	[X86_RAX] = H_R10, [X86_RCX] = H_RCX,  [X86_RDX] = H_RDX,  [X86_RBX] = H_RBX,
+	[X86_RSP] = H_R15, [X86_RBP] = H_RBP,  [X86_RSI] = H_RSI,  [X86_RDI] = H_RDI,
+	[X86_R8] = H_R8,   [X86_R9] = H_R9,    [X86_R10] = H_NONE, [X86_R11] = H_NONE,
+	[X86_R12] = H_R12, [X86_R13] = H_R13,  [X86_R14] = H_R11,  [X86_R15] = H_NONE,
+};
+
+/* ---- flags ---- */
+
+/* lahf; movb %ah, arith; seto of. These change no flags. */
+static void store_flags(struct emit *e)
+{
+	emit8(e, 0x9f);
+	emit_rm(e, false, 0x88, 4, state_mem(VCPU_AT(cpu.arith)));
+	emit8(e, 0x0f);
+	emit_rm(e, false, 0x90, 0, state_mem(SOFT_AT(of)));
+}
+
+/* movb of, %al; movb arith, %ah; addb $0x7f, %al (sets OF); sahf */
+static void fetch_flags(struct emit *e)
+{
+	emit_rm(e, false, 0x8a, 0, state_mem(SOFT_AT(of)));
+	emit_rm(e, false, 0x8a, 4, state_mem(VCPU_AT(cpu.arith)));
+	emit8(e, 0x04);
+	emit8(e, 0x7f);
+	emit8(e, 0x9e);
+}
+
+void translate__save_flags(struct translation *t)
+{
+	if (t->flags != FLAGS_HOST)
+		return;
+	store_flags(&t->e);
+	t->flags = FLAGS_BOTH;
+}
+
+void translate__load_flags(struct translation *t)
+{
+	if (t->flags != FLAGS_MEMORY)
+		return;
+	fetch_flags(&t->e);
+	t->flags = FLAGS_BOTH;
+}
+
+/* ---- executors ---- */
+
+static void call_executor(struct translation *t, const struct insn *insn, s64 offset)
+{
+	emit_mov_imm64(&t->e, REG_ADDRESS, (u64)insn);
+	emit_mov_imm32(&t->e, H_RAX, offset);
+	emit_call_to(&t->e, t->has_vectors ? t->soft->glue.execute_vectors : t->soft->glue.execute);
+}
+
+void translate__call_executor(struct translation *t)
+{
+	translate__save_flags(t);
+	call_executor(t, t->insn, t->offset);
+	t->flags = FLAGS_MEMORY;
+}
+
+/* ---- cold code ---- */
+
+struct cold *translate__cold(struct translation *t, enum cold_kind kind, u32 from)
+{
+	struct cold *cold;
+
+	if (t->nr_cold == MAX_COLD) {
+		t->e.overflow = true;
+		return &t->cold[0];
+	}
+	cold = &t->cold[t->nr_cold++];
+	*cold = (struct cold){ .kind = kind, .insn = t->insn, .offset = t->offset };
+	cold->from[cold->entries++] = from;
+	return cold;
+}
+
+static void emit_leave(struct translation *t, s64 offset)
+{
+	emit_mov_imm32(&t->e, REG_ADDRESS, offset);
+	emit_jmp_to(&t->e, t->soft->glue.leave);
+}
+
+/* The jump that led here is to lead to the target itself, once that has code. */
+static void emit_link(struct translation *t, const struct cold *cold)
+{
+	u32 site = cold->from[0];
+
+	if (cold->save_flags) {
+		store_flags(&t->e);
+		site = emit_jmp(&t->e);
+		emit_patch(&t->e, site, t->e.at);
+	}
+	emit_mov_imm32(&t->e, H_RAX, site);
+	emit_mov_imm32(&t->e, REG_ADDRESS, cold->target);
+	emit_jmp_to(&t->e, t->soft->glue.link);
+}
+
+static void emit_one(struct translation *t, const struct cold *cold)
+{
+	switch ((enum cold_kind)cold->kind) {
+	case COLD_EXECUTE:
+		if (cold->save_flags)
+			store_flags(&t->e);
+		call_executor(t, cold->insn, cold->offset);
+		if (cold->load_flags)
+			fetch_flags(&t->e);
+		emit_jmp_to(&t->e, cold->back);
+		break;
+	case COLD_LINK:
+		emit_link(t, cold);
+		break;
+	case COLD_JUMP:
+		if (cold->save_flags)
+			store_flags(&t->e);
+		t->flags = FLAGS_MEMORY;
+		translate__go_to(t, cold->target);
+		break;
+	case COLD_LEAVE:
+		emit_leave(t, cold->offset);
+		break;
+	case COLD_VECTORS:
+		emit_call_to(&t->e, t->soft->glue.load_vectors);
+		emit_jmp_to(&t->e, cold->back);
+		break;
+	}
+}
+
+void translate__emit_cold(struct translation *t)
+{
+	u32 i, j;
+
+	for (i = 0; i < t->nr_cold; i++) {
+		struct cold *cold = &t->cold[i];
+
+		cold->start = t->e.at;
+		for (j = 0; j < cold->entries; j++)
+			emit_patch(&t->e, cold->from[j], t->e.at);
+		emit_one(t, cold);
+	}
+}

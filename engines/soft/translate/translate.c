@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a block of decoded instructions to host code. */
+#include "engines/soft/translate/translate.h"
+
+/* Whether code of this mode is translated at all; the rest is interpreted. */
+static bool mode_is_translated(u32 mode)
+{
+	if ((mode & MODE_VIEW) >> MODE_VIEW_SHIFT == TLB_NR_VIEWS)
+		return false;
+	switch (mode & MODE_CODE_SIZE) {
+	case 8:
+		return true;
+	case 4:
+		return (mode & MODE_FLAT) && !(mode & MODE_REAL_LIKE);
+	default:
+		return false;
+	}
+}
+
+static bool has_vectors(const struct block *block)
+{
+	unsigned i;
+
+	for (i = 0; i < block->count; i++)
+		if (block->insn[i].row && block->insn[i].row->class == CLASS_VECTOR)
+			return true;
+	return false;
+}
+
+static void emit_entry(struct translation *t)
+{
+	struct emit *e = &t->e;
+	struct cold *cold;
+
+	emit_rm(e, false, 0x83, 7, state_mem(VCPU_AT(leave)));
+	emit8(e, 0);
+	translate__cold(t, COLD_LEAVE, emit_jcc(e, CC_NE));
+	t->entry_unchecked = e->at;
+	if (!t->has_vectors)
+		return;
+	emit_rm(e, false, 0x80, 7, state_mem(SOFT_AT(vectors.live)));
+	emit8(e, 0);
+	cold = translate__cold(t, COLD_VECTORS, emit_jcc(e, CC_E));
+	cold->back = e->at;
+}
+
+/* Code for one instruction; false if its executor is to be called. */
+static bool translate_insn(struct translation *t, bool *ends)
+{
+	const struct insn *insn = t->insn;
+
+	*ends = false;
+	if (!insn->row)
+		return false;
+	if (insn->flags & INSN_BRANCH)
+		return translate__branch(t, ends);
+	if (insn->row->class == CLASS_INTEGER)
+		return translate__integer(t);
+	return insn->row->class == CLASS_VECTOR && translate__vector(t);
+}
+
+static bool emit_insn(struct translation *t)
+{
+	u32 at = t->e.at, nr_cold = t->nr_cold, nr_faults = t->nr_faults;
+	u8 flags = t->flags;
+	bool ends;
+
+	if (translate_insn(t, &ends))
+		return ends;
+	t->e.at = at;
+	t->nr_cold = nr_cold;
+	t->nr_faults = nr_faults;
+	t->flags = flags;
+	translate__call_executor(t);
+	return false;
+}
+
+static void emit_block(struct translation *t)
+{
+	const struct block *block = t->block;
+	bool ended = false;
+	unsigned i;
+
+	emit_entry(t);
+	for (i = 0; i < block->count && !ended; i++) {
+		t->insn = &block->insn[i];
+		ended = emit_insn(t);
+		t->offset += t->insn->len;
+	}
+	if (!ended)
+		translate__go_to(t, t->offset);
+	translate__emit_cold(t);
+}
+
+static void keep_faults(struct translation *t)
+{
+	struct soft_vcpu *soft = t->soft;
+	u32 i;
+
+	for (i = 0; i < t->nr_faults; i++)
+		soft->faults[soft->nr_faults++] = (struct code_fault){
+			.at = t->fault_at[i],
+			.go_on = t->cold[t->fault_cold[i]].start,
+		};
+}
+
+void translate__block(struct vcpu *vcpu, struct block *block)
+{
+	struct soft_vcpu *soft = vcpu->soft;
+	struct code_area *area = &soft->area;
+	struct translation *t = soft->translation;
+
+	if (!mode_is_translated(block->mode) || area->used + SOFT_CODE_ROOM > area->size)
+		return;
+	memset(t, 0, offsetof(struct translation, cold));
+	t->e = (struct emit){ .start = area->write, .size = area->used + SOFT_CODE_ROOM,
+			      .at = area->used };
+	t->vcpu = vcpu;
+	t->soft = soft;
+	t->block = block;
+	t->offset = block->gpa & ~PAGE_MASK_4K;
+	t->size_of_code = block->mode & MODE_CODE_SIZE;
+	t->has_vectors = has_vectors(block);
+	emit_block(t);
+	if (t->e.overflow)
+		return;
+	keep_faults(t);
+	block->code = area->execute + area->used;
+	block->code_unchecked = area->execute + t->entry_unchecked;
+	area->used = ALIGN_UP_TO(t->e.at, 16);
+	vcpu->stats.code_translations++;
+	stub__serialize();
+}

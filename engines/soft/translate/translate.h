@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The translator: a block of decoded instructions becomes host code.
+ *
+ * In generated code
+ * - RSP is at soft_vcpu.stack's end, so that struct vcpu and struct soft_vcpu stand at constant
+ *   distances from it. C code is called on that stack;
+ * - R14 and RAX are scratch: an address, and an index or value;
+ * - all guest registers but three live in the other thirteen, host_of[];
+ * - guest vector state stands in the host's registers, as in all of the engine;
+ * - arithmetic flags stand in EFLAGS, in memory (cpu.arith without OF, which is soft_vcpu.of), or in
+ *   both; at a block's entry and at its exits in memory;
+ * - nothing else of the processor's state changes, except by executors that are called.
+ *
+ * Code knows no linear address: RIP is soft_vcpu.code_base plus the offset in the page. So one
+ * translation serves all mappings of a page.
+ */
+#ifndef ENGINES_SOFT_TRANSLATE_TRANSLATE_H
+#define ENGINES_SOFT_TRANSLATE_TRANSLATE_H
+
+#include "engines/soft/soft.h"
+#include "core/decode/index.h"
+#include "core/emulate/executors.h"
+#include "core/emulate/vector.h"
+#include "engines/soft/translate/emit.h"
+#include "engines/soft/vector_stub.h"
+
+#define REG_ADDRESS H_R14
+#define REG_VALUE H_RAX
+
+/* Where guest registers live; H_NONE: in memory. */
+extern const u8 host_of[X86_NR_GPR];
+
+#define VCPU_AT(field)                                                                             \
+	((s32)offsetof(struct vcpu, field) - (s32)sizeof(struct vcpu) - SOFT_STACK_SIZE)
+#define SOFT_AT(field) ((s32)offsetof(struct soft_vcpu, field) - SOFT_STACK_SIZE)
+#define GPR_AT(reg) (VCPU_AT(cpu) + (s32)(reg) * 8)
+
+static inline struct host_mem state_mem(s32 at)
+{
+	return mem_at(H_RSP, at);
+}
+
+enum flags_place {
+	FLAGS_MEMORY, /* EFLAGS holds garbage */
+	FLAGS_BOTH,
+	FLAGS_HOST, /* memory is old */
+};
+
+enum cold_kind {
+	COLD_EXECUTE, /* the executor instead of the fast path, then back */
+	COLD_LINK,    /* a direct exit that leads to no code yet */
+	COLD_JUMP,    /* a taken branch to another page */
+	COLD_LEAVE,   /* at a block's entry: something waits */
+	COLD_VECTORS, /* at a block's entry: load the guest's vector state */
+};
+
+#define COLD_ENTRIES 3
+
+/* Code that stands behind the block, for what happens rarely. */
+struct cold {
+	u8 kind;
+	u8 entries;
+	bool save_flags; /* they are in EFLAGS only */
+	bool load_flags; /* the fast path goes on with flags in EFLAGS */
+	u32 from[COLD_ENTRIES]; /* displacements of the jumps that come here */
+	u32 start;	 /* where it was put */
+	u32 back;	 /* offset to go on at */
+	s64 target;	 /* relative to the page; COLD_LINK, COLD_JUMP */
+	const struct insn *insn;
+	s64 offset; /* of insn in the page */
+};
+
+#define MAX_COLD (SOFT_BLOCK_INSNS * 3 + 8)
+
+struct translation {
+	struct emit e;
+	struct vcpu *vcpu;
+	struct soft_vcpu *soft;
+	struct block *block;
+	const struct insn *insn;
+	s64 offset; /* of insn in its page */
+	u32 size_of_code; /* 8 or 4 */
+	u8 flags;   /* enum flags_place */
+	bool has_vectors;
+	u32 entry_unchecked;
+	u32 nr_faults;
+	u32 nr_cold;
+	struct cold cold[MAX_COLD];
+	/* Instructions that may raise a signal, and the cold code that stands for them then. */
+	u32 fault_at[SOFT_BLOCK_INSNS];
+	u32 fault_cold[SOFT_BLOCK_INSNS];
+};
+
+/*
+ * translate.c: generates code for the block and sets block->code. Nothing changes if there is no
+ * room or its mode is not translated. Owner thread, no guest code running.
+ */
+void translate__block(struct vcpu *vcpu, struct block *block);
+
+/* state.c: flags, cold code, executors. */
+void translate__save_flags(struct translation *t);
+void translate__load_flags(struct translation *t);
+struct cold *translate__cold(struct translation *t, enum cold_kind kind, u32 from);
+void translate__call_executor(struct translation *t);
+void translate__emit_cold(struct translation *t);
+
+/*
+ * memory.c: the instruction's memory operand of size bytes, its host address into REG_ADDRESS;
+ * alignment: a power of two it must be a multiple of. Jumps to the returned cold code where that
+ * takes more than a look-up. NULL: not such an operand. Flags are in memory afterwards.
+ */
+struct cold *translate__operand(struct translation *t, unsigned size, bool write,
+				unsigned alignment);
+/* The same for the linear address in REG_ADDRESS. */
+struct cold *translate__look_up(struct translation *t, unsigned size, bool write,
+				unsigned alignment);
+/* The effective address alone; false if it can't be computed here. */
+bool translate__address(struct translation *t);
+
+/* integer.c: flags that the instruction needs into EFLAGS; notes that it has written them. */
+void translate__need_flags(struct translation *t);
+void translate__flags_written(struct translation *t);
+
+/* integer.c, branch.c, vector.c: code for one instruction; false: call its executor. */
+bool translate__integer(struct translation *t);
+bool translate__stack(struct translation *t);
+bool translate__vector(struct translation *t);
+/* A branch; *ends: nothing of the block comes behind it. */
+bool translate__branch(struct translation *t, bool *ends);
+/* Leaves the block for a target relative to the page. */
+void translate__go_to(struct translation *t, s64 target);
+
+/* encode.c: re-encodes an instruction with other registers. */
+struct encoding_regs {
+	u8 reg;	 /* modrm.reg, or the register in the opcode */
+	u8 rm;	 /* modrm.rm; unless mem */
+	u8 vvvv;
+	bool mem; /* the memory operand is at REG_ADDRESS */
+};
+
+void translate__encode(struct translation *t, const struct encoding_regs *regs);
+/* Gives each general register of the instruction a host register; false if there are too few. */
+bool translate__take_registers(struct translation *t, struct encoding_regs *regs);
+/* Writes back those that stand in memory. */
+void translate__give_registers(struct translation *t);
+
+/* Bytes of the instruction's memory operand. */
+unsigned translate__access_size(const struct insn *insn);
+
+/* glue.c: generates what all blocks share, at the start of the code area. */
+void glue__generate(struct vcpu *vcpu);
+/* Enters generated code; returns what ended it, with all state in struct vcpu. */
+enum exec_result glue__enter(struct vcpu *vcpu, const u8 *code);
+
+/* area.c: memory for code, mapped twice. 0 or -errno. */
+int area__create(struct code_area *area, size_t size);
+void area__destroy(struct code_area *area);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * SSE and AVX instructions: executed as they are on the guest's state in the host's registers.
+ * Whether they may execute is part of the block's mode. One that raises SIGFPE or SIGILL is executed
+ * again by its executor (vector_fault.c), which tells the guest.
+ */
+#include "engines/soft/translate/translate.h"
+
+static bool is_sse(const struct opcode_row *row)
+{
+	return row->exec == exec_sse || row->exec == exec_sse_gpr || row->exec == exec_sse_flags ||
+	       row->exec == exec_sha;
+}
+
+static bool is_avx(const struct opcode_row *row)
+{
+	return row->exec == exec_avx || row->exec == exec_avx_gpr || row->exec == exec_avx_flags ||
+	       row->exec == exec_avx_zero;
+}
+
+/* MMX registers are the x87's: such instructions change more than they show. */
+static bool uses_mmx(const struct opcode_row *row)
+{
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(row->op); i++) {
+		u8 op = row->op[i];
+
+		if (op == OP_Pq || op == OP_Qq || op == OP_Qd || op == OP_Nq)
+			return true;
+	}
+	return false;
+}
+
+static unsigned alignment_of(const struct insn *insn, unsigned size)
+{
+	const struct opcode_row *row = insn->row;
+
+	if (row->flags & ROW_ALIGNED)
+		return size;
+	return !(insn->flags & INSN_VEX) && size == 16 && !(row->flags & ROW_UNALIGNED) ? 16 : 1;
+}
+
+static void note_fault(struct translation *t, u32 at, struct cold *cold)
+{
+	struct soft_vcpu *soft = t->soft;
+
+	if (soft->nr_faults + t->nr_faults == SOFT_FAULT_ENTRIES || t->nr_faults == SOFT_BLOCK_INSNS) {
+		t->e.overflow = true;
+		return;
+	}
+	t->fault_at[t->nr_faults] = at;
+	t->fault_cold[t->nr_faults++] = cold - t->cold;
+}
+
+static void emit_vzero(struct translation *t)
+{
+	emit8(&t->e, 0xc5);
+	emit8(&t->e, t->insn->flags & INSN_VEX_L ? 0xfc : 0xf8);
+	emit8(&t->e, 0x77);
+}
+
+bool translate__vector(struct translation *t)
+{
+	const struct insn *insn = t->insn;
+	const struct opcode_row *row = insn->row;
+	u32 mode = t->block->mode;
+	struct encoding_regs regs;
+	struct cold *cold;
+	bool save_flags;
+	u32 at;
+
+	if (!(is_sse(row) && (mode & MODE_SSE)) && !(is_avx(row) && (mode & MODE_AVX)))
+		return false;
+	if (uses_mmx(row) || (insn->code != 8 && (row->op[3] == OP_Lx || row->exec == exec_avx_zero)))
+		return false;
+	if (row->exec == exec_avx_zero) {
+		emit_vzero(t);
+		return true;
+	}
+	if (insn->flags & INSN_MEM) {
+		unsigned size = translate__access_size(insn);
+
+		cold = translate__operand(t, size, row->flags & ROW_WRITES_MEM,
+					  alignment_of(insn, size));
+		if (!cold)
+			return false;
+	} else {
+		cold = translate__cold(t, COLD_EXECUTE, 0);
+		cold->entries = 0;
+	}
+	if (!translate__take_registers(t, &regs))
+		return false;
+	save_flags = t->flags == FLAGS_HOST;
+	at = t->e.at;
+	translate__encode(t, &regs);
+	translate__give_registers(t);
+	if ((row->writes | row->undefined) & RFLAGS_ARITH)
+		t->flags = FLAGS_HOST;
+	cold->back = t->e.at;
+	cold->save_flags = save_flags;
+	cold->load_flags = t->flags != FLAGS_MEMORY;
+	note_fault(t, at, cold);
+	return true;
+}
