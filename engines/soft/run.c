@@ -69,6 +69,10 @@ static enum exec_result run_blocks(struct vcpu *vcpu, unsigned *budget)
 			vcpu->stats.code_entries++;
 			result = glue__enter(vcpu, code);
 			block = NULL;
+			/* Counted when it began. */
+			if (soft->counts && result != EXEC_NEXT && result != EXEC_JUMP &&
+			    result != EXEC_STOP)
+				vcpu->stats.insns--;
 			if (result != EXEC_NEXT || __atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED))
 				return result;
 			continue;

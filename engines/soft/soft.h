@@ -137,6 +137,7 @@ struct soft_vcpu {
 	u32 link; /* offset in the code area of the displacement to set, or 0 */
 	u8 of;	  /* OF as 0 or 1, while generated code runs */
 	bool translates;
+	bool counts; /* generated code advances vcpu->stats.insns, for tests */
 	bool host_has_bmi2;
 	u32 heat_limit; /* interpretations before a block is translated */
 	u32 code_writes; /* vm->code_writes when last looked at */

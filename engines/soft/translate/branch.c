@@ -179,6 +179,8 @@ bool translate__branch(struct translation *t, bool *ends)
 	*ends = true;
 	if (insn->row->class != CLASS_INTEGER || insn->opsize != t->size_of_code)
 		return false;
+	if (relative_target(t) != (s32)relative_target(t))
+		return false;
 	if (is_conditional(insn)) {
 		*ends = false;
 		return conditional(t);

@@ -263,7 +263,8 @@ static void encode_legacy(struct emit *e, const struct insn *insn,
 	else if (insn->map == MAP_0F3A)
 		emit8(e, 0x3a);
 	if (modrm) {
-		emit8(e, insn->opcode);
+		/* 82 is 80's alias, in 32-bit code only. */
+		emit8(e, insn->map == MAP_1BYTE && insn->opcode == 0x82 ? 0x80 : insn->opcode);
 		emit_modrm(e, regs);
 	} else {
 		emit8(e, (insn->opcode & ~7) | (regs->reg & 7));

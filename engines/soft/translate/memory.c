@@ -136,8 +136,8 @@ struct cold *translate__operand(struct translation *t, unsigned size, bool write
 
 	if (!size || size > 64 || (insn->row->flags & ROW_VSIB))
 		return NULL;
-	/* Outside of 64-bit code all but FS and GS are flat (MODE_FLAT). */
-	if (insn->seg >= X86_FS && insn->code != 8)
+	/* Outside of 64-bit code DS, ES and SS are flat (MODE_FLAT); CS can't be written. */
+	if (insn->code != 8 && (insn->seg >= X86_FS || insn->seg == X86_CS))
 		return NULL;
 	translate__save_flags(t);
 	if (!translate__address(t))

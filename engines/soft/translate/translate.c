@@ -59,12 +59,25 @@ static bool translate_insn(struct translation *t, bool *ends)
 	return insn->row->class == CLASS_VECTOR && translate__vector(t);
 }
 
+/* Changes no flags. */
+static void count_insn(struct emit *e)
+{
+	struct host_mem count = state_mem(VCPU_AT(stats.insns));
+
+	emit_load(e, H_RAX, count);
+	emit_lea(e, true, H_RAX, mem_at(H_RAX, 1));
+	emit_store(e, H_RAX, count);
+}
+
 static bool emit_insn(struct translation *t)
 {
-	u32 at = t->e.at, nr_cold = t->nr_cold, nr_faults = t->nr_faults;
+	u32 at, nr_cold = t->nr_cold, nr_faults = t->nr_faults;
 	u8 flags = t->flags;
 	bool ends;
 
+	if (t->soft->counts)
+		count_insn(&t->e);
+	at = t->e.at;
 	if (translate_insn(t, &ends))
 		return ends;
 	t->e.at = at;
