@@ -99,7 +99,7 @@ static void fill_tlb(struct vcpu *vcpu, enum tlb_view view, const struct piece *
 		   !(__atomic_load_n(&slot->code[index], __ATOMIC_ACQUIRE) & MEMORY_CODE_CACHED) &&
 		   (!slot->dirty || (slot->dirty[index / 64] >> (index % 64) & 1));
 	e->read = page;
-	e->write = writable ? page : TLB_NO_TAG;
+	e->write = writable ? page : tlb__no_tag(page >> PAGE_SHIFT_4K);
 	e->host = piece->host - (piece->linear & ~PAGE_MASK_4K);
 	e->info = (piece->gpa & PAGE_MASK_4K) | (r->global ? TLB_INFO_GLOBAL : 0) |
 		  (r->page_size > PAGE_SIZE_4K ? TLB_INFO_LARGE : 0);

@@ -142,7 +142,7 @@ static void protect_page(struct vm *vm, u64 page_gpa)
 
 		for (j = 0; j < TLB_NR_VIEWS * TLB_ENTRIES; j++)
 			if ((e[j].info & PAGE_MASK_4K) == page_gpa)
-				e[j].write = TLB_NO_TAG;
+				e[j].write = tlb__no_tag(j);
 	}
 }
 

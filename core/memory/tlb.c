@@ -3,11 +3,13 @@
 #include "core/memory/tlb.h"
 #include "core/vm/vcpu.h"
 
-static void drop_entry(struct tlb_entry *e)
+static void drop_entry(struct tlb_entry *entries, unsigned i)
 {
-	e->read = TLB_NO_TAG;
-	e->write = TLB_NO_TAG;
-	e->info = TLB_NO_TAG;
+	struct tlb_entry *e = &entries[i];
+
+	e->read = tlb__no_tag(i);
+	e->write = tlb__no_tag(i);
+	e->info = TLB_NO_PAGE;
 }
 
 static void note_flush(struct vcpu *vcpu)
@@ -22,7 +24,7 @@ void tlb__flush_all(struct vcpu *vcpu)
 	unsigned i;
 
 	for (i = 0; i < TLB_NR_VIEWS * TLB_ENTRIES; i++)
-		drop_entry(&e[i]);
+		drop_entry(e, i);
 	vcpu->tlb_has_large = false;
 	note_flush(vcpu);
 }
@@ -34,7 +36,7 @@ void tlb__flush_non_global(struct vcpu *vcpu)
 
 	for (i = 0; i < TLB_NR_VIEWS * TLB_ENTRIES; i++)
 		if (!(e[i].info & TLB_INFO_GLOBAL))
-			drop_entry(&e[i]);
+			drop_entry(e, i);
 	note_flush(vcpu);
 }
 
@@ -51,11 +53,11 @@ void tlb__flush_page(struct vcpu *vcpu, u64 linear)
 		struct tlb_entry *e = tlb__slot(entries, linear);
 
 		if (e->read == (linear & PAGE_MASK_4K) || e->write == (linear & PAGE_MASK_4K))
-			drop_entry(e);
+			drop_entry(entries, e - entries);
 		for (i = 0; i < TLB_ENTRIES && vcpu->tlb_has_large; i++)
-			if (entries[i].info != TLB_NO_TAG && (entries[i].info & TLB_INFO_LARGE) &&
+			if (entries[i].info != TLB_NO_PAGE && (entries[i].info & TLB_INFO_LARGE) &&
 			    (entries[i].read ^ linear) >> 30 == 0)
-				drop_entry(&entries[i]);
+				drop_entry(entries, i);
 	}
 	note_flush(vcpu);
 }
@@ -66,6 +68,6 @@ void tlb__flush_writes(struct vcpu *vcpu)
 	unsigned i;
 
 	for (i = 0; i < TLB_NR_VIEWS * TLB_ENTRIES; i++)
-		e[i].write = TLB_NO_TAG;
+		e[i].write = tlb__no_tag(i);
 	vcpu->stats.tlb_flushes++;
 }

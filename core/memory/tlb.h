@@ -15,7 +15,7 @@
 #include "include/x86/paging.h"
 
 #define TLB_ENTRIES 1024 /* per view, a power of two */
-#define TLB_NO_TAG (~0ULL) /* equals no page address */
+#define TLB_NO_PAGE (~0ULL) /* in tlb_entry.info: an empty entry */
 
 enum tlb_view {
 	TLB_USER,	/* CPL 3 */
@@ -25,8 +25,8 @@ enum tlb_view {
 };
 
 struct tlb_entry {
-	u64 read;  /* page address, or TLB_NO_TAG */
-	u64 write; /* page address, or TLB_NO_TAG */
+	u64 read;  /* page address, or tlb__no_tag() */
+	u64 write; /* page address, or tlb__no_tag() */
 	u8 *host;  /* the page; meaningful only while one of the tags above is an address */
 	u64 info;   /* gpa of the page | TLB_INFO_* */
 };
@@ -43,6 +43,15 @@ struct tlb {
 	 */
 	struct tlb_entry none[TLB_ENTRIES];
 };
+
+/*
+ * The tag of the i-th entry of a view while it is empty. No address that is looked up there differs
+ * from it in the page's offset only: the number of the page ends in other bits.
+ */
+static __always_inline u64 tlb__no_tag(unsigned i)
+{
+	return ~((u64)(i & (TLB_ENTRIES - 1)) << PAGE_SHIFT_4K);
+}
 
 static __always_inline struct tlb_entry *tlb__slot(struct tlb_entry *view, u64 linear)
 {

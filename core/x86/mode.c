@@ -29,7 +29,7 @@ static struct tlb_entry *alignment_view(struct vcpu *vcpu)
 {
 	struct tlb_entry *none = vcpu->tlb.none;
 
-	if (none[0].read != TLB_NO_TAG)
+	if (none[0].read != TLB_NO_PAGE)
 		memset(none, 0xff, sizeof(vcpu->tlb.none));
 	return none;
 }

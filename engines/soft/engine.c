@@ -40,6 +40,7 @@ static int create_translator(struct vcpu *vcpu, struct soft_vcpu *soft)
 	host__timer_init(&soft->pulse, soft__pulse);
 	soft->translates = true;
 	soft->heat_limit = host__tunable("TRIVET_SOFT_HEAT", SOFT_HEAT);
+	soft->inlines_vectors = host__tunable("TRIVET_SOFT_VECTORS", 1);
 	soft->counts = host__tunable("TRIVET_SOFT_COUNT", 0);
 	soft->host_has_bmi2 = host_has_bmi2();
 	soft->faults = host__alloc_sparse(SOFT_FAULT_ENTRIES * sizeof(*soft->faults));

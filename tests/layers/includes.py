@@ -46,7 +46,7 @@ LAYERS = {
     # Requests reach executors only through the run loop.
     "core/api": OBJECTS + ["core/memory/", "core/x86/", "core/irqchip/", "core/vm/"],
 
-    "engines": PLAIN + ["core/"],
+    "engines": PLAIN + ["core/", "engines/soft/"],
     "hosts": PLAIN + ["core/", "engines/"],
 
     "vmm": [],
@@ -72,6 +72,7 @@ FREESTANDING = {"stdarg.h", "stdbool.h", "stddef.h", "stdint.h"}
 KERNEL = {"linux/kvm.h", "linux/types.h", "linux/errno.h", "asm/errno.h"}
 # The stubs need memory that is executable and a handler for signals.
 STUB_FILES = {
+    "engines/soft/translate/area.c": {"errno.h", "sys/mman.h", "unistd.h"},
     "engines/soft/vector_fault.c": {"errno.h", "signal.h", "ucontext.h"},
     "engines/soft/vector_stub.c": {"errno.h", "sys/mman.h", "unistd.h"},
 }

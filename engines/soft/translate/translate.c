@@ -17,12 +17,12 @@ static bool mode_is_translated(u32 mode)
 	}
 }
 
-static bool has_vectors(const struct block *block)
+static bool has_vectors(const struct translation *t)
 {
 	unsigned i;
 
-	for (i = 0; i < block->count; i++)
-		if (block->insn[i].row && block->insn[i].row->class == CLASS_VECTOR)
+	for (i = 0; i < t->block->count; i++)
+		if (translate__is_vector(t, &t->block->insn[i]))
 			return true;
 	return false;
 }
@@ -56,7 +56,7 @@ static bool translate_insn(struct translation *t, bool *ends)
 		return translate__branch(t, ends);
 	if (insn->row->class == CLASS_INTEGER)
 		return translate__integer(t);
-	return insn->row->class == CLASS_VECTOR && translate__vector(t);
+	return translate__is_vector(t, insn) && translate__vector(t);
 }
 
 /* Changes no flags. */
@@ -133,7 +133,7 @@ void translate__block(struct vcpu *vcpu, struct block *block)
 	t->block = block;
 	t->offset = block->gpa & ~PAGE_MASK_4K;
 	t->size_of_code = block->mode & MODE_CODE_SIZE;
-	t->has_vectors = has_vectors(block);
+	t->has_vectors = has_vectors(t);
 	emit_block(t);
 	if (t->e.overflow)
 		return;

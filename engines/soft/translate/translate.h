@@ -126,6 +126,8 @@ void translate__flags_written(struct translation *t);
 bool translate__integer(struct translation *t);
 bool translate__stack(struct translation *t);
 bool translate__vector(struct translation *t);
+/* Whether the block's code executes this vector instruction itself. */
+bool translate__is_vector(const struct translation *t, const struct insn *insn);
 /* A branch; *ends: nothing of the block comes behind it. */
 bool translate__branch(struct translation *t, bool *ends);
 /* Leaves the block for a target relative to the page. */

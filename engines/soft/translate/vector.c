@@ -60,20 +60,28 @@ static void emit_vzero(struct translation *t)
 	emit8(&t->e, 0x77);
 }
 
+bool translate__is_vector(const struct translation *t, const struct insn *insn)
+{
+	const struct opcode_row *row = insn->row;
+	u32 mode = t->block->mode;
+
+	if (!row || row->class != CLASS_VECTOR || !t->soft->inlines_vectors)
+		return false;
+	if (!(is_sse(row) && (mode & MODE_SSE)) && !(is_avx(row) && (mode & MODE_AVX)))
+		return false;
+	return !uses_mmx(row) &&
+	       (insn->code == 8 || (row->op[3] != OP_Lx && row->exec != exec_avx_zero));
+}
+
 bool translate__vector(struct translation *t)
 {
 	const struct insn *insn = t->insn;
 	const struct opcode_row *row = insn->row;
-	u32 mode = t->block->mode;
 	struct encoding_regs regs;
 	struct cold *cold;
 	bool save_flags;
 	u32 at;
 
-	if (!(is_sse(row) && (mode & MODE_SSE)) && !(is_avx(row) && (mode & MODE_AVX)))
-		return false;
-	if (uses_mmx(row) || (insn->code != 8 && (row->op[3] == OP_Lx || row->exec == exec_avx_zero)))
-		return false;
 	if (row->exec == exec_avx_zero) {
 		emit_vzero(t);
 		return true;

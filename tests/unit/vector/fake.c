@@ -180,7 +180,7 @@ void fake__set_page(unsigned page, enum page_kind kind)
 	struct tlb_entry *e = tlb__slot(fake_vcpu.view, linear);
 
 	page_kinds[page] = kind;
-	e->read = kind == PAGE_FAST ? linear : TLB_NO_TAG;
+	e->read = kind == PAGE_FAST ? linear : tlb__no_tag(linear >> 12);
 	e->write = e->read;
 	e->host = fake_memory + (linear - GUEST_BASE);
 }

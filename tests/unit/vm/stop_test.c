@@ -125,10 +125,10 @@ static void flushes_asked_for_while_stopped_are_done(void **state)
 	vcpu__request_quietly(vcpu, REQ_TLB_FLUSH_WRITES);
 	vm__stop_all(vm, vcpu);
 	assert_int_equal(entry->read, 0x5000);
-	assert_true(entry->write == TLB_NO_TAG);
+	assert_true(entry->write == tlb__no_tag(5));
 	vcpu__request_quietly(vcpu, REQ_TLB_FLUSH | REQ_NMI);
 	vm__resume_all(vm, vcpu);
-	assert_true(entry->read == TLB_NO_TAG);
+	assert_true(entry->read == tlb__no_tag(5));
 	/* Other requests stay for the loop. */
 	assert_true(vcpu->requests & REQ_NMI);
 	vm__leave_guest(vcpu);
