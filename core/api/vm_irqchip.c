@@ -154,6 +154,7 @@ s64 api__signal_msi(struct api_call *call)
 
 	if (!call->vm->irqchip || msi->flags)
 		return -EINVAL;
+	__atomic_fetch_add(&call->vm->device_events, 1, __ATOMIC_RELEASE);
 	return irqchip__msi(call->vm, msi);
 }
 

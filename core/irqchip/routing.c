@@ -230,6 +230,8 @@ int routing__raise(struct irqchip *chip, enum line_source source, u32 gsi, bool 
 	u32 count;
 	int ret;
 
+	if (source == LINE_USER)
+		__atomic_fetch_add(&chip->vm->device_events, 1, __ATOMIC_RELEASE);
 	host__mutex_lock(&chip->lock);
 	route = find_routes(chip, gsi, &count);
 	/* A message needs no controller: deliver it, and wake its vCPU, without the lock. */

@@ -98,13 +98,15 @@ static void fill_tlb(struct vcpu *vcpu, enum tlb_view view, const struct piece *
 	writable = writable && (wrote || r->dirty) && !(slot->flags & KVM_MEM_READONLY) &&
 		   !(__atomic_load_n(&slot->code[index], __ATOMIC_ACQUIRE) & MEMORY_CODE_CACHED) &&
 		   (!slot->dirty || (slot->dirty[index / 64] >> (index % 64) & 1));
+	vcpu->tlb.used[view][(e - vcpu->tlb.entry[view]) / 64] |=
+		BIT64((e - vcpu->tlb.entry[view]) % 64);
 	e->read = page;
 	e->write = writable ? page : tlb__no_tag(page >> PAGE_SHIFT_4K);
 	e->host = piece->host - (piece->linear & ~PAGE_MASK_4K);
 	e->info = (piece->gpa & PAGE_MASK_4K) | (r->global ? TLB_INFO_GLOBAL : 0) |
 		  (r->page_size > PAGE_SIZE_4K ? TLB_INFO_LARGE : 0);
 	if (r->page_size > PAGE_SIZE_4K)
-		vcpu->tlb_has_large = true;
+		vcpu->tlb_large_regions |= BIT64(page >> 30 & 63);
 }
 
 /* Translates one piece and finds what stands behind it. */
@@ -356,6 +358,7 @@ enum exec_result access__fetch_page(struct vcpu *vcpu, u64 linear, u64 *gpa, con
 		return x86__raise_gp(vcpu, 0);
 	if (walk__translate(vcpu, linear, how, &r))
 		return x86__raise_page_fault(vcpu, linear, r.error);
+	tlb__note_fetch(vcpu, linear, r.page_size, r.global);
 	slot = memory__find(vcpu->vm, r.gpa);
 	*gpa = r.gpa;
 	*host = slot && slot->host ? slot->host + (r.gpa - slot->gpa) : NULL;

@@ -14,6 +14,14 @@ void *memory__pointer(struct vm *vm, u64 gpa, bool write, u64 *avail)
 	return slot->host + (gpa - slot->gpa);
 }
 
+static void note_own_write(struct vcpu *vcpu, u64 page)
+{
+	if (vcpu->code_written != ~0ULL && vcpu->code_written != page)
+		vcpu->code_stale = 1;
+	vcpu->code_written = page;
+	vcpu->leave = 1;
+}
+
 /*
  * The other vCPUs come out of the code they are executing before they can see, by a value written
  * after the code, that it was written: stores of one processor are seen in their order.
@@ -22,10 +30,12 @@ static void leave_cached_code(struct vm *vm, const struct vcpu *writer)
 {
 	u32 n = __atomic_load_n(&vm->nr_vcpus, __ATOMIC_ACQUIRE), i;
 
-	__atomic_fetch_add(&vm->code_writes, 1, __ATOMIC_RELEASE);
-	for (i = 0; i < n; i++)
-		if (vm->vcpus[i] != writer)
-			__atomic_store_n(&vm->vcpus[i]->leave, 1, __ATOMIC_RELEASE);
+	for (i = 0; i < n; i++) {
+		if (vm->vcpus[i] == writer)
+			continue;
+		__atomic_store_n(&vm->vcpus[i]->code_stale, 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&vm->vcpus[i]->leave, 1, __ATOMIC_RELEASE);
+	}
 }
 
 void memory__wrote(struct vm *vm, struct vcpu *vcpu, struct memory_slot *slot, u64 gpa)
@@ -44,7 +54,7 @@ void memory__wrote(struct vm *vm, struct vcpu *vcpu, struct memory_slot *slot, u
 						(word + 2) & ~MEMORY_CODE_CACHED, false,
 						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
 			if (vcpu)
-				vcpu->leave = 1;
+				note_own_write(vcpu, gpa & PAGE_MASK_4K);
 			leave_cached_code(vm, vcpu);
 			break;
 		}
@@ -137,12 +147,13 @@ static void protect_page(struct vm *vm, u64 page_gpa)
 	u32 i;
 
 	for (i = 0; i < n; i++) {
-		struct tlb_entry *e = &vm->vcpus[i]->tlb.entry[0][0];
-		unsigned j;
+		struct tlb *tlb = &vm->vcpus[i]->tlb;
+		unsigned view, j;
 
-		for (j = 0; j < TLB_NR_VIEWS * TLB_ENTRIES; j++)
-			if ((e[j].info & PAGE_MASK_4K) == page_gpa)
-				e[j].write = tlb__no_tag(j);
+		for (view = 0; view < TLB_NR_VIEWS; view++)
+			FOR_EACH_TLB_ENTRY(tlb, view, j)
+				if ((tlb->entry[view][j].info & PAGE_MASK_4K) == page_gpa)
+					tlb->entry[view][j].write = tlb__no_tag(j);
 	}
 }
 

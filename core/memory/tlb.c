@@ -3,41 +3,93 @@
 #include "core/memory/tlb.h"
 #include "core/vm/vcpu.h"
 
-static void drop_entry(struct tlb_entry *entries, unsigned i)
+static void drop_entry(struct tlb *tlb, unsigned view, unsigned i)
 {
-	struct tlb_entry *e = &entries[i];
+	struct tlb_entry *e = &tlb->entry[view][i];
 
 	e->read = tlb__no_tag(i);
 	e->write = tlb__no_tag(i);
 	e->info = TLB_NO_PAGE;
+	tlb->used[view][i / 64] &= ~BIT64(i % 64);
 }
 
-static void note_flush(struct vcpu *vcpu)
+/* ---- what was fetched from ---- */
+
+static u64 page_bit(u64 linear)
 {
-	vcpu->tlb_generation++;
-	vcpu->stats.tlb_flushes++;
+	return (linear >> 12 ^ linear >> 24) % VCPU_FETCH_BITS;
 }
+
+static u64 large_page_bit(u64 linear)
+{
+	return (linear >> 21 ^ linear >> 33) % VCPU_FETCH_BITS;
+}
+
+static bool test_bit(const u64 *bits, u64 i)
+{
+	return bits[i / 64] >> (i % 64) & 1;
+}
+
+void tlb__note_fetch(struct vcpu *vcpu, u64 linear, u64 page_size, bool global)
+{
+	struct vcpu_fetches *f = &vcpu->fetches;
+
+	if (page_size == PAGE_SIZE_4K) {
+		f->pages[page_bit(linear) / 64] |= BIT64(page_bit(linear) % 64);
+	} else if (page_size <= 4 << 20) {
+		/* A page of 4 MiB is two of 2 MiB. */
+		f->large[large_page_bit(linear) / 64] |= BIT64(large_page_bit(linear) % 64);
+		f->large[large_page_bit(linear ^ 1 << 21) / 64] |=
+			BIT64(large_page_bit(linear ^ 1 << 21) % 64);
+	} else {
+		f->huge = true;
+	}
+	if (!global && vcpu->cpu.cpl != 3)
+		f->kernel_not_global = true;
+}
+
+static void forget_fetches(struct vcpu *vcpu)
+{
+	memset(&vcpu->fetches, 0, sizeof(vcpu->fetches));
+	vcpu->user_generation++;
+	vcpu->kernel_generation++;
+}
+
+/* ---- flushing ---- */
 
 void tlb__flush_all(struct vcpu *vcpu)
 {
-	struct tlb_entry *e = &vcpu->tlb.entry[0][0];
-	unsigned i;
+	struct tlb *tlb = &vcpu->tlb;
+	unsigned view, i;
 
-	for (i = 0; i < TLB_NR_VIEWS * TLB_ENTRIES; i++)
-		drop_entry(e, i);
-	vcpu->tlb_has_large = false;
-	note_flush(vcpu);
+	/* Never filled: not a single entry has its empty tags yet. */
+	if (unlikely(!tlb->entry[0][0].info)) {
+		for (view = 0; view < TLB_NR_VIEWS; view++)
+			for (i = 0; i < TLB_ENTRIES; i++)
+				drop_entry(tlb, view, i);
+	}
+	for (view = 0; view < TLB_NR_VIEWS; view++)
+		FOR_EACH_TLB_ENTRY(tlb, view, i)
+			drop_entry(tlb, view, i);
+	vcpu->tlb_large_regions = 0;
+	vcpu->stats.tlb_flushes++;
+	forget_fetches(vcpu);
 }
 
 void tlb__flush_non_global(struct vcpu *vcpu)
 {
-	struct tlb_entry *e = &vcpu->tlb.entry[0][0];
-	unsigned i;
+	struct tlb *tlb = &vcpu->tlb;
+	unsigned view, i;
 
-	for (i = 0; i < TLB_NR_VIEWS * TLB_ENTRIES; i++)
-		if (!(e[i].info & TLB_INFO_GLOBAL))
-			drop_entry(e, i);
-	note_flush(vcpu);
+	for (view = 0; view < TLB_NR_VIEWS; view++)
+		FOR_EACH_TLB_ENTRY(tlb, view, i)
+			if (!(tlb->entry[view][i].info & TLB_INFO_GLOBAL))
+				drop_entry(tlb, view, i);
+	vcpu->stats.tlb_flushes++;
+	if (vcpu->fetches.kernel_not_global)
+		forget_fetches(vcpu);
+	else
+		vcpu->user_generation++;
 }
 
 /*
@@ -46,28 +98,36 @@ void tlb__flush_non_global(struct vcpu *vcpu)
  */
 void tlb__flush_page(struct vcpu *vcpu, u64 linear)
 {
+	const struct vcpu_fetches *f = &vcpu->fetches;
+	struct tlb *tlb = &vcpu->tlb;
 	unsigned view, i;
 
 	for (view = 0; view < TLB_NR_VIEWS; view++) {
-		struct tlb_entry *entries = vcpu->tlb.entry[view];
-		struct tlb_entry *e = tlb__slot(entries, linear);
+		struct tlb_entry *e = tlb__slot(tlb->entry[view], linear);
 
 		if (e->read == (linear & PAGE_MASK_4K) || e->write == (linear & PAGE_MASK_4K))
-			drop_entry(entries, e - entries);
-		for (i = 0; i < TLB_ENTRIES && vcpu->tlb_has_large; i++)
-			if (entries[i].info != TLB_NO_PAGE && (entries[i].info & TLB_INFO_LARGE) &&
-			    (entries[i].read ^ linear) >> 30 == 0)
-				drop_entry(entries, i);
+			drop_entry(tlb, view, e - tlb->entry[view]);
+		if (!(vcpu->tlb_large_regions >> (linear >> 30 & 63) & 1))
+			continue;
+		FOR_EACH_TLB_ENTRY(tlb, view, i) {
+			e = &tlb->entry[view][i];
+			if ((e->info & TLB_INFO_LARGE) && (e->read ^ linear) >> 30 == 0)
+				drop_entry(tlb, view, i);
+		}
 	}
-	note_flush(vcpu);
+	vcpu->stats.tlb_flushes++;
+	if (f->huge || test_bit(f->pages, page_bit(linear)) ||
+	    test_bit(f->large, large_page_bit(linear)))
+		forget_fetches(vcpu);
 }
 
 void tlb__flush_writes(struct vcpu *vcpu)
 {
-	struct tlb_entry *e = &vcpu->tlb.entry[0][0];
-	unsigned i;
+	struct tlb *tlb = &vcpu->tlb;
+	unsigned view, i;
 
-	for (i = 0; i < TLB_NR_VIEWS * TLB_ENTRIES; i++)
-		e[i].write = tlb__no_tag(i);
+	for (view = 0; view < TLB_NR_VIEWS; view++)
+		FOR_EACH_TLB_ENTRY(tlb, view, i)
+			tlb->entry[view][i].write = tlb__no_tag(i);
 	vcpu->stats.tlb_flushes++;
 }

@@ -36,6 +36,8 @@ struct tlb_entry {
 
 struct tlb {
 	struct tlb_entry entry[TLB_NR_VIEWS][TLB_ENTRIES];
+	/* A bit for each entry that may not be empty, so that a flush looks at few. */
+	u64 used[TLB_NR_VIEWS][TLB_ENTRIES / 64];
 	/*
 	 * The view at CPL 3 while alignment is checked (CR0.AM and RFLAGS.AC): nothing is ever
 	 * entered, so that every access comes to core/memory/access.c. x86__mode_changed() makes
@@ -86,7 +88,20 @@ static __always_inline void *tlb__write(struct tlb_entry *view, u64 linear, unsi
 	return NULL;
 }
 
+/* Calls what follows with i the index of each entry of `view` (of struct tlb *t) that is in use. */
+#define FOR_EACH_TLB_ENTRY(t, view, i)                                                             \
+	for (unsigned word_ = 0; word_ < TLB_ENTRIES / 64; word_++)                                \
+		for (u64 left_ = (t)->used[view][word_];                                           \
+		     left_ && ((i) = word_ * 64 + __builtin_ctzll(left_), true);                   \
+		     left_ &= left_ - 1)
+
 struct vcpu;
+
+/*
+ * Instructions have been fetched from a linear page (of page_size bytes in the page tables): from now
+ * on flushes that concern it advance the generations that fetching looks at.
+ */
+void tlb__note_fetch(struct vcpu *vcpu, u64 linear, u64 page_size, bool global);
 
 /* Drops everything; drops all but global pages; drops what INVLPG of one address must. */
 void tlb__flush_all(struct vcpu *vcpu);

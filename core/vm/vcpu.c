@@ -137,6 +137,7 @@ int vcpu__create(struct vm *vm, u32 id, struct vcpu **out)
 	vcpu->id = id;
 	vcpu->index = vm->nr_vcpus;
 	vcpu->external_vector = -1;
+	vcpu->code_written = ~0ULL;
 	cpuid__init(vcpu);
 	host__mutex_init(&vcpu->mutex);
 	rc = host__vcpu_init(vcpu);

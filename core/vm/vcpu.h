@@ -112,6 +112,19 @@ struct vcpu_stats {
 	u64 code_stale;
 };
 
+/*
+ * The linear pages that instructions were fetched from since the generations advanced together: sets
+ * of bits that hold at least these.
+ */
+#define VCPU_FETCH_BITS 8192
+
+struct vcpu_fetches {
+	u64 pages[VCPU_FETCH_BITS / 64]; /* of 4 KiB */
+	u64 large[VCPU_FETCH_BITS / 64]; /* by parts of 2 MiB */
+	bool huge;
+	bool kernel_not_global; /* also flushes of what is not global concern kernel code */
+};
+
 struct vcpu {
 	struct x86_cpu cpu;
 
@@ -169,8 +182,18 @@ struct vcpu {
 	struct host_vcpu *host;
 	struct soft_vcpu *soft; /* the engine's own */
 	struct tlb tlb;
-	bool tlb_has_large;  /* some entry since the last full flush is part of a large page */
-	u32 tlb_generation;  /* advanced by every flush: what engines derived from the TLB is stale */
+	/* A bit for each GiB, modulo 64, with entries of large pages since the last full flush. */
+	u64 tlb_large_regions;
+	/*
+	 * Advanced by flushes that concern pages from which instructions were fetched, at CPL 3 and
+	 * else: what engines derived from their translations is stale.
+	 */
+	u32 user_generation;
+	u32 kernel_generation;
+	struct vcpu_fetches fetches;
+	/* Pages with cached code that this vCPU has written: one, or more than that. */
+	u64 code_written; /* gpa of the page, or ~0 */
+	u32 code_stale;	  /* several, or by another vCPU; atomic */
 	u64 breakpoint_hits; /* DR6 bits of data breakpoints the instruction has met: a trap is due */
 	struct vcpu_stats stats;
 

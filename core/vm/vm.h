@@ -27,7 +27,7 @@ struct vm {
 	/* Published with release order; nr_vcpus only grows. */
 	struct vcpu *vcpus[VM_MAX_VCPUS];
 	u32 nr_vcpus;
-	u32 code_writes; /* atomic: counts writes to pages with cached code */
+	u32 device_events; /* atomic: interrupts from user space, which may have written memory */
 
 	/* Stopping all vCPUs (stop.c). */
 	struct host_mutex stop_lock;

@@ -109,6 +109,10 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode)
 	if (!block->count)
 		return NULL;
 	memcpy(block__code(block), bytes, block->bytes);
+	/* The page was written: its older blocks are stale, all of them. */
+	if (page->code_value != block->code_value)
+		page->blocks = NULL;
+	page->code_value = block->code_value;
 	block->page_next = page->blocks;
 	page->blocks = block;
 	cache->used += ALIGN_UP_TO(sizeof(*block) + block->count * sizeof(struct insn) + block->bytes,

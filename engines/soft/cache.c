@@ -20,17 +20,30 @@ void block_cache__flush(struct vcpu *vcpu)
 {
 	struct block_cache *cache = &vcpu->soft->cache;
 
-	cache->used = 0;
-	memset(cache->pages, 0, sizeof(cache->pages));
-	memset(cache->hash, 0, sizeof(cache->hash));
-	memset(cache->jump, 0, sizeof(cache->jump));
+	if (cache->used) {
+		memset(cache->pages, 0, sizeof(cache->pages));
+		memset(cache->hash, 0, sizeof(cache->hash));
+		memset(cache->jump, 0, sizeof(cache->jump));
+		cache->used = 0;
+	}
 	memset(cache->fetch, 0, sizeof(cache->fetch));
 	vcpu->soft->area.used = vcpu->soft->glue_size;
 	vcpu->soft->nr_faults = 0;
 	vcpu->soft->full = false;
 	vcpu->soft->flushes++;
-	vcpu->tlb_generation++;
+	vcpu->user_generation++;
+	vcpu->kernel_generation++;
 	soft__refresh_context(vcpu);
+}
+
+void block_cache__forget_jumps(struct soft_vcpu *soft, u64 page_gpa)
+{
+	struct jump_entry *jump = soft->cache.jump;
+	unsigned i;
+
+	for (i = 0; i < SOFT_JUMP_ENTRIES; i++)
+		if (jump[i].block && jump[i].block->page->gpa == page_gpa)
+			jump[i].context = 0;
 }
 
 static u32 current_view(const struct vcpu *vcpu)
@@ -67,6 +80,7 @@ void soft__refresh_context(struct vcpu *vcpu)
 	const struct x86_cpu *cpu = &vcpu->cpu;
 	struct soft_vcpu *soft = vcpu->soft;
 	u32 mode = cpu->code_size;
+	u64 generation;
 
 	if (x86__is_real_like(cpu))
 		mode |= MODE_REAL_LIKE;
@@ -76,8 +90,9 @@ void soft__refresh_context(struct vcpu *vcpu)
 	if (cpu->code_size != 8 && is_flat(cpu))
 		mode |= MODE_FLAT;
 	/* Never 0, so that an empty entry matches nothing. */
-	soft->fetch_context = (u64)vcpu->tlb_generation << MODE_BITS | mode;
-	soft->context = (vcpu->tlb_generation + soft->outside) << MODE_BITS | mode;
+	generation = mode & MODE_USER ? vcpu->user_generation : vcpu->kernel_generation;
+	soft->fetch_context = generation << MODE_BITS | mode;
+	soft->context = (generation + soft->outside + soft->others) << MODE_BITS | mode;
 	soft->code_flat = cpu->code_size == 8 ||
 			  (cpu->seg[X86_CS].limit == 0xffffffff && !cpu->seg[X86_CS].base);
 }
@@ -105,7 +120,7 @@ struct code_page *block_cache__page(struct vcpu *vcpu, u64 gpa)
 
 static struct block **hash_bucket(struct block_cache *cache, u64 gpa)
 {
-	return &cache->hash[(gpa ^ gpa >> 13) & (SOFT_HASH_ENTRIES - 1)];
+	return &cache->hash[(gpa ^ gpa >> 11) & (SOFT_HASH_ENTRIES - 1)];
 }
 
 /*

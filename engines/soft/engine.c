@@ -123,7 +123,12 @@ static void inject_exception(struct vcpu *vcpu)
 
 static void inject_interrupt(struct vcpu *vcpu, u8 vector, bool soft_interrupt)
 {
-	vcpu->soft->outside++; /* a device may have written code before it interrupted */
+	u32 events = __atomic_load_n(&vcpu->vm->device_events, __ATOMIC_ACQUIRE);
+
+	/* A device may have written code before it interrupted. */
+	if (events != vcpu->soft->device_events)
+		vcpu->soft->outside++;
+	vcpu->soft->device_events = events;
 	vcpu->soft->injection = soft_interrupt ? INJECT_SOFT_INTERRUPT : INJECT_INTERRUPT;
 	vcpu->soft->injection_vector = vector;
 }

@@ -339,15 +339,18 @@ static bool pulse_is_due(struct soft_vcpu *soft)
 	return true;
 }
 
-/* Someone has written to a page with cached code: find all code again. */
+/* A page with cached code was written: code there, or anywhere, is to be found again. */
 static void note_code_writes(struct vcpu *vcpu, struct soft_vcpu *soft)
 {
-	u32 writes = __atomic_load_n(&vcpu->vm->code_writes, __ATOMIC_ACQUIRE);
+	u64 own = vcpu->code_written;
 
-	if (writes == soft->code_writes)
-		return;
-	soft->code_writes = writes;
-	soft->outside++;
+	if (unlikely(__atomic_load_n(&vcpu->code_stale, __ATOMIC_RELAXED))) {
+		__atomic_store_n(&vcpu->code_stale, 0, __ATOMIC_SEQ_CST);
+		soft->others++;
+	} else if (own != ~0ULL) {
+		block_cache__forget_jumps(soft, own);
+	}
+	vcpu->code_written = ~0ULL;
 }
 
 void soft__run(struct vcpu *vcpu, struct engine_exit *exit)

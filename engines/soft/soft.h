@@ -67,6 +67,7 @@ struct block {
  */
 struct code_page {
 	u64 gpa;
+	u32 code_value; /* the page's word when its blocks were decoded */
 	u64 verified; /* soft_vcpu.outside when its blocks were last compared */
 	struct block *blocks;
 	struct code_page *next; /* in the hash chain */
@@ -141,7 +142,6 @@ struct soft_vcpu {
 	bool counts; /* generated code advances vcpu->stats.insns, for tests */
 	bool host_has_bmi2;
 	u32 heat_limit; /* interpretations before a block is translated */
-	u32 code_writes; /* vm->code_writes when last looked at */
 	struct code_area area;
 	struct glue glue;
 	u32 glue_size;
@@ -164,6 +164,8 @@ struct soft_vcpu {
 	 * two KVM_RUNs, a device before its interrupt.
 	 */
 	u64 outside;
+	u32 device_events; /* vm->device_events when last looked at */
+	u64 others; /* times that another vCPU had written code */
 	bool code_flat; /* linear is RIP: 64-bit code, or CS with base 0 and limit 4 GiB */
 	bool want_interrupt_window;
 	bool want_nmi_window;
@@ -180,6 +182,9 @@ void soft__refresh_context(struct vcpu *vcpu);
 int block_cache__init(struct block_cache *cache);
 void block_cache__destroy(struct block_cache *cache);
 void block_cache__flush(struct vcpu *vcpu);
+
+/* Forgets the ways of generated code to a page that was written. */
+void block_cache__forget_jumps(struct soft_vcpu *soft, u64 page_gpa);
 
 /*
  * The block at RIP, decoding it if need be. NULL: no block can be had; *result is then EXEC_FAULT

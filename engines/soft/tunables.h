@@ -20,7 +20,7 @@
 /* Instructions in one block at most: bounds how much is decoded that never runs. */
 #define SOFT_BLOCK_INSNS 48
 /* Buckets of the block hash, entries of the linear look-up and of the fetch TLB; powers of two. */
-#define SOFT_HASH_ENTRIES 32768
+#define SOFT_HASH_ENTRIES 131072
 #define SOFT_PAGE_HASH_ENTRIES 4096
 #define SOFT_JUMP_BITS 12
 #define SOFT_JUMP_ENTRIES (1u << SOFT_JUMP_BITS)

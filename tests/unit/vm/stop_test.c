@@ -122,6 +122,7 @@ static void flushes_asked_for_while_stopped_are_done(void **state)
 
 	vm__enter_guest(vcpu);
 	entry->read = entry->write = 0x5000;
+	vcpu->tlb.used[0][0] |= BIT64(5);
 	vcpu__request_quietly(vcpu, REQ_TLB_FLUSH_WRITES);
 	vm__stop_all(vm, vcpu);
 	assert_int_equal(entry->read, 0x5000);
