@@ -2,6 +2,7 @@
 /* The list is to stay short: everything on it is a hole in the comparison. */
 #include <string.h>
 
+#include "tests/isa/components.h"
 #include "tests/isa/exclude.h"
 
 static const struct {
@@ -36,6 +37,8 @@ const char *exclude__instance(const struct instance *in)
 		return strcmp(in->row->name, "verw") ? NULL : "some microcode executes LOCK VERW";
 	if (!strcmp(in->row->name, "int") && (u8)in->insn.imm == 0x80)
 		return "INT 80H would enter the host's kernel";
+	if (components__are_in_address(in))
+		return "RAX or RDX, in the address, asks for components that guests don't have";
 	return NULL;
 }
 

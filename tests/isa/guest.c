@@ -284,6 +284,11 @@ bool guest__has(const struct opcode_row *row)
 	return cpuid__has(&vcpu->cpuid, row->feature);
 }
 
+u64 guest__components(void)
+{
+	return template.xcr0;
+}
+
 static void load_state(const struct isa_state *s)
 {
 	struct x86_cpu *cpu = &vcpu->cpu;

@@ -15,6 +15,8 @@ void guest__write_code(unsigned at, const u8 *bytes, unsigned n);
 
 /* Whether the guest has been offered what the row asks for. */
 bool guest__has(const struct opcode_row *row);
+/* The state components in its XCR0. */
+u64 guest__components(void);
 
 enum guest_result {
 	GUEST_DONE,

@@ -10,6 +10,7 @@
 
 #include "include/x86/exception.h"
 #include "tests/isa/compare.h"
+#include "tests/isa/components.h"
 #include "tests/isa/exclude.h"
 #include "tests/isa/guest.h"
 #include "tests/isa/native.h"
@@ -43,6 +44,29 @@ static struct {
 } rows[MAX_ROWS];
 static unsigned nr_rows;
 static const unsigned code_sizes[3] = { 8, 4, 2 };
+
+/* Instances that exclude.c left out, by name and reason. */
+static struct {
+	const char *name;
+	const char *why;
+	u64 count;
+} left_out[32];
+
+static void leave_out(const struct instance *in, const char *why)
+{
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(left_out); i++) {
+		if (!left_out[i].why) {
+			left_out[i].name = in->row->name;
+			left_out[i].why = why;
+		}
+		if (left_out[i].why == why && !strcmp(left_out[i].name, in->row->name)) {
+			left_out[i].count++;
+			return;
+		}
+	}
+}
 
 static void collect_rows(void)
 {
@@ -111,13 +135,16 @@ static bool check(const struct instance *in, const struct isa_state *native,
 
 static enum native_result run_native(const struct instance *in, struct isa_state *native)
 {
+	const struct instance *executed = components__without(in);
 	enum native_result result;
 
 	do {
-		set_memory(in, native_data);
-		*native = in->before;
+		set_memory(executed, native_data);
+		*native = executed->before;
 		result = native__run(native);
 	} while (result == NATIVE_AGAIN);
+	if (result == NATIVE_DONE)
+		components__put_back(in, executed, native, native_data);
 	return result;
 }
 
@@ -149,6 +176,7 @@ static void compare_instance(const struct instance *in, unsigned index, unsigned
 	static struct isa_state step, native, run;
 	static struct comparison c;
 	enum guest_result step_result, run_result;
+	const char *why;
 	bool ok;
 
 	c.undefined_differ = false;
@@ -157,8 +185,10 @@ static void compare_instance(const struct instance *in, unsigned index, unsigned
 	step = in->before;
 	step_result = guest__step(&step);
 	memcpy(step_data, guest_data, DATA_BYTES);
-	if (exclude__instance(in) ||
-	    (step_result == GUEST_DONE && meets_the_process(in, &step))) {
+	why = exclude__instance(in);
+	if (why)
+		leave_out(in, why);
+	if (why || (step_result == GUEST_DONE && meets_the_process(in, &step))) {
 		t->skipped++;
 		write_code(in, true);
 		return;
@@ -322,6 +352,15 @@ static unsigned summarise_rows(struct tally *sum)
 	return idle;
 }
 
+static void print_left_out(void)
+{
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(left_out) && left_out[i].why; i++)
+		printf("excluded   %llu instances of %s: %s\n",
+		       (unsigned long long)left_out[i].count, left_out[i].name, left_out[i].why);
+}
+
 static bool parse(int argc, char **argv)
 {
 	int i;
@@ -367,6 +406,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	collect_rows();
+	components__setup(guest__components());
 	why = native__setup();
 	if (why) {
 		printf("isa: skipped: %s\n", why);
@@ -376,6 +416,7 @@ int main(int argc, char **argv)
 	compare_all();
 	cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	idle = summarise_rows(&sum);
+	print_left_out();
 	printf("%llu instances compared (%llu without exception), %llu undefined ones, "
 	       "%llu skipped, undefined flags differ in %llu, %.1f s, %.0f/s\n",
 	       (unsigned long long)sum.compared, (unsigned long long)sum.completed,

@@ -280,6 +280,7 @@ static void aim_state_mask(struct instance *in)
 /* An image in memory to be loaded: valid, or almost. */
 static void put_image(struct instance *in, bool extended)
 {
+	static const u32 others[] = { 7 << 5, 1 << 9, 3 << 17 }; /* AVX-512, PKRU, AMX */
 	struct xsave_image image;
 
 	random__fp(&image, true);
@@ -296,6 +297,13 @@ static void put_image(struct instance *in, bool extended)
 		image.reserved3[random__below(6)] = random__u64();
 	if (random__one_in(8))
 		image.xstate_bv = random__u64();
+	if (random__one_in(6)) { /* what the host may have, but no guest */
+		u32 components = others[random__below(ARRAY_LENGTH(others))];
+
+		image.xstate_bv |= components;
+		if (image.xcomp_bv)
+			image.xcomp_bv |= components;
+	}
 	if (random__one_in(8))
 		image.mxcsr = random__u64();
 	instance__poke(in, instance__linear(in), &image, sizeof(image));
