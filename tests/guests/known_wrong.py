@@ -71,6 +71,10 @@ KNOWN_WRONG = {
         ("gates", "use of a null segment*", "QEMU checks no null segments on accesses"),
         ("tasks", "T bit: *", "QEMU ignores the T bit"),
         ("tasks", "EIP is the new task's", "QEMU reports it with the EIP of the old task"),
+        # SDM vol. 2, CALL: CS(RPL) := CPL; RET: #SS(selector) for an absent SS, RIP is checked.
+        ("callgate", "conforming code runs at the caller's level", "QEMU takes the DPL"),
+        ("callgate", "RET to CPL 3 with an absent SS", "QEMU raises #NP"),
+        ("callgate", "RET to a non-canonical address: at CPL 0", "QEMU faults at the target"),
         ("v86", "word at FFFFH", "QEMU checks no segment limits"),
         ("v86", "byte at 10000H", "QEMU checks no segment limits"),
         ("v86", "PUSH at SP 1", "QEMU checks no segment limits"),
