@@ -71,6 +71,11 @@ KNOWN_WRONG = {
         ("gates", "use of a null segment*", "QEMU checks no null segments on accesses"),
         ("tasks", "T bit: *", "QEMU ignores the T bit"),
         ("tasks", "EIP is the new task's", "QEMU reports it with the EIP of the old task"),
+        # SDM vol. 2, SYSENTER, SYSEXIT: bits 2-15 are looked at.
+        ("sysenter", "SYSENTER with CS 3*", "QEMU takes 3 for a selector that is not null"),
+        ("sysenter", "SYSENTER with a null CS at CPL 0*",
+         "QEMU takes 3 for a selector that is not null"),
+        ("sysenter", "SYSEXIT with a null CS*", "QEMU takes 3 for a selector that is not null"),
         # SDM vol. 2, CALL: CS(RPL) := CPL; RET: #SS(selector) for an absent SS, RIP is checked.
         ("callgate", "conforming code runs at the caller's level", "QEMU takes the DPL"),
         ("callgate", "RET to CPL 3 with an absent SS", "QEMU raises #NP"),
