@@ -71,6 +71,9 @@ KNOWN_WRONG = {
         ("gates", "use of a null segment*", "QEMU checks no null segments on accesses"),
         ("tasks", "T bit: *", "QEMU ignores the T bit"),
         ("tasks", "EIP is the new task's", "QEMU reports it with the EIP of the old task"),
+        # SDM vol. 3, 7.3: the new state is loaded before what it names is checked.
+        ("tasks16", "switch to a task with *: IP is its own",
+         "QEMU reports it with the IP of the old task"),
         # SDM vol. 2, SYSENTER, SYSEXIT: bits 2-15 are looked at.
         ("sysenter", "SYSENTER with CS 3*", "QEMU takes 3 for a selector that is not null"),
         ("sysenter", "SYSENTER with a null CS at CPL 0*",
