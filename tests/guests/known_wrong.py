@@ -20,12 +20,18 @@ KNOWN_WRONG = {
         ("paging", "PS at level 4", "QEMU reports reserved bits without P in the error code"),
         ("paging", "* low address bits reserved",
          "QEMU reports reserved bits without P in the error code"),
+        ("paging5", "top entry with PS", "QEMU reports reserved bits without P in the error code"),
+        ("paging5", "top entry with address bit 51",
+         "QEMU reports reserved bits without P in the error code"),
+        # SDM vol. 2, WRMSR, LGDT, LLDT, WRFSBASE: #GP for what is not canonical.
+        ("paging5", "? levels: * of 58 bits", "QEMU does not check the address"),
         # SDM vol. 3, 4.7: W/R is 1 for writes; a locked read-modify-write is one.
         ("paging", "crossing locked RMW*", "QEMU reports the read half of a locked access"),
         # SDM vol. 1, 3.3.7.1: #SS for references that use the stack segment.
         ("paging", "non-canonical push", "QEMU raises #GP where the stack is addressed"),
         ("paging", "non-canonical read through RBP",
          "QEMU raises #GP where the stack is addressed"),
+        ("paging5", "push before the upper half", "QEMU raises #GP where the stack is addressed"),
         # SDM vol. 2, LOCK: #UD for instructions other than those it lists.
         ("exceptions", "LOCK MOV*", "QEMU ignores the prefix"),
         ("exceptions", "group 11 /1*", "QEMU decodes only /0 and /7, and those too broadly"),
