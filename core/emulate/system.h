@@ -119,6 +119,7 @@ static inline unsigned system__operand_how(const struct insn *insn)
 	return insn->seg == X86_SS ? ACCESS_STACK : 0;
 }
 
+/* For accesses and RIP; what registers take is up to cpuid__is_canonical(). */
 static inline bool system__is_canonical(const struct x86_cpu *cpu, u64 address)
 {
 	unsigned shift = cpu->cr4 & CR4_LA57 ? 64 - 57 : 64 - 48;

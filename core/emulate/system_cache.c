@@ -66,7 +66,7 @@ enum exec_result system__invpcid(struct vcpu *vcpu, const struct insn *insn)
 	if (type <= INVPCID_CONTEXT && d.pcid && !(cpu->cr4 & CR4_PCIDE))
 		return x86__raise_gp(vcpu, 0);
 	if (type == INVPCID_ADDRESS) {
-		if (!system__is_canonical(cpu, d.address))
+		if (!cpuid__is_canonical(&vcpu->cpuid, d.address))
 			return x86__raise_gp(vcpu, 0);
 		flush_page(vcpu, d.address);
 	} else if (type == INVPCID_ALL) {

@@ -126,7 +126,7 @@ static enum exec_result write_base(struct vcpu *vcpu, const struct insn *insn, e
 		return x86__raise_ud(vcpu);
 	if (insn->opsize != 8)
 		value = (u32)value;
-	else if (!system__is_canonical(cpu, value))
+	else if (!cpuid__is_canonical(&vcpu->cpuid, value))
 		return x86__raise_gp(vcpu, 0);
 	cpu->seg[seg].base = value;
 	return EXEC_NEXT;

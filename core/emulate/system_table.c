@@ -37,7 +37,7 @@ static enum exec_result read_system(struct vcpu *vcpu, u16 selector, struct desc
 	if (r != EXEC_NEXT)
 		return r;
 	/* The upper half has a type field of its own, which must be 0 (APM vol. 2, 4.8.3). */
-	if ((d->high >> 40 & 0x1f) || !system__is_canonical(&vcpu->cpu, descriptor__base(d)))
+	if ((d->high >> 40 & 0x1f) || !cpuid__is_canonical(&vcpu->cpuid, descriptor__base(d)))
 		return x86__raise_gp(vcpu, SELECTOR_ERROR(selector));
 	return EXEC_NEXT;
 }
@@ -149,7 +149,7 @@ static enum exec_result load_table(struct vcpu *vcpu, const struct insn *insn,
 	memcpy(&base, image + 2, size - 2);
 	if (size == 6 && insn->opsize == 2)
 		base &= 0xffffff;
-	if (size == 10 && !system__is_canonical(&vcpu->cpu, base))
+	if (size == 10 && !cpuid__is_canonical(&vcpu->cpuid, base))
 		return x86__raise_gp(vcpu, 0);
 	memcpy(&table->limit, image, 2);
 	table->base = base;

@@ -66,4 +66,22 @@ static inline bool cpuid__has(const struct x86_cpuid *cpuid, enum x86_feature f)
 	return f == FEAT_BASE || (cpuid->features[f / 64] >> (f % 64) & 1);
 }
 
+/*
+ * The canonical form of what a register for an address takes: an MSR, the base of a segment or of a
+ * table. It has as many bits as the processor's linear addresses, whether or not CR4.LA57 puts all
+ * of them to use, as in KVM: so it can be loaded before paging changes. Accesses and RIP follow the
+ * paging mode.
+ */
+static inline u64 cpuid__make_canonical(const struct x86_cpuid *cpuid, u64 value)
+{
+	unsigned shift = 64 - (cpuid__has(cpuid, FEAT_LA57) ? 57 : 48);
+
+	return (s64)(value << shift) >> shift;
+}
+
+static inline bool cpuid__is_canonical(const struct x86_cpuid *cpuid, u64 value)
+{
+	return cpuid__make_canonical(cpuid, value) == value;
+}
+
 #endif

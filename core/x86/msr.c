@@ -12,20 +12,6 @@
 _Static_assert(offsetof(struct vcpu, cpu) == 0 && offsetof(struct x86_cpu, gpr) == 0,
 	       "MSR_NO_FIELD is the offset of a register that no MSR is");
 
-bool msr__is_canonical(const struct vcpu *vcpu, u64 value)
-{
-	unsigned shift = vcpu->cpu.cr4 & CR4_LA57 ? 64 - 57 : 64 - 48;
-
-	return (u64)((s64)(value << shift) >> shift) == value;
-}
-
-static u64 make_canonical(const struct vcpu *vcpu, u64 value)
-{
-	unsigned shift = vcpu->cpu.cr4 & CR4_LA57 ? 64 - 57 : 64 - 48;
-
-	return (s64)(value << shift) >> shift;
-}
-
 /* ---- rows with behaviour ---- */
 
 static int read_tsc(struct vcpu *vcpu, u32 msr, bool host, u64 *value)
@@ -104,7 +90,7 @@ static int write_segment_base(struct vcpu *vcpu, u32 msr, bool host, u64 value)
 {
 	enum x86_segreg seg = msr == MSR_FS_BASE ? X86_FS : X86_GS;
 
-	if (!msr__is_canonical(vcpu, value))
+	if (!cpuid__is_canonical(&vcpu->cpuid, value))
 		return 1;
 	vcpu->cpu.seg[seg].base = value;
 	x86__segment_changed(&vcpu->cpu, seg);
@@ -313,10 +299,10 @@ static int write_field(struct vcpu *vcpu, const struct msr_row *row, u64 *field,
 {
 	if (value & ~row->defined)
 		return 1;
-	if ((row->flags & MSR_CANONICAL) && !msr__is_canonical(vcpu, value))
+	if ((row->flags & MSR_CANONICAL) && !cpuid__is_canonical(&vcpu->cpuid, value))
 		return 1;
 	if (row->flags & MSR_SIGN_EXTENDED)
-		value = make_canonical(vcpu, value);
+		value = cpuid__make_canonical(&vcpu->cpuid, value);
 	*field = value;
 	return 0;
 }

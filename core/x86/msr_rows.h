@@ -36,7 +36,6 @@ struct msr_row {
 	msr_write_fn *write;
 };
 
-bool msr__is_canonical(const struct vcpu *vcpu, u64 value);
 
 /* msr_mtrr.c */
 msr_read_fn msr_mtrr__read;

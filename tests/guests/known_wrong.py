@@ -20,12 +20,18 @@ KNOWN_WRONG = {
         ("paging", "PS at level 4", "QEMU reports reserved bits without P in the error code"),
         ("paging", "* low address bits reserved",
          "QEMU reports reserved bits without P in the error code"),
+        ("paging5", "top entry with PS", "QEMU reports reserved bits without P in the error code"),
+        ("paging5", "top entry with address bit 51",
+         "QEMU reports reserved bits without P in the error code"),
+        # SDM vol. 2, WRMSR, LGDT, LLDT, WRFSBASE: #GP for what is not canonical.
+        ("paging5", "? levels: * of 58 bits", "QEMU does not check the address"),
         # SDM vol. 3, 4.7: W/R is 1 for writes; a locked read-modify-write is one.
         ("paging", "crossing locked RMW*", "QEMU reports the read half of a locked access"),
         # SDM vol. 1, 3.3.7.1: #SS for references that use the stack segment.
         ("paging", "non-canonical push", "QEMU raises #GP where the stack is addressed"),
         ("paging", "non-canonical read through RBP",
          "QEMU raises #GP where the stack is addressed"),
+        ("paging5", "push before the upper half", "QEMU raises #GP where the stack is addressed"),
         # SDM vol. 2, LOCK: #UD for instructions other than those it lists.
         ("exceptions", "LOCK MOV*", "QEMU ignores the prefix"),
         ("exceptions", "group 11 /1*", "QEMU decodes only /0 and /7, and those too broadly"),
@@ -71,6 +77,18 @@ KNOWN_WRONG = {
         ("gates", "use of a null segment*", "QEMU checks no null segments on accesses"),
         ("tasks", "T bit: *", "QEMU ignores the T bit"),
         ("tasks", "EIP is the new task's", "QEMU reports it with the EIP of the old task"),
+        # SDM vol. 3, 7.3: the new state is loaded before what it names is checked.
+        ("tasks16", "switch to a task with *: IP is its own",
+         "QEMU reports it with the IP of the old task"),
+        # SDM vol. 2, SYSENTER, SYSEXIT: bits 2-15 are looked at.
+        ("sysenter", "SYSENTER with CS 3*", "QEMU takes 3 for a selector that is not null"),
+        ("sysenter", "SYSENTER with a null CS at CPL 0*",
+         "QEMU takes 3 for a selector that is not null"),
+        ("sysenter", "SYSEXIT with a null CS*", "QEMU takes 3 for a selector that is not null"),
+        # SDM vol. 2, CALL: CS(RPL) := CPL; RET: #SS(selector) for an absent SS, RIP is checked.
+        ("callgate", "conforming code runs at the caller's level", "QEMU takes the DPL"),
+        ("callgate", "RET to CPL 3 with an absent SS", "QEMU raises #NP"),
+        ("callgate", "RET to a non-canonical address: at CPL 0", "QEMU faults at the target"),
         ("v86", "word at FFFFH", "QEMU checks no segment limits"),
         ("v86", "byte at 10000H", "QEMU checks no segment limits"),
         ("v86", "PUSH at SP 1", "QEMU checks no segment limits"),

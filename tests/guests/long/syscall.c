@@ -167,6 +167,8 @@ static void check_msrs(void)
 {
 	static const u32 bases[] = { MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_LSTAR,
 				     MSR_CSTAR, MSR_SYSENTER_EIP, MSR_SYSENTER_ESP };
+	/* As many bits as the processor has, whatever the paging mode. */
+	u64 bad = BIT64((cpuid(0x80000008, 0).eax >> 8 & 0xff) - 1);
 	unsigned i;
 
 	for (i = 0; i < ARRAY_LENGTH(bases); i++) {
@@ -175,7 +177,7 @@ static void check_msrs(void)
 		wrmsr(bases[i], 0xffff800012345678);
 		check__equal(rdmsr(bases[i]), 0xffff800012345678, "MSR %x holds 64 bits", bases[i]);
 		if (!(is_amd() && bases[i] >= MSR_SYSENTER_ESP && bases[i] <= MSR_SYSENTER_EIP))
-			check__equal(trap__code(TRY(wrmsr(bases[i], 0x800000000000))),
+			check__equal(trap__code(TRY(wrmsr(bases[i], bad))),
 				     TRAP(X86_GP, 0), "MSR %x non-canonical", bases[i]);
 		wrmsr(bases[i], old);
 	}
@@ -231,7 +233,7 @@ static void check_bases(void)
 	check__equal(value, (u64)&there[1], "RDGSBASE");
 	__asm__ volatile("wrfsbase %k0" : : "r"(0xffffffff80000001));
 	check__equal(rdmsr(MSR_FS_BASE), 0x80000001, "WRFSBASE of 32 bits");
-	EXPECT("mov $1, %%ecx; shl $47, %%rcx; wrfsbase %%rcx", TRAP(X86_GP, 0), 9,
+	EXPECT("mov $1, %%ecx; shl $62, %%rcx; wrfsbase %%rcx", TRAP(X86_GP, 0), 9,
 	       "WRFSBASE non-canonical");
 	write_cr4(read_cr4() & ~CR4_FSGSBASE);
 }

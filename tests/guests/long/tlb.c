@@ -141,7 +141,7 @@ static void check_pcid(void)
 		check__equal(trap__code(TRY(invpcid(4, 0, 0))), TRAP(X86_GP, 0), "INVPCID type 4");
 		check__equal(trap__code(TRY(invpcid(0, 0x1000, 0))), TRAP(X86_GP, 0),
 			     "INVPCID reserved bits");
-		check__equal(trap__code(TRY(invpcid(0, 0, 0x800000000000))), TRAP(X86_GP, 0),
+		check__equal(trap__code(TRY(invpcid(0, 0, BIT64(62)))), TRAP(X86_GP, 0),
 			     "INVPCID of a non-canonical address");
 	} else {
 		check__skip("not in CPUID", "INVPCID");

@@ -3,6 +3,7 @@
 """The terminal: raw while a guest has it, as it was before on every way out."""
 import os
 import pty
+import resource
 import select
 import signal
 import struct
@@ -14,6 +15,7 @@ import time
 import unittest
 
 TRIVET = sys.argv.pop(1)
+PATIENCE = 100  # seconds, for what a busy host may delay
 
 
 def write_guest(path):
@@ -45,8 +47,9 @@ class Terminal(unittest.TestCase):
         self.process = subprocess.Popen(
             [TRIVET, "run", "--engine", "soft", "--memory", "16M", "--kernel", self.kernel.name],
             stdin=self.slave, stdout=self.slave, stderr=subprocess.PIPE, start_new_session=True)
-        deadline = time.time() + 10
+        deadline = time.time() + PATIENCE
         while termios.tcgetattr(self.slave)[3] & termios.ICANON:
+            self.assertIsNone(self.process.poll(), "it ended at once")
             self.assertLess(time.time(), deadline, "the terminal never became raw")
             time.sleep(0.01)
 
@@ -59,15 +62,20 @@ class Terminal(unittest.TestCase):
         os.close(self.slave)
 
     def read_until(self, text):
-        seen, deadline = b"", time.time() + 10
+        seen, deadline = b"", time.time() + PATIENCE
         while text not in seen:
             self.assertLess(time.time(), deadline, f"{text!r} did not come, but {seen!r}")
             if select.select([self.master], [], [], 0.1)[0]:
                 seen += os.read(self.master, 4096)
         return seen
 
-    def check_end(self, status):
-        self.assertEqual(self.process.wait(10), status)
+    def wait_for_guest(self):
+        """Until it runs. The terminal is raw from before the machine is complete."""
+        os.write(self.master, b".")
+        self.read_until(b".")
+
+    def check_end(self, *statuses):
+        self.assertIn(self.process.wait(PATIENCE), statuses)
         self.assertEqual(termios.tcgetattr(self.slave), self.before)
 
     def test_keys_reach_the_guest(self):
@@ -85,12 +93,22 @@ class Terminal(unittest.TestCase):
     def test_terminating_signals(self):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
             with self.subTest(signal=number):
+                self.wait_for_guest()
                 os.kill(self.process.pid, number)
                 self.check_end(10)
                 self.tearDown()
                 self.setUp()
         os.write(self.master, b"\x01x")
         self.check_end(0)
+
+    def test_terminating_signals_while_starting(self):
+        """Before the machine runs they have their default action; the terminal is as it was."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+            with self.subTest(signal=number):
+                os.kill(self.process.pid, number)
+                self.check_end(-number, 10)
+                self.tearDown()
+                self.setUp()
 
     def test_crash(self):
         os.kill(self.process.pid, signal.SIGSEGV)
@@ -106,4 +124,5 @@ class Terminal(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # test_crash waits for no core to be written
     unittest.main()

@@ -124,6 +124,7 @@ static void canonical_addresses(void **state)
 				       MSR_CSTAR };
 	unsigned i;
 
+	vcpu->cpuid.features[FEAT_LA57 / 64] &= ~BIT64(FEAT_LA57 % 64);
 	for (i = 0; i < ARRAY_LENGTH(refused); i++) {
 		assert_int_equal(wr(refused[i], BIT64(47)), 1);
 		assert_int_equal(wr(refused[i], 0xffff800000000000ULL), 0);
@@ -132,9 +133,22 @@ static void canonical_addresses(void **state)
 	assert_int_equal(vcpu->cpu.seg[X86_GS].base, 0xffff800000000000ULL);
 	assert_int_equal(wr(MSR_SYSENTER_EIP, BIT64(47)), 0);
 	assert_int_equal(rd(MSR_SYSENTER_EIP), 0xffff800000000000ULL);
-	vcpu->cpu.cr4 |= CR4_LA57;
-	assert_int_equal(wr(MSR_LSTAR, BIT64(47)), 0);
-	assert_int_equal(wr(MSR_LSTAR, BIT64(56)), 1);
+}
+
+/* The processor's width counts, not the paging mode. */
+static void canonical_addresses_of_57_bits(void **state)
+{
+	vcpu->cpuid.features[FEAT_LA57 / 64] |= BIT64(FEAT_LA57 % 64);
+	for (vcpu->cpu.cr4 = 0;; vcpu->cpu.cr4 = CR4_LA57) {
+		assert_int_equal(wr(MSR_LSTAR, BIT64(47)), 0);
+		assert_int_equal(wr(MSR_FS_BASE, BIT64(55)), 0);
+		assert_int_equal(wr(MSR_LSTAR, BIT64(56)), 1);
+		assert_int_equal(wr(MSR_FS_BASE, BIT64(56)), 1);
+		assert_int_equal(wr(MSR_SYSENTER_EIP, BIT64(56)), 0);
+		assert_int_equal(rd(MSR_SYSENTER_EIP), 0xff00000000000000ULL);
+		if (vcpu->cpu.cr4)
+			break;
+	}
 }
 
 static void machine_check_banks(void **state)
@@ -292,6 +306,7 @@ int main(void)
 		TEST(pat_types),
 		TEST(mtrr_rules),
 		TEST(canonical_addresses),
+		TEST(canonical_addresses_of_57_bits),
 		TEST(machine_check_banks),
 		TEST(efer_by_msr),
 		TEST(speculation_control_needs_cpuid),

@@ -146,6 +146,8 @@ void *page__alloc_aligned(u64 size); /* naturally aligned, zero */
 /* The entry for an address at a level (1 = 4 KiB), its tables made as needed, all-permissive. */
 u64 *paging__entry(u64 linear, unsigned level);
 void paging__map(u64 linear, u64 physical, unsigned level, u64 flags);
+/* Loads both with paging off: the way into and out of 5-level paging. The top table: below 4 GiB. */
+void paging__switch(u64 cr3, u64 cr4);
 
 /* ---- segments ---- */
 u64 segment__descriptor(u32 base, u32 limit, u16 attributes);

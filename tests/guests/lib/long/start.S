@@ -82,12 +82,14 @@ set_segments:
 
 	.global ap_long
 ap_long:
-	call set_segments
 	movl $1, %eax
 	lock xaddl %eax, ap_next
 	movl %eax, %edi
 	imulq $STACK_SIZE, %rax, %rax
 	leaq ap_stacks(%rax), %rsp
+	/* On its own stack: the next one may have the small one. */
+	movl $0, ap_small_stack_lock
+	call set_segments
 	xorl %ebp, %ebp
 	call smp__ap_main
 	ud2
@@ -119,7 +121,6 @@ ap_protected:
 	lock btsl $0, ap_small_stack_lock
 	jc ap_protected
 	call enter_long
-	movl $0, ap_small_stack_lock
 	ljmpl $KERNEL_CS, $ap_long
 
 	.data
