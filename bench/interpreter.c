@@ -16,15 +16,16 @@ enum { A, B, C, D, FACTOR, COUNT, REGISTERS };
 #define SEED 0x9e3779b9u
 
 static const struct bytecode program[] = {
-	{ADD, A, B},	  {XOR, B, A},	{MOVE, C, A},	       {SHIFT, C, 3}, {ADD, B, C},
-	{STORE, A, B},	  {LOAD, D, B}, {MULTIPLY, A, FACTOR}, {SUB, A, D},   {NEXT, D, 0},
-	{XOR, A, D},	  {MOVE, C, B}, {SHIFT, C, 7},	       {SUB, B, C},   {STORE, B, A},
-	{LOOP, COUNT, 0}, {HALT, 0, 0},
+	{ ADD, A, B },	 { XOR, B, A },	  { MOVE, C, A },  { SHIFT, C, 3 },
+	{ ADD, B, C },	 { STORE, A, B }, { LOAD, D, B },  { MULTIPLY, A, FACTOR },
+	{ SUB, A, D },	 { NEXT, D, 0 },  { XOR, A, D },   { MOVE, C, B },
+	{ SHIFT, C, 7 }, { SUB, B, C },	  { STORE, B, A }, { LOOP, COUNT, 0 },
+	{ HALT, 0, 0 },
 };
 
 #define SET_UP                                                                                     \
-	uint32_t cells[CELLS] = {0};                                                               \
-	uint32_t r[REGISTERS] = {[A] = 1, [B] = 2, [FACTOR] = SEED, [COUNT] = turns};              \
+	uint32_t cells[CELLS] = { 0 };                                                             \
+	uint32_t r[REGISTERS] = { [A] = 1, [B] = 2, [FACTOR] = SEED, [COUNT] = turns };            \
 	const struct bytecode *at = program
 
 __attribute__((noinline)) uint32_t interpreter__switch(uint32_t turns)
@@ -72,8 +73,8 @@ __attribute__((noinline)) uint32_t interpreter__switch(uint32_t turns)
 
 __attribute__((noinline)) uint32_t interpreter__goto(uint32_t turns)
 {
-	static const void *const labels[] = {&&add,   &&sub,  &&xor_, &&shift, &&multiply, &&load,
-					     &&store, &&next, &&move, &&loop,  &&halt};
+	static const void *const labels[] = { &&add,   &&sub,  &&xor_, &&shift, &&multiply, &&load,
+					      &&store, &&next, &&move, &&loop,	&&halt };
 	SET_UP;
 
 #define NEXT_ONE goto *labels[(++at)->opcode]
@@ -115,7 +116,7 @@ halt:
 
 uint32_t interpreter__expected(uint32_t turns)
 {
-	uint32_t cells[CELLS] = {0};
+	uint32_t cells[CELLS] = { 0 };
 	uint32_t a = 1, b = 2, d = 0;
 
 	do {

@@ -29,10 +29,14 @@
 #include "bench/interpreter.h"
 
 #define PAGE 4096UL
+/* What fib(20) takes. */
+#define FIB_CALLS 21891
 
 struct row {
 	const char *name;
 	const char *unit;
+	/* n is a multiple of this. */
+	uint64_t step;
 	/* Does the operation n times. Returns NULL, or what went wrong. */
 	const char *(*run)(uint64_t n);
 };
@@ -149,23 +153,23 @@ struct tiny {
 static int make_tiny_program(void)
 {
 	const struct tiny image = {
-		.header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
-			   .e_type = ET_EXEC,
-			   .e_machine = EM_X86_64,
-			   .e_version = EV_CURRENT,
-			   .e_entry = 0x400000 + offsetof(struct tiny, code),
-			   .e_phoff = offsetof(struct tiny, segment),
-			   .e_ehsize = sizeof(Elf64_Ehdr),
-			   .e_phentsize = sizeof(Elf64_Phdr),
-			   .e_phnum = 1},
-		.segment = {.p_type = PT_LOAD,
-			    .p_flags = PF_R | PF_X,
-			    .p_vaddr = 0x400000,
-			    .p_filesz = sizeof(image),
-			    .p_memsz = sizeof(image),
-			    .p_align = PAGE},
+		.header = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+			    .e_type = ET_EXEC,
+			    .e_machine = EM_X86_64,
+			    .e_version = EV_CURRENT,
+			    .e_entry = 0x400000 + offsetof(struct tiny, code),
+			    .e_phoff = offsetof(struct tiny, segment),
+			    .e_ehsize = sizeof(Elf64_Ehdr),
+			    .e_phentsize = sizeof(Elf64_Phdr),
+			    .e_phnum = 1 },
+		.segment = { .p_type = PT_LOAD,
+			     .p_flags = PF_R | PF_X,
+			     .p_vaddr = 0x400000,
+			     .p_filesz = sizeof(image),
+			     .p_memsz = sizeof(image),
+			     .p_align = PAGE },
 		/* mov $7,%edi; mov $SYS_exit,%eax; syscall */
-		.code = {0xbf, 7, 0, 0, 0, 0xb8, SYS_exit, 0, 0, 0, 0x0f, 0x05},
+		.code = { 0xbf, 7, 0, 0, 0, 0xb8, SYS_exit, 0, 0, 0, 0x0f, 0x05 },
 	};
 	int fd = memfd_create("tiny", MFD_CLOEXEC);
 
@@ -178,7 +182,7 @@ static int make_tiny_program(void)
 
 static const char *run_exec(uint64_t n)
 {
-	char *arguments[] = {"tiny", NULL};
+	char *arguments[] = { "tiny", NULL };
 	const char *why = NULL;
 	int fd = make_tiny_program();
 
@@ -273,7 +277,7 @@ static void skip_fault(int signal, siginfo_t *info, void *context)
 
 static const char *run_signal(uint64_t n)
 {
-	struct sigaction action = {.sa_handler = count_signal};
+	struct sigaction action = { .sa_handler = count_signal };
 	pid_t self = getpid();
 	uint64_t i;
 
@@ -286,7 +290,7 @@ static const char *run_signal(uint64_t n)
 
 static const char *run_fault(uint64_t n)
 {
-	struct sigaction action = {.sa_sigaction = skip_fault, .sa_flags = SA_SIGINFO};
+	struct sigaction action = { .sa_sigaction = skip_fault, .sa_flags = SA_SIGINFO };
 	struct sigaction before;
 	void *at = map_pages(PAGE, PROT_NONE);
 	uint64_t i;
@@ -306,7 +310,7 @@ static const char *run_fault(uint64_t n)
 
 static const char *run_interpreter(uint64_t n, uint32_t (*run)(uint32_t turns))
 {
-	uint32_t turns = n / INTERPRETER_TURN + 1;
+	uint32_t turns = n / INTERPRETER_TURN;
 
 	return run(turns) == interpreter__expected(turns) ? NULL : "wrong result";
 }
@@ -323,14 +327,9 @@ static const char *run_goto(uint64_t n)
 
 static const char *run_calls(uint64_t n)
 {
-	uint64_t calls = 0;
-
-	/* fib(20) takes 21891 calls. */
-	while (calls < n) {
+	for (; n; n -= FIB_CALLS)
 		if (interpreter__fib(20) != 6765)
 			return "wrong result";
-		calls += 21891;
-	}
 	return NULL;
 }
 
@@ -424,21 +423,30 @@ static const char *run_memcpy_1m(uint64_t n)
 }
 
 static const struct row rows[] = {
-	{"syscall", "calls", run_syscall},     {"pipe", "round-trips", run_pipe},
-	{"fork", "processes", run_fork},       {"exec", "processes", run_exec},
-	{"touch", "pages", run_touch},	       {"mmap", "pairs", run_mmap},
-	{"mprotect", "pairs", run_mprotect},   {"signal", "signals", run_signal},
-	{"fault", "faults", run_fault},	       {"switch", "bytecodes", run_switch},
-	{"goto", "bytecodes", run_goto},       {"calls", "calls", run_calls},
-	{"jit", "functions", run_jit},	       {"jit-same", "functions", run_jit_same},
-	{"movsb", "KiB", run_movsb},	       {"memcpy-4k", "KiB", run_memcpy_4k},
-	{"memcpy-64k", "KiB", run_memcpy_64k}, {"memcpy-1m", "KiB", run_memcpy_1m},
+	{ "syscall", "calls", 1, run_syscall },
+	{ "pipe", "round-trips", 1, run_pipe },
+	{ "fork", "processes", 1, run_fork },
+	{ "exec", "processes", 1, run_exec },
+	{ "touch", "pages", 1, run_touch },
+	{ "mmap", "pairs", 1, run_mmap },
+	{ "mprotect", "pairs", 1, run_mprotect },
+	{ "signal", "signals", 1, run_signal },
+	{ "fault", "faults", 1, run_fault },
+	{ "switch", "bytecodes", INTERPRETER_TURN, run_switch },
+	{ "goto", "bytecodes", INTERPRETER_TURN, run_goto },
+	{ "calls", "calls", FIB_CALLS, run_calls },
+	{ "jit", "functions", 1, run_jit },
+	{ "jit-same", "functions", 1, run_jit_same },
+	{ "movsb", "KiB", 64, run_movsb },
+	{ "memcpy-4k", "KiB", 4, run_memcpy_4k },
+	{ "memcpy-64k", "KiB", 64, run_memcpy_64k },
+	{ "memcpy-1m", "KiB", 1024, run_memcpy_1m },
 };
 
 /* Looks for the number of turns that takes about the budget, and reports that. */
 static int measure_row(const struct row *row, double budget)
 {
-	uint64_t n = 1;
+	uint64_t n = row->step;
 
 	printf("%s: start\n", row->name);
 	fflush(stdout);
@@ -462,6 +470,7 @@ static int measure_row(const struct row *row, double budget)
 			n *= 8;
 		else
 			n = n * budget / took + 1;
+		n = (n + row->step - 1) / row->step * row->step;
 	}
 }
 
