@@ -10,6 +10,8 @@ import sys
 import time
 
 RESULT = re.compile(r"^(\d+) (\S+) (\d+\.\d+)(?: ([0-9a-f]{16}))?$")
+# What tells more than the last line does.
+COMPLAINT = re.compile(r"panic|BUG:|Oops|general protection|segfault|^trivet:")
 # How far the guest's clock may be from the host's, before its numbers are doubted.
 CLOCK_SHARE, CLOCK_SECONDS = 0.05, 0.5
 
@@ -36,8 +38,8 @@ class Contender:
         print("programs.py: %s: %s: %s" % (self.name, row, why), file=sys.stderr)
 
     def run(self, rows, timeout, verbose):
-        """Runs all rows. Starts again behind a row that ended the guest."""
-        left = list(rows)
+        """Runs all rows that have not failed before. Starts again behind a row that ended the guest."""
+        left = [row for row in rows if row not in self.failures]
         while left and self.boots:
             session = Session(self, self.command(left), timeout, verbose)
             why = session.follow()
@@ -49,7 +51,8 @@ class Contender:
                 for row in left:
                     self.fail(row, "did not get to the first row: " + why)
             elif why:
-                self.fail(left[0] if left else session.last, why)
+                # Between two rows, or behind the last one.
+                self.fail(left[0] if left else "power-off", why)
                 left = left[1:]
             elif left:
                 for row in left:
@@ -82,8 +85,7 @@ class Session:
         self.verbose = verbose
         self.seen = []       # rows that were started
         self.current = None  # the row that is not finished
-        self.last = None
-        self.said = ""       # the last line
+        self.said = ""       # the last line, or the first complaint
         self.begin = None    # the guest's clock and ours
         self.complete = False
 
@@ -116,7 +118,6 @@ class Session:
         while True:
             wait = deadline - time.monotonic()
             if wait <= 0 or not select.select([fd], [], [], wait)[0]:
-                # Having said everything, it only did not go away.
                 return "no end of it in %g s%s" % (self.timeout, self.last_words())
             chunk = os.read(fd, 65536)
             if not chunk:
@@ -135,13 +136,14 @@ class Session:
         if name == "rows":
             self.take_clock(*text.split()[:2])
         elif text == "start":
-            self.current = self.last = name
+            self.current = name
             self.seen.append(name)
         elif name and name == self.current:
             self.owner.take(name, text)
             self.current = None
         else:
-            self.said = line or self.said
+            if line and not COMPLAINT.search(self.said):
+                self.said = line
             return False
         return True
 

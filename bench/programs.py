@@ -16,43 +16,17 @@ import contender
 import machines
 import table
 
-# Row: list, group, kind. A group runs in one boot.
-ROWS = {
-    "syscall": ("micro", "micro", ""),
-    "pipe": ("micro", "micro", ""),
-    "fork": ("micro", "micro", ""),
-    "exec": ("micro", "micro", ""),
-    "touch": ("micro", "micro", ""),
-    "mmap": ("micro", "micro", ""),
-    "mprotect": ("micro", "micro", ""),
-    "signal": ("micro", "micro", ""),
-    "fault": ("micro", "micro", ""),
-    "switch": ("micro", "micro", ""),
-    "goto": ("micro", "micro", ""),
-    "calls": ("micro", "micro", ""),
-    "jit": ("micro", "micro", ""),
-    "jit-same": ("micro", "micro", ""),
-    "movsb": ("micro", "micro", ""),
-    "memcpy-4k": ("micro", "micro", ""),
-    "memcpy-64k": ("micro", "micro", ""),
-    "memcpy-1m": ("micro", "micro", ""),
-    "zstd": ("real", "pack", ""),
-    "xz": ("real", "pack", ""),
-    "gzip": ("real", "pack", ""),
-    "7z": ("real", "pack", ""),
-    "sqlite3": ("real", "language", ""),
-    "python-loop": ("real", "language", ""),
-    "python-objects": ("real", "language", ""),
-    "python-nbody": ("real", "language", ""),
-    "cc1": ("real", "language", ""),
-    "shell": ("real", "language", ""),
-    "sha256": ("real", "vector", "vector"),
-    "aes-128-gcm": ("real", "vector", "vector"),
-    "chacha20": ("real", "vector", "vector"),
-    "rsa2048": ("real", "vector", "vector"),
-    "matrix": ("real", "vector", "vector"),
-    "fp": ("real", "vector", "vector"),
-}
+# List, group, kind, rows. A group runs in one boot.
+GROUPS = (
+    ("micro", "kernel", "", "syscall pipe fork exec touch mmap mprotect signal fault"),
+    ("micro", "code", "", "switch goto calls jit jit-same movsb memcpy-4k memcpy-64k memcpy-1m"),
+    ("real", "pack", "", "zstd xz gzip 7z"),
+    ("real", "language", "", "sqlite3 python-loop python-objects python-nbody cc1 shell"),
+    ("real", "crypto", "vector", "sha256 aes-128-gcm chacha20 rsa2048"),
+    ("real", "stress", "vector", "matrix"),
+    ("real", "stress", "", "fp"),
+)
+ROWS = {row: group[:3] for group in GROUPS for row in group[3].split()}
 
 
 def choose_rows(names):

@@ -30,8 +30,7 @@ class Table:
         """`rows` gives each row's list, group and kind."""
         self.rows = rows
         self.contenders = contenders
-        self.failures = [(c.name, row, c.failures[row]) for row in rows for c in contenders
-                         if row in c.failures]
+        self.failures = [(c.name, row, why) for c in contenders for row, why in c.failures.items()]
         self.values = {row: self.row_values(row) for row in rows}
 
     def one(self, name, row):
