@@ -8,8 +8,9 @@ KERNEL ?= amd64
 MEMORY ?= 512M
 CPUS ?= 1
 RUN_FLAGS ?=
+BENCH_FLAGS ?=
 
-.PHONY: all run check check-kvm-amd check-selftests setup setup-check build program build-sanitized guest clean
+.PHONY: all run check check-kvm-amd check-selftests bench setup setup-check setup-bench build program build-sanitized guest clean
 
 all: build
 
@@ -32,6 +33,12 @@ check-selftests: setup-check build
 	@ninja -C $(BUILD) tests/beds/libtrivet-preload.so >&2
 	@tests/beds/selftests.py --build $(BUILD) --work $(CACHE)/selftests
 
+# Programs in Trivet beside QEMU TCG and this host (bench/README.md). Takes half an hour.
+bench: setup-bench build
+	@tools/guest.sh $(CACHE) cloud-amd64
+	@bench/guest.sh $(CACHE) $(BUILD)
+	@bench/programs.py --trivet $(BUILD)/trivet --cache $(CACHE) $(BENCH_FLAGS)
+
 build: setup
 	@tools/build.sh $(BUILD) all
 
@@ -44,6 +51,9 @@ setup:
 
 setup-check:
 	@tools/setup.sh run check
+
+setup-bench:
+	@tools/setup.sh run bench
 
 guest: setup
 	@tools/guest.sh $(CACHE) $(KERNEL)

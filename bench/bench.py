@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 
+import machines
+
 MARK = b"trivet: user space reached"
 
 
@@ -87,11 +89,10 @@ class Bench:
         return path
 
     def trivet(self, kernel, *more):
-        return [self.args.trivet, "run", "--engine", "soft", "--kernel", kernel, *more]
+        return machines.trivet(self.args.trivet, kernel, *more)
 
     def qemu(self, kernel, *more):
-        return ["qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-display", "none",
-                "-no-reboot", "-serial", "stdio", "-kernel", kernel, *more]
+        return machines.qemu(kernel, *more)
 
     def boot_pair(self):
         kernel = os.path.join(self.args.cache, "vmlinuz-" + self.args.flavour)

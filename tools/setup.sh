@@ -5,13 +5,15 @@ set -eu
 
 run_packages="gcc libc6-dev linux-libc-dev meson ninja-build pkg-config busybox-static cpio gzip xz-utils"
 check_packages="libcmocka-dev acpica-tools qemu-system-x86 binutils python3 expect clang libclang-rt-14-dev clang-format"
+bench_packages="zstd gzip xz-utils p7zip-full sqlite3 python3 openssl stress-ng qemu-system-x86"
 
 packages=""
 for purpose in "$@"; do
 	case "$purpose" in
 	run) packages="$packages $run_packages" ;;
 	check) packages="$packages $check_packages" ;;
-	*) echo "setup.sh: unknown purpose \"$purpose\"; give run or check" >&2; exit 2 ;;
+	bench) packages="$packages $bench_packages" ;;
+	*) echo "setup.sh: unknown purpose \"$purpose\"; give run, check or bench" >&2; exit 2 ;;
 	esac
 done
 
