@@ -295,10 +295,8 @@ static enum exec_result save(struct vcpu *vcpu, const struct insn *insn, enum sa
 	if (s.r)
 		return s.r;
 	s.r = area_address(vcpu, insn, area_size(rfbm), 64, true, &s.linear);
-	if (s.r && kind == SAVE_OPT)
-		return first_failure(vcpu, insn);
 	if (s.r)
-		return s.r;
+		return first_failure(vcpu, insn);
 	/* All of it is checked first, so the pieces below do not fault half way. */
 	s.r = access__probe_write(vcpu, s.linear, area_size(rfbm), vector__access_how(insn));
 	if (s.r)

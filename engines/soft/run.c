@@ -61,8 +61,10 @@ static enum exec_result run_blocks(struct vcpu *vcpu, unsigned *budget)
 			if (fetched != EXEC_NEXT)
 				return fetched;
 			vcpu->stats.insns++;
-			result = emulate__one(vcpu); /* advances RIP itself */
-			return result == EXEC_NEXT ? EXEC_AGAIN : result;
+			result = crossing__execute(vcpu); /* advances RIP itself */
+			if (result != EXEC_NEXT || __atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED))
+				return result == EXEC_NEXT ? EXEC_AGAIN : result;
+			continue;
 		}
 		code = soft__code_of(vcpu, block);
 		if (code) {
@@ -310,6 +312,16 @@ static enum loop_step step(struct vcpu *vcpu, struct engine_exit *exit)
 	return after(vcpu, exit, result);
 }
 
+const u8 *soft__resume(struct vcpu *vcpu)
+{
+	if (__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED) || must_step(vcpu) ||
+	    window_is_open(vcpu) || vcpu->breakpoint_hits || vcpu->io.nr_writes ||
+	    vcpu->mp_state != KVM_MP_STATE_RUNNABLE)
+		return NULL;
+	soft__refresh_context(vcpu);
+	return soft__find_code(vcpu);
+}
+
 /* ---- looking up from generated code ---- */
 
 void soft__pulse(struct host_timer *timer)
@@ -370,7 +382,8 @@ void soft__run(struct vcpu *vcpu, struct engine_exit *exit)
 		enum exec_result result;
 
 		/* Cleared before the requests are read: one that comes later sets it again. */
-		__atomic_store_n(&vcpu->leave, 0, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED))
+			__atomic_store_n(&vcpu->leave, 0, __ATOMIC_SEQ_CST);
 		if (__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE)) {
 			leave(exit, ENGINE_EXIT_EVENT);
 			return;

@@ -106,6 +106,15 @@ struct block_cache {
 	struct fetch_entry fetch[SOFT_FETCH_ENTRIES];
 };
 
+/* An instruction that crosses a page, decoded. */
+struct crossing {
+	u64 linear;
+	u64 context;
+	u32 *code_word[2]; /* as in struct block, of both pages */
+	u32 code_value[2];
+	struct insn insn;
+};
+
 enum pulse_state { PULSE_IDLE, PULSE_SET, PULSE_DUE };
 
 enum soft_injection { INJECT_NONE, INJECT_INTERRUPT, INJECT_SOFT_INTERRUPT, INJECT_NMI };
@@ -172,6 +181,7 @@ struct soft_vcpu {
 	u8 injection; /* enum soft_injection, delivered when guest code is entered */
 	u8 injection_vector;
 	struct block_cache cache;
+	struct crossing crossings[SOFT_CROSSINGS];
 	struct soft_vectors vectors;
 };
 
@@ -215,6 +225,15 @@ static __always_inline bool block__is_stale(const struct block *block)
  * before the page ends, or no memory any more.
  */
 struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode);
+
+/* crossing.c: executes the instruction at RIP, which stands in no block, as emulate__one(). */
+enum exec_result crossing__execute(struct vcpu *vcpu);
+
+/*
+ * run.c: an executor that generated code has called gave EXEC_JUMP or EXEC_STOP, with RIP at the
+ * next instruction: the code to go on with, or NULL if the loop has to look.
+ */
+const u8 *soft__resume(struct vcpu *vcpu);
 
 /* find.c: where generated code goes on at cpu.rip; NULL: back to the loop. */
 const u8 *soft__find_code(struct vcpu *vcpu);

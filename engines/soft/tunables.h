@@ -26,7 +26,9 @@
 #define SOFT_JUMP_ENTRIES (1u << SOFT_JUMP_BITS)
 /* Spreads linear addresses over that table, by the top bits of a 32-bit product. */
 #define SOFT_JUMP_FACTOR 0x9e3779b1u
-#define SOFT_FETCH_ENTRIES 256
+#define SOFT_FETCH_ENTRIES 1024
+/* Decoded instructions that cross a page. */
+#define SOFT_CROSSINGS 256
 /* Blocks, and interruptions of them, between two looks at pending signals (a system call each). */
 #ifndef SOFT_RUN_BLOCKS
 #define SOFT_RUN_BLOCKS 20000

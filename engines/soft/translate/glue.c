@@ -113,7 +113,7 @@ static u32 generate_end(struct emit *e, struct glue *glue)
 /* Called with the instruction in R14 and its offset in EAX. */
 static void generate_execute(struct emit *e, u32 end, bool vectors)
 {
-	u32 other, left, stop, have = 0, tail;
+	u32 other, left, stop, have = 0, tail, loop, jump, resume;
 
 	spill(e, 8);
 	overflow_to_arith(e, 8);
@@ -148,13 +148,32 @@ static void generate_execute(struct emit *e, u32 end, bool vectors)
 	emit8(e, 0x0f);
 	emit_rm(e, false, 0xb6, H_RCX, mem_at(H_RBX, offsetof(struct insn, len)));
 	emit_rm(e, true, 0x01, H_RCX, at(VCPU_AT(cpu.rip), 16));
+	emit_rr(e, false, 0x85, H_RAX, H_RAX);
+	resume = emit_jcc(e, CC_NE);
 	tail = e->at;
 	emit_alu_imm(e, true, ALU_ADD, H_RSP, 16);
 	emit_jmp_to(e, end);
 	emit_patch(e, other, e->at);
 	emit_alu_imm(e, false, ALU_CMP, H_RAX, EXEC_STOP);
 	emit_patch(e, emit_jcc(e, CC_E), stop);
-	emit_jmp_to(e, tail);
+	emit_alu_imm(e, false, ALU_CMP, H_RAX, EXEC_JUMP);
+	emit_patch(e, emit_jcc(e, CC_NE), tail);
+
+	/* On with other code, if nothing but that is to be done. */
+	emit_patch(e, resume, e->at);
+	vcpu_argument(e, 16);
+	call_c(e, soft__resume);
+	emit_rr(e, true, 0x85, H_RAX, H_RAX);
+	jump = emit_jcc(e, CC_NE);
+	emit_mov_imm32(e, H_RAX, EXEC_JUMP);
+	loop = emit_jmp(e);
+	emit_patch(e, loop, tail);
+	emit_patch(e, jump, e->at);
+	emit_alu_imm(e, true, ALU_ADD, H_RSP, 16);
+	overflow_from_arith(e, 0);
+	reload(e, 0);
+	emit8(e, 0xff);
+	emit8(e, 0xe0); /* jmp *%rax */
 }
 
 static void generate_load_vectors(struct emit *e, struct glue *glue)
