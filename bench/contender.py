@@ -72,7 +72,8 @@ class Contender:
         self.times.setdefault(row, []).append(float(seconds) / int(count))
         self.units[row] = unit
         if digest and self.digests.setdefault(row, digest) != digest:
-            self.fail(row, "bad: not the same result each time")
+            self.fail(row, "bad: the result's digest was %s before and now is %s"
+                      % (self.digests[row], digest))
 
 
 class Session:
@@ -167,4 +168,5 @@ def compare_digests(contenders):
         for row, digest in one.digests.items():
             first = next((c for c in contenders if row in c.digests), one)
             if first.digests[row] != digest:
-                one.fail(row, "bad: the result is not as %s's" % first.name)
+                one.fail(row, "bad: the result's digest is %s, %s's is %s"
+                         % (digest, first.name, first.digests[row]))
