@@ -53,18 +53,18 @@ static enum decode_result decode_one(struct vcpu *vcpu, const u8 *code, unsigned
 	return result;
 }
 
-/* Code behind a conditional jump is decoded with it: mostly it will be needed. */
-static bool ends_block(const struct insn *insn)
+/* Code behind a conditional jump is translated with it: mostly it will be needed. */
+static bool ends_block(const struct insn *insn, enum block_kind kind)
 {
 	bool conditional = (insn->map == MAP_1BYTE && (insn->opcode & 0xf0) == 0x70) ||
 			   (insn->map == MAP_0F && (insn->opcode & 0xf0) == 0x80);
 
 	if (insn->flags & INSN_STOP)
 		return true;
-	return (insn->flags & INSN_BRANCH) && !conditional;
+	return (insn->flags & INSN_BRANCH) && !(conditional && kind == BLOCK_LONG);
 }
 
-struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode)
+struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind kind)
 {
 	struct block_cache *cache = &vcpu->soft->cache;
 	unsigned left = PAGE_SIZE_4K - (gpa & ~PAGE_MASK_4K);
@@ -78,7 +78,7 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode)
 		    sizeof(struct code_page) + 64 >
 	    SOFT_CACHE_SIZE)
 		block_cache__flush(vcpu);
-	page = block_cache__page(vcpu, gpa);
+	page = kind == BLOCK_ONCE ? NULL : block_cache__page(vcpu, gpa);
 	block = (struct block *)(cache->arena + cache->used);
 	/* Marked before the bytes are read: a write after this makes the block stale. */
 	if (!memory__code_mark(vcpu, gpa, &block->code_word, &block->code_value))
@@ -103,12 +103,18 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode)
 		block->bytes += insn->len;
 		code += insn->len;
 		left -= insn->len;
-		if (ends_block(insn))
+		if (ends_block(insn, kind))
+			break;
+		/* What has been translated already is jumped to. */
+		if (kind == BLOCK_LONG && (insn->flags & INSN_BRANCH) &&
+		    block_cache__has_code(cache, gpa + block->bytes, mode))
 			break;
 	}
 	if (!block->count)
 		return NULL;
 	memcpy(block__code(block), bytes, block->bytes);
+	if (kind == BLOCK_ONCE)
+		return block;
 	/* The page was written: its older blocks are stale, all of them. */
 	if (page->code_value != block->code_value)
 		page->blocks = NULL;

@@ -21,6 +21,8 @@ void block_cache__flush(struct vcpu *vcpu)
 	struct block_cache *cache = &vcpu->soft->cache;
 
 	if (cache->used) {
+		host__log("vCPU %u: cache flushed: %lu KiB of instructions, %lu KiB of code, %lu blocks, %lu stale, %lu translated", vcpu->id,
+			  (unsigned long)cache->used >> 10, (unsigned long)vcpu->soft->area.used >> 10, (unsigned long)vcpu->stats.code_builds, (unsigned long)vcpu->stats.code_stale, (unsigned long)vcpu->stats.code_translations);
 		memset(cache->pages, 0, sizeof(cache->pages));
 		memset(cache->hash, 0, sizeof(cache->hash));
 		memset(cache->jump, 0, sizeof(cache->jump));
@@ -170,6 +172,24 @@ static struct block *find_block(struct vcpu *vcpu, struct block_cache *cache, u6
 	return NULL;
 }
 
+void block_cache__add(struct block_cache *cache, struct block *block)
+{
+	struct block **bucket = hash_bucket(cache, block->gpa);
+
+	block->next = *bucket;
+	*bucket = block;
+}
+
+bool block_cache__has_code(struct block_cache *cache, u64 gpa, u32 mode)
+{
+	const struct block *block;
+
+	for (block = *hash_bucket(cache, gpa); block; block = block->next)
+		if (block->gpa == gpa && block->mode == mode)
+			return block->code && !block__is_stale(block);
+	return false;
+}
+
 static enum exec_result fetch_page(struct vcpu *vcpu, struct soft_vcpu *soft, u64 linear, u64 *gpa,
 				   const u8 **host)
 {
@@ -194,6 +214,18 @@ static enum exec_result fetch_page(struct vcpu *vcpu, struct soft_vcpu *soft, u6
 	return EXEC_NEXT;
 }
 
+/* What else hashes to the same bit is kept from its first time on. */
+static bool is_first_time(struct soft_vcpu *soft, u64 gpa)
+{
+	u64 bit = (gpa * 0x9e3779b97f4a7c15ULL) >> 43;
+	bool first = !(soft->cache.seen[bit / 64] >> (bit % 64) & 1);
+
+	soft->cache.seen[bit / 64] |= BIT64(bit % 64);
+	return first && soft->heat_limit;
+}
+
+_Static_assert(SOFT_SEEN_BITS == 1u << (64 - 43), "a hash of that many bits");
+
 static struct block *block_at(struct vcpu *vcpu, struct soft_vcpu *soft, u64 linear,
 			      enum exec_result *result)
 {
@@ -202,6 +234,12 @@ static struct block *block_at(struct vcpu *vcpu, struct soft_vcpu *soft, u64 lin
 	const u8 *code;
 	u64 gpa;
 
+	/* No block can be had: do not try again each time. */
+	if (crossing__is_known(soft, vcpu->cpu.rip)) {
+		*result = EXEC_NEXT;
+		return NULL;
+	}
+
 	*result = fetch_page(vcpu, soft, linear, &gpa, &code);
 	if (*result != EXEC_NEXT)
 		return NULL;
@@ -209,13 +247,11 @@ static struct block *block_at(struct vcpu *vcpu, struct soft_vcpu *soft, u64 lin
 	if (block)
 		return block;
 	vcpu->stats.code_builds++;
-	block = block__build(vcpu, gpa, mode);
-	if (block) {
-		struct block **bucket = hash_bucket(&soft->cache, gpa);
-
-		block->next = *bucket;
-		*bucket = block;
-	}
+	if (is_first_time(soft, gpa))
+		return block__build(vcpu, gpa, mode, BLOCK_ONCE);
+	block = block__build(vcpu, gpa, mode, BLOCK_SHORT);
+	if (block)
+		block_cache__add(&soft->cache, block);
 	return block;
 }
 
@@ -236,6 +272,13 @@ struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result)
 			return NULL;
 		}
 	}
+	if (soft->once) {
+		block = soft->once;
+		soft->once = NULL;
+		if (soft->once_rip == cpu->rip && soft->once_context == soft->context &&
+		    !block__is_stale(block))
+			goto check_limit;
+	}
 	jump = soft__jump_slot(soft, linear);
 	if (likely(jump->linear == linear && jump->context == soft->context &&
 		   !block__is_stale(jump->block))) {
@@ -244,12 +287,15 @@ struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result)
 		block = block_at(vcpu, soft, linear, result);
 		if (!block)
 			return NULL;
+		if (!block->page)
+			goto check_limit;
 		jump->linear = linear;
 		jump->context = soft->context;
 		jump->block = block;
 		jump->code = block->code ? block->code :
 					   soft->area.execute + soft->glue.find_again;
 	}
+check_limit:
 	if (unlikely(!soft->code_flat) &&
 	    cpu->rip + block->bytes - 1 > cpu->seg[X86_CS].limit) {
 		*result = EXEC_NEXT;

@@ -50,6 +50,13 @@ static bool fill(struct vcpu *vcpu, struct crossing *c, u64 linear)
 	return (linear & ~PAGE_MASK_4K) + c->insn.len > PAGE_SIZE_4K;
 }
 
+bool crossing__is_known(const struct soft_vcpu *soft, u64 rip)
+{
+	const struct crossing *c = &soft->crossings[rip >> PAGE_SHIFT_4K & (SOFT_CROSSINGS - 1)];
+
+	return c->linear == rip && c->context == soft->context;
+}
+
 enum exec_result crossing__execute(struct vcpu *vcpu)
 {
 	struct soft_vcpu *soft = vcpu->soft;

@@ -25,23 +25,54 @@ static bool is_near_edge(u64 rip)
 	return (rip ^ (rip + (1ULL << 31))) >> 47 & 1 || (rip ^ (rip - (1ULL << 31))) >> 47 & 1;
 }
 
+/* How far from hot a block is put that came out too long. */
+#define NEVER_HOT 0x40000000u
+
+/* A longer block in place of one that was interpreted often, with code; NULL: not now. */
+static struct block *translate_at(struct vcpu *vcpu, const struct block *block)
+{
+	struct soft_vcpu *soft = vcpu->soft;
+	u64 gpa = block->gpa;
+	u32 mode = block->mode, flushes = soft->flushes;
+	struct block *hot;
+
+	if (soft->area.used + SOFT_CODE_ROOM > soft->area.size) {
+		soft->full = true;
+		vcpu->leave = 1;
+		return NULL;
+	}
+	hot = block__build(vcpu, gpa, mode, BLOCK_LONG);
+	if (!hot)
+		return NULL;
+	block_cache__add(&soft->cache, hot);
+	/* Decoding it may have emptied the cache, and changed the context: found again by look-up. */
+	if (flushes != soft->flushes)
+		return NULL;
+	translate__block(vcpu, hot);
+	/* Not again at once. */
+	if (!hot->code)
+		hot->heat = soft->heat_limit - NEVER_HOT;
+	return hot->code ? hot : NULL;
+}
+
 const u8 *soft__code_of(struct vcpu *vcpu, struct block *block)
 {
 	struct soft_vcpu *soft = vcpu->soft;
 	struct x86_cpu *cpu = &vcpu->cpu;
 	struct jump_entry *jump;
+	struct block *hot;
 
 	if (unlikely(!block->code)) {
-		if (!soft->translates || block->heat++ < soft->heat_limit)
+		if (!soft->translates || !block->page || block->heat++ < soft->heat_limit ||
+		    !translate__takes_mode(block->mode))
 			return NULL;
-		if (soft->area.used + SOFT_CODE_ROOM > soft->area.size) {
-			soft->full = true;
-			vcpu->leave = 1;
+		hot = translate_at(vcpu, block);
+		if (!hot)
 			return NULL;
-		}
-		translate__block(vcpu, block);
-		if (!block->code)
-			return NULL;
+		jump = soft__jump_slot(soft, cpu->rip);
+		if (jump->block == block)
+			jump->block = hot;
+		block = hot;
 	}
 	if (unlikely(is_near_edge(cpu->rip)) && cpu->code_size == 8 &&
 	    may_leave_canonical_half(block, cpu->rip))
@@ -77,6 +108,13 @@ const u8 *soft__find_code(struct vcpu *vcpu)
 	if (!block) {
 		/* The loop meets it again, if it is still there. */
 		vcpu->exception.pending = false;
+		return NULL;
+	}
+	if (!block->page) {
+		/* For the loop, which looks it up next. */
+		soft->once = block;
+		soft->once_rip = vcpu->cpu.rip;
+		soft->once_context = soft->context;
 		return NULL;
 	}
 	code = soft__code_of(vcpu, block);

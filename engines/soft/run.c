@@ -31,7 +31,7 @@ static __always_inline struct block *follow(struct vcpu *vcpu, struct soft_vcpu 
 		return link->block;
 	block = block_cache__get(vcpu, result);
 	/* Not if looking up has flushed the cache, and `from` with it. */
-	if (block && soft->context == context) {
+	if (block && block->page && soft->context == context) {
 		link->rip = vcpu->cpu.rip;
 		link->context = context;
 		link->block = block;
@@ -90,6 +90,8 @@ static enum exec_result run_blocks(struct vcpu *vcpu, unsigned *budget)
 		} while (insn != end && likely(!__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED)));
 		vcpu->stats.insns += insn - block->insn;
 		way = WAY_NEXT;
+		if (!block->page)
+			block = NULL;
 		if (result == EXEC_JUMP) {
 			way = WAY_JUMP;
 			vcpu->stats.insns++;

@@ -40,7 +40,7 @@ struct block {
 	u16 count;	 /* instructions */
 	u16 bytes;	 /* of guest code; a copy stands behind the instructions */
 	struct block *next; /* in the hash chain */
-	struct code_page *page;
+	struct code_page *page; /* NULL: BLOCK_ONCE */
 	struct block *page_next; /* of the same page */
 	struct block_link link[NR_WAYS];
 	struct insn insn[];
@@ -104,6 +104,7 @@ struct block_cache {
 	struct code_page *pages[SOFT_PAGE_HASH_ENTRIES];
 	struct jump_entry jump[SOFT_JUMP_ENTRIES];
 	struct fetch_entry fetch[SOFT_FETCH_ENTRIES];
+	u64 seen[SOFT_SEEN_BITS / 64]; /* addresses of code that was executed once, hashed */
 };
 
 /* An instruction that crosses a page, decoded. */
@@ -180,6 +181,10 @@ struct soft_vcpu {
 	bool want_nmi_window;
 	u8 injection; /* enum soft_injection, delivered when guest code is entered */
 	u8 injection_vector;
+	/* The BLOCK_ONCE that generated code has come to, for the loop. */
+	struct block *once;
+	u64 once_rip;
+	u64 once_context;
 	struct block_cache cache;
 	struct crossing crossings[SOFT_CROSSINGS];
 	struct soft_vectors vectors;
@@ -221,11 +226,23 @@ static __always_inline bool block__is_stale(const struct block *block)
 }
 
 /*
+ * BLOCK_ONCE: not kept, good until the next one is built: most code is executed once only.
+ * BLOCK_SHORT: to the first branch. BLOCK_LONG: for translation, goes on behind conditional branches.
+ */
+enum block_kind { BLOCK_ONCE, BLOCK_SHORT, BLOCK_LONG };
+
+/*
  * build.c: decodes a block at guest-physical address gpa. NULL if no whole instruction stands there
  * before the page ends, or no memory any more.
  */
-struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode);
+struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind kind);
+/* cache.c: puts a block before others of its address. */
+void block_cache__add(struct block_cache *cache, struct block *block);
+/* Whether there is a translation of this address. */
+bool block_cache__has_code(struct block_cache *cache, u64 gpa, u32 mode);
 
+/* crossing.c: whether the instruction at RIP is kept there. */
+bool crossing__is_known(const struct soft_vcpu *soft, u64 rip);
 /* crossing.c: executes the instruction at RIP, which stands in no block, as emulate__one(). */
 enum exec_result crossing__execute(struct vcpu *vcpu);
 

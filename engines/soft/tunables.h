@@ -4,9 +4,9 @@
 #define ENGINES_SOFT_TUNABLES_H
 
 /* Decoded instructions kept per vCPU, bytes; emptied as a whole when full. */
-#define SOFT_CACHE_SIZE (24u << 20)
+#define SOFT_CACHE_SIZE (160u << 20)
 /* Generated code per vCPU; emptied together with the blocks. */
-#define SOFT_CODE_SIZE (24u << 20)
+#define SOFT_CODE_SIZE (96u << 20)
 /* A block's code is smaller than this. */
 #define SOFT_CODE_ROOM (48u << 10)
 /* Vector instructions in generated code that can raise signals. */
@@ -18,7 +18,7 @@
 /* The longest time guest code runs without a look at pending signals. */
 #define SOFT_PULSE_NS 4000000
 /* Instructions in one block at most: bounds how much is decoded that never runs. */
-#define SOFT_BLOCK_INSNS 48
+#define SOFT_BLOCK_INSNS 32
 /* Buckets of the block hash, entries of the linear look-up and of the fetch TLB; powers of two. */
 #define SOFT_HASH_ENTRIES 131072
 #define SOFT_PAGE_HASH_ENTRIES 4096
@@ -27,6 +27,8 @@
 /* Spreads linear addresses over that table, by the top bits of a 32-bit product. */
 #define SOFT_JUMP_FACTOR 0x9e3779b1u
 #define SOFT_FETCH_ENTRIES 1024
+/* Code is kept from the second execution on: a set of addresses, and how full it may become. */
+#define SOFT_SEEN_BITS (1u << 21)
 /* Decoded instructions that cross a page. */
 #define SOFT_CROSSINGS 256
 /* Blocks, and interruptions of them, between two looks at pending signals (a system call each). */

@@ -2,8 +2,7 @@
 /* From a block of decoded instructions to host code. */
 #include "engines/soft/translate/translate.h"
 
-/* Whether code of this mode is translated at all; the rest is interpreted. */
-static bool mode_is_translated(u32 mode)
+bool translate__takes_mode(u32 mode)
 {
 	if ((mode & MODE_VIEW) >> MODE_VIEW_SHIFT == TLB_NR_VIEWS)
 		return false;
@@ -123,8 +122,6 @@ void translate__block(struct vcpu *vcpu, struct block *block)
 	struct code_area *area = &soft->area;
 	struct translation *t = soft->translation;
 
-	if (!mode_is_translated(block->mode) || area->used + SOFT_CODE_ROOM > area->size)
-		return;
 	memset(t, 0, offsetof(struct translation, cold));
 	t->e = (struct emit){ .start = area->write, .size = area->used + SOFT_CODE_ROOM,
 			      .at = area->used };

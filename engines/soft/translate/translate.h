@@ -92,9 +92,11 @@ struct translation {
 	u32 fault_cold[SOFT_BLOCK_INSNS];
 };
 
+/* translate.c: whether code of this mode is translated at all; the rest is interpreted. */
+bool translate__takes_mode(u32 mode);
 /*
- * translate.c: generates code for the block and sets block->code. Nothing changes if there is no
- * room or its mode is not translated. Owner thread, no guest code running.
+ * Generates code for the block and sets block->code, which stays NULL if it comes out too long.
+ * SOFT_CODE_ROOM must be there. Owner thread, no guest code running.
  */
 void translate__block(struct vcpu *vcpu, struct block *block);
 
