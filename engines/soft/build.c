@@ -91,7 +91,6 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	block->bytes = 0;
 	block->heat = 0;
 	block->code = NULL;
-	block->code_unchecked = NULL;
 	block->page = page;
 	memset(block->link, 0, sizeof(block->link));
 	while (block->count < SOFT_BLOCK_INSNS && left) {

@@ -119,7 +119,8 @@ const u8 *soft__find_code(struct vcpu *vcpu)
 	}
 	code = soft__code_of(vcpu, block);
 	if (code && link && flushes == soft->flushes)
-		set_link(soft, link, code);
+		set_link(soft, link & ~SOFT_LINK_FORWARD,
+			 link & SOFT_LINK_FORWARD ? code + soft->check_size : code);
 	return code;
 }
 

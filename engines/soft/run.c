@@ -402,6 +402,12 @@ void soft__run(struct vcpu *vcpu, struct engine_exit *exit)
 			leave(exit, ENGINE_EXIT_EVENT);
 			return;
 		}
+		/* Those that the delivery of a #DB has met. */
+		if (unlikely(vcpu->breakpoint_hits) &&
+		    !(vcpu->cpu.shadow & X86_SHADOW_MOV_SS)) {
+			next = after(vcpu, exit, EXEC_NEXT);
+			continue;
+		}
 		soft__refresh_context(vcpu);
 		if (unlikely(must_step(vcpu))) {
 			next = step(vcpu, exit);

@@ -36,7 +36,6 @@ struct block {
 	u32 mode;	 /* MODE_* the instructions were decoded for */
 	u32 heat;	 /* times it was interpreted */
 	const u8 *code;	 /* its translation, or NULL */
-	const u8 *code_unchecked; /* the same behind the look whether to leave */
 	u16 count;	 /* instructions */
 	u16 bytes;	 /* of guest code; a copy stands behind the instructions */
 	struct block *next; /* in the hash chain */
@@ -155,6 +154,7 @@ struct soft_vcpu {
 	struct code_area area;
 	struct glue glue;
 	u32 glue_size;
+	u32 check_size; /* of the look whether to leave, with which all code begins */
 	struct translation *translation; /* scratch of the translator */
 	struct code_fault *faults; /* in order of their place; SOFT_FAULT_ENTRIES */
 	u32 nr_faults;

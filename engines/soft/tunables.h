@@ -11,6 +11,8 @@
 #define SOFT_CODE_ROOM (48u << 10)
 /* Vector instructions in generated code that can raise signals. */
 #define SOFT_FAULT_ENTRIES (512u << 10)
+/* In soft_vcpu.link: the jump leads forwards, so the target need not look whether to leave. */
+#define SOFT_LINK_FORWARD 0x80000000u
 /* The stack of generated code and of what it calls. */
 #define SOFT_STACK_SIZE (256 << 10)
 /* Interpretations before a block is translated. */

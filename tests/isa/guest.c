@@ -219,7 +219,18 @@ static int set_cpuid(void)
 	static struct kvm_cpuid_entry2 entries[CPUID_MAX_ENTRIES];
 	u32 count = CPUID_MAX_ENTRIES;
 	int rc = cpuid__supported(entries, &count);
+	bool la57 = false;
+	u32 host[4], i;
 
+	/* The width of linear addresses must be the host's. */
+	host__cpuid(0, 0, host);
+	if (host[0] >= 7) {
+		host__cpuid(7, 0, host);
+		la57 = host[2] >> 16 & 1;
+	}
+	for (i = 0; !rc && i < count; i++)
+		if (entries[i].function == 7 && !entries[i].index && !la57)
+			entries[i].ecx &= ~(1u << 16);
 	return rc ? rc : cpuid__set(vcpu, entries, count);
 }
 

@@ -12,11 +12,26 @@ static struct host_mem jump_field(size_t field)
 	return mem_indexed(H_RSP, H_RAX, 0, SOFT_AT(cache.jump) + (s32)field);
 }
 
-/* To the linear address in REG_ADDRESS: by the table if it is there, else C code finds it. */
-static void go_to_linear(struct translation *t)
+static u32 emit_canonical_check(struct emit *e)
+{
+	emit_mov(e, true, H_RAX, REG_ADDRESS);
+	emit_rr(e, true, 0xc1, 4, H_RAX); /* shl $16, %rax */
+	emit8(e, 16);
+	emit_rr(e, true, 0xc1, 7, H_RAX); /* sar $16, %rax */
+	emit8(e, 16);
+	emit_rr(e, true, 0x39, H_RAX, REG_ADDRESS);
+	return emit_jcc(e, CC_NE);
+}
+
+/*
+ * To the linear address in REG_ADDRESS: by the table if it is there, else C code finds it. An address
+ * that is not canonical stands in no table. Then, if `cold` is given, the stack pointer is put back by
+ * `release` bytes and the executor raises what is due.
+ */
+static void go_to_linear_or(struct translation *t, struct cold *cold, s32 release)
 {
 	struct emit *e = &t->e;
-	u32 other, old;
+	u32 other, old, bad;
 
 	/* imul $..., %r14d, %eax */
 	emit_rr(e, false, 0x69, H_RAX, REG_ADDRESS);
@@ -37,7 +52,21 @@ static void go_to_linear(struct translation *t)
 	emit_rm(e, false, 0xff, 4, jump_field(offsetof(struct jump_entry, code)));
 	emit_patch(e, other, e->at);
 	emit_patch(e, old, e->at);
+	if (!cold || !is_64(t)) {
+		emit_jmp_to(e, t->soft->glue.find);
+		return;
+	}
+	bad = emit_canonical_check(e);
 	emit_jmp_to(e, t->soft->glue.find);
+	emit_patch(e, bad, e->at);
+	if (release)
+		emit_lea(e, true, host_of[X86_RSP], mem_at(host_of[X86_RSP], -release));
+	cold->from[cold->entries++] = emit_jmp(e);
+}
+
+static void go_to_linear(struct translation *t)
+{
+	go_to_linear_or(t, NULL, 0);
 }
 
 _Static_assert(sizeof(struct jump_entry) == 32, "an index is a shift by 5");
@@ -48,6 +77,7 @@ void translate__go_to(struct translation *t, s64 target)
 
 	translate__save_flags(t);
 	if (target >= 0 && target < PAGE_SIZE_4K) {
+		/* A loop must lead over a look whether to leave; a way forwards need not. */
 		cold = translate__cold(t, COLD_LINK, emit_jmp(&t->e));
 		cold->target = target;
 		return;
@@ -79,50 +109,31 @@ static bool conditional(struct translation *t)
 	return true;
 }
 
-/* A target in REG_ADDRESS must be canonical, else the executor raises what is due. */
-static void check_target(struct translation *t, struct cold *cold)
-{
-	struct emit *e = &t->e;
-	u32 from;
-
-	if (!is_64(t))
-		return;
-	emit_mov(e, true, H_RAX, REG_ADDRESS);
-	emit_rr(e, true, 0xc1, 4, H_RAX); /* shl $16, %rax */
-	emit8(e, 16);
-	emit_rr(e, true, 0xc1, 7, H_RAX); /* sar $16, %rax */
-	emit8(e, 16);
-	emit_rr(e, true, 0x39, H_RAX, REG_ADDRESS);
-	from = emit_jcc(e, CC_NE);
-	if (cold)
-		cold->from[cold->entries++] = from;
-	else
-		translate__cold(t, COLD_EXECUTE, from);
-}
 
 /* The target of an indirect branch into REG_ADDRESS. */
-static bool take_target(struct translation *t)
+static struct cold *take_target(struct translation *t)
 {
 	const struct insn *insn = t->insn;
-	struct cold *cold = NULL;
+	struct cold *cold;
 	u8 from;
 
 	translate__save_flags(t);
 	if (insn->flags & INSN_MEM) {
 		cold = translate__operand(t, insn->opsize, false, 1);
 		if (!cold)
-			return false;
+			return NULL;
 		emit_rm(&t->e, is_64(t), OP_LOAD, REG_ADDRESS, mem_at(REG_ADDRESS, 0));
 	} else {
+		cold = translate__cold(t, COLD_EXECUTE, 0);
+		cold->entries = 0;
 		from = host_of[insn->rm];
 		if (from == H_NONE)
 			emit_load(&t->e, REG_ADDRESS, state_mem(GPR_AT(insn->rm)));
 		else
 			emit_mov(&t->e, is_64(t), REG_ADDRESS, from);
 	}
-	check_target(t, cold);
 	t->flags = FLAGS_MEMORY;
-	return true;
+	return cold;
 }
 
 static void push_return_address(struct translation *t)
@@ -141,8 +152,13 @@ static void push_return_address(struct translation *t)
 
 static bool call_indirect(struct translation *t)
 {
-	if (!take_target(t))
+	struct cold *cold = take_target(t);
+
+	if (!cold)
 		return false;
+	/* Before the return address is written. */
+	if (is_64(t))
+		cold->from[cold->entries++] = emit_canonical_check(&t->e);
 	emit_store(&t->e, REG_ADDRESS, state_mem(SOFT_AT(scratch)));
 	push_return_address(t);
 	emit_load(&t->e, REG_ADDRESS, state_mem(SOFT_AT(scratch)));
@@ -160,9 +176,8 @@ static void return_near(struct translation *t)
 	emit_mov(e, is_64(t), REG_ADDRESS, host_of[X86_RSP]);
 	cold = translate__look_up(t, t->insn->opsize, false, 1);
 	emit_rm(e, is_64(t), OP_LOAD, REG_ADDRESS, mem_at(REG_ADDRESS, 0));
-	check_target(t, cold);
 	emit_lea(e, is_64(t), host_of[X86_RSP], mem_at(host_of[X86_RSP], release));
-	go_to_linear(t);
+	go_to_linear_or(t, cold, release);
 }
 
 static bool is_conditional(const struct insn *insn)
@@ -199,9 +214,11 @@ bool translate__branch(struct translation *t, bool *ends)
 		return true;
 	}
 	if (forms == &forms_jmp) {
-		if (!take_target(t))
+		struct cold *cold = take_target(t);
+
+		if (!cold)
 			return false;
-		go_to_linear(t);
+		go_to_linear_or(t, cold, 0);
 		return true;
 	}
 	return forms == &forms_call && call_indirect(t);

@@ -98,6 +98,8 @@ static void emit_link(struct translation *t, const struct cold *cold)
 		site = emit_jmp(&t->e);
 		emit_patch(&t->e, site, t->e.at);
 	}
+	if (cold->target > cold->offset)
+		site |= SOFT_LINK_FORWARD;
 	emit_mov_imm32(&t->e, H_RAX, site);
 	emit_mov_imm32(&t->e, REG_ADDRESS, cold->target);
 	emit_jmp_to(&t->e, t->soft->glue.link);

@@ -136,7 +136,7 @@ void translate__block(struct vcpu *vcpu, struct block *block)
 		return;
 	keep_faults(t);
 	block->code = area->execute + area->used;
-	block->code_unchecked = area->execute + t->entry_unchecked;
+	soft->check_size = t->entry_unchecked - area->used;
 	area->used = ALIGN_UP_TO(t->e.at, 16);
 	vcpu->stats.code_translations++;
 	stub__serialize();
