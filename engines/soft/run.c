@@ -106,6 +106,9 @@ static enum exec_result run_blocks(struct vcpu *vcpu, unsigned *budget)
 		}
 		if (unlikely(__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED)))
 			return EXEC_NEXT;
+		/* STAC, a segment register: other code of the same bytes goes on. */
+		if (result == EXEC_NEXT && (insn[-1].flags & INSN_STOP))
+			soft__refresh_context(vcpu);
 	}
 	return EXEC_NEXT;
 }

@@ -130,6 +130,7 @@ struct glue {
 	u32 enter;
 	u32 execute; /* an executor for one instruction */
 	u32 execute_vectors; /* the same, then loads the guest's vector state */
+	u32 execute_system; /* the same for one behind which the mode may be another */
 	u32 load_vectors;
 	u32 leave; /* out, to the offset in R14 */
 	u32 link;  /* to the offset in R14, making the jump at soft_vcpu.link a direct one */

@@ -409,6 +409,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	if (!guest_vcpu)
 		guest__create();
 	guest__set_up(&in);
+	/* Interpreted, or translated from the first time on: by half of the inputs each. */
+	guest_vcpu->soft->heat_limit = size & 1 ? ~0u : 0;
 	check_state(guest_vcpu);
 	guest__snapshot();
 	comparable = !has_execution_breakpoint(guest_vcpu);

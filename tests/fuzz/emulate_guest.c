@@ -116,8 +116,7 @@ void guest__create(void)
 	guest_memory = map_between_guards(MEMORY_SIZE);
 	add_slots();
 	FUZZ_CHECK(!vcpu__create(vm, 0, &guest_vcpu));
-	/* Generated code from the first time on; the same instructions are then counted. */
-	guest_vcpu->soft->heat_limit = 0;
+	/* Generated code counts instructions as the interpreter does. */
 	guest_vcpu->soft->counts = true;
 	guest_vcpu->soft->inlines_vectors = false;
 	vcpu_object = vm_object;

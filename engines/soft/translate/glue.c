@@ -110,39 +110,14 @@ static u32 generate_end(struct emit *e, struct glue *glue)
 	return start;
 }
 
-/* Called with the instruction in R14 and its offset in EAX. */
-static void generate_execute(struct emit *e, u32 end, bool vectors)
+/*
+ * What follows an executor that has not simply retired. `left` comes here with EXEC_NEXT because
+ * something waits, or with EXEC_STOP: RIP is put behind the instruction; `other` with the rest.
+ */
+static void finish_execute(struct emit *e, u32 end, u32 other, u32 left)
 {
-	u32 other, left, stop, have = 0, tail, loop, jump, resume;
+	u32 stop, tail, loop, jump, resume;
 
-	spill(e, 8);
-	overflow_to_arith(e, 8);
-	emit_alu_mem(e, true, ALU_ADD, H_RAX, at(SOFT_AT(code_base), 8));
-	emit_store(e, H_RAX, at(VCPU_AT(cpu.rip), 8));
-	emit_alu_imm(e, true, ALU_SUB, H_RSP, 8);
-	emit_mov(e, true, H_RBX, H_R14);
-	vcpu_argument(e, 16);
-	emit_mov(e, true, H_RSI, H_R14);
-	emit8(e, 0x41);
-	emit8(e, 0xff);
-	emit_modrm_mem(e, 2, mem_at(H_R14, offsetof(struct insn, exec))); /* call *exec(%r14) */
-	emit_rr(e, false, 0x85, H_RAX, H_RAX);
-	other = emit_jcc(e, CC_NE);
-	compare_zero(e, false, VCPU_AT(leave), 16);
-	left = emit_jcc(e, CC_NE);
-	if (vectors) {
-		compare_zero(e, true, SOFT_AT(vectors.live), 16);
-		have = emit_jcc(e, CC_NE);
-		vcpu_argument(e, 16);
-		call_c(e, soft__vectors_make_live);
-		emit_patch(e, have, e->at);
-	}
-	emit_alu_imm(e, true, ALU_ADD, H_RSP, 8);
-	overflow_from_arith(e, 8);
-	reload(e, 8);
-	emit8(e, 0xc3);
-
-	/* Retired, but something waits; or EXEC_STOP: RIP is behind it. */
 	emit_patch(e, left, e->at);
 	stop = e->at;
 	emit8(e, 0x0f);
@@ -174,6 +149,47 @@ static void generate_execute(struct emit *e, u32 end, bool vectors)
 	reload(e, 0);
 	emit8(e, 0xff);
 	emit8(e, 0xe0); /* jmp *%rax */
+}
+
+/* Called with the instruction in R14 and its offset in EAX. */
+enum execute_kind { EXECUTE_PLAIN, EXECUTE_VECTORS, EXECUTE_SYSTEM };
+
+static void generate_execute(struct emit *e, u32 end, enum execute_kind kind)
+{
+	u32 other, left, have;
+
+	spill(e, 8);
+	overflow_to_arith(e, 8);
+	emit_alu_mem(e, true, ALU_ADD, H_RAX, at(SOFT_AT(code_base), 8));
+	emit_store(e, H_RAX, at(VCPU_AT(cpu.rip), 8));
+	emit_alu_imm(e, true, ALU_SUB, H_RSP, 8);
+	emit_mov(e, true, H_RBX, H_R14);
+	vcpu_argument(e, 16);
+	emit_mov(e, true, H_RSI, H_R14);
+	emit8(e, 0x41);
+	emit8(e, 0xff);
+	emit_modrm_mem(e, 2, mem_at(H_R14, offsetof(struct insn, exec))); /* call *exec(%r14) */
+	emit_rr(e, false, 0x85, H_RAX, H_RAX);
+	other = emit_jcc(e, CC_NE);
+	if (kind == EXECUTE_SYSTEM) {
+		emit_mov_imm32(e, H_RAX, EXEC_STOP);
+		finish_execute(e, end, other, emit_jmp(e));
+		return;
+	}
+	compare_zero(e, false, VCPU_AT(leave), 16);
+	left = emit_jcc(e, CC_NE);
+	if (kind == EXECUTE_VECTORS) {
+		compare_zero(e, true, SOFT_AT(vectors.live), 16);
+		have = emit_jcc(e, CC_NE);
+		vcpu_argument(e, 16);
+		call_c(e, soft__vectors_make_live);
+		emit_patch(e, have, e->at);
+	}
+	emit_alu_imm(e, true, ALU_ADD, H_RSP, 8);
+	overflow_from_arith(e, 8);
+	reload(e, 8);
+	emit8(e, 0xc3);
+	finish_execute(e, end, other, left);
 }
 
 static void generate_load_vectors(struct emit *e, struct glue *glue)
@@ -239,9 +255,11 @@ void glue__generate(struct vcpu *vcpu)
 	generate_enter(&e, glue);
 	end = generate_end(&e, glue);
 	glue->execute = e.at;
-	generate_execute(&e, end, false);
+	generate_execute(&e, end, EXECUTE_PLAIN);
 	glue->execute_vectors = e.at;
-	generate_execute(&e, end, true);
+	generate_execute(&e, end, EXECUTE_VECTORS);
+	glue->execute_system = e.at;
+	generate_execute(&e, end, EXECUTE_SYSTEM);
 	generate_load_vectors(&e, glue);
 	generate_leave(&e, glue, end);
 	generate_find(&e, glue, end);

@@ -21,6 +21,7 @@
 #include "engines/soft/soft.h"
 #include "core/decode/index.h"
 #include "core/emulate/executors.h"
+#include "core/emulate/system.h"
 #include "core/emulate/vector.h"
 #include "engines/soft/translate/emit.h"
 #include "engines/soft/vector_stub.h"

@@ -430,6 +430,50 @@ static void check_implicit(void)
 	__asm__ volatile("mov %0, %%fs" : : "r"(0));
 }
 
+/*
+ * STAC opens user pages and CLAC closes them, whatever stands between them; again and again, so that
+ * the code is one that an engine has translated.
+ */
+static unsigned use_window(u64 at, volatile unsigned *open)
+{
+	return TRY({
+		__asm__ volatile("stac\n\t"
+				 "mov %%cr3, %%rax\n\t"
+				 "mov %%rax, %%cr3\n\t"
+				 "movb (%0), %%al" : : "r"(at) : "rax", "memory");
+		++*open;
+		__asm__ volatile("stac\n\t"
+				 "mov %%cr3, %%rax\n\t"
+				 "mov %%rax, %%cr3\n\t"
+				 "movb (%0), %%al\n\t"
+				 "clac\n\t"
+				 "movb (%0), %%al" : : "r"(at) : "rax", "memory");
+	});
+}
+
+static void check_smap_window(void)
+{
+	struct setting s = { .smap = 1, .nxe = 1 };
+	volatile unsigned open = 0;
+	unsigned i, closed = 0;
+
+	if (!cpu__has(7, 0, 1, 20)) {
+		check__skip("not in CPUID", "STAC and CLAC");
+		return;
+	}
+	*paging__entry(VA, 1) = (u64)frame | PTE_P | PTE_W | PTE_U;
+	*paging__entry(VA, 2) |= PTE_U;
+	set_controls(&s);
+	flush_tlb();
+	for (i = 0; i < 40; i++)
+		closed += trap__code(use_window(VA, &open)) == TRAP(X86_PF, PFERR_PRESENT);
+	write_flags(RFLAGS_FIXED);
+	check__equal(open, 40, "STAC opens user pages");
+	check__equal(closed, 40, "CLAC closes them");
+	s.smap = 0;
+	set_controls(&s);
+}
+
 static void check_la57(void)
 {
 	if (!cpu__has(7, 0, 2, 16)) {
@@ -456,6 +500,7 @@ int main(void)
 	check_canonical();
 	check_write_protect();
 	check_implicit();
+	check_smap_window();
 	check_la57();
 	return 0;
 }
