@@ -38,14 +38,47 @@ void block_cache__flush(struct vcpu *vcpu)
 	soft__refresh_context(vcpu);
 }
 
+static struct code_page *find_page(struct block_cache *cache, u64 gpa)
+{
+	struct code_page *page = cache->pages[gpa >> PAGE_SHIFT_4K & (SOFT_PAGE_HASH_ENTRIES - 1)];
+
+	while (page && page->gpa != gpa)
+		page = page->next;
+	return page;
+}
+
 void block_cache__forget_jumps(struct soft_vcpu *soft, u64 page_gpa)
 {
+	struct code_page *page = find_page(&soft->cache, page_gpa);
 	struct jump_entry *jump = soft->cache.jump;
+	struct block *block;
 	unsigned i;
 
-	for (i = 0; i < SOFT_JUMP_ENTRIES; i++)
-		if (jump[i].block && jump[i].block->page->gpa == page_gpa)
-			jump[i].context = 0;
+	if (!page)
+		return;
+	if (page->has_more_linear) {
+		for (i = 0; i < SOFT_JUMP_ENTRIES; i++)
+			if (jump[i].block && jump[i].block->page == page)
+				jump[i].context = 0;
+	} else {
+		for (block = page->blocks; block; block = block->page_next) {
+			jump = soft__jump_slot(soft, page->linear | (block->gpa & ~PAGE_MASK_4K));
+			if (jump->block && jump->block->page == page)
+				jump->context = 0;
+		}
+	}
+	page->has_linear = false;
+	page->has_more_linear = false;
+}
+
+/* A jump entry of the table leads to the page from now on. */
+static void note_linear(struct code_page *page, u64 linear)
+{
+	linear &= PAGE_MASK_4K;
+	if (page->has_linear && page->linear != linear)
+		page->has_more_linear = true;
+	page->has_linear = true;
+	page->linear = linear;
 }
 
 static u32 current_view(const struct vcpu *vcpu)
@@ -106,9 +139,9 @@ struct code_page *block_cache__page(struct vcpu *vcpu, u64 gpa)
 	struct code_page **bucket = &cache->pages[number & (SOFT_PAGE_HASH_ENTRIES - 1)];
 	struct code_page *page;
 
-	for (page = *bucket; page; page = page->next)
-		if (page->gpa == number << PAGE_SHIFT_4K)
-			return page;
+	page = find_page(cache, number << PAGE_SHIFT_4K);
+	if (page)
+		return page;
 	page = (struct code_page *)(cache->arena + cache->used);
 	cache->used += ALIGN_UP_TO(sizeof(*page), 16);
 	*page = (struct code_page){
@@ -289,6 +322,7 @@ struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result)
 			return NULL;
 		if (!block->page)
 			goto check_limit;
+		note_linear(block->page, linear);
 		jump->linear = linear;
 		jump->context = soft->context;
 		jump->block = block;

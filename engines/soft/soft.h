@@ -67,6 +67,10 @@ struct block {
 struct code_page {
 	u64 gpa;
 	u32 code_value; /* the page's word when its blocks were decoded */
+	/* The linear page that its blocks were last entered at, and whether there was another. */
+	u64 linear;
+	bool has_linear;
+	bool has_more_linear;
 	u64 verified; /* soft_vcpu.outside when its blocks were last compared */
 	struct block *blocks;
 	struct code_page *next; /* in the hash chain */
