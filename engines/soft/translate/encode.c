@@ -14,8 +14,7 @@ static bool has_operand(const struct opcode_row *row, u8 op)
 
 /* ---- general registers ---- */
 
-/* The number of the general register that is operand i, or -1. */
-static int gpr_operand(const struct insn *insn, unsigned i)
+int translate__gpr_operand(const struct insn *insn, unsigned i)
 {
 	unsigned limit = insn->code == 8 ? 15 : 7;
 
@@ -48,11 +47,11 @@ static bool writes_nothing(const struct opcode_row *row)
  */
 static int scratch_for(const struct insn *insn, unsigned i)
 {
-	int number = gpr_operand(insn, i), first = -1;
+	int number = translate__gpr_operand(insn, i), first = -1;
 	unsigned j;
 
 	for (j = 0; j < ARRAY_LENGTH(insn->row->op); j++) {
-		int other = gpr_operand(insn, j);
+		int other = translate__gpr_operand(insn, j);
 
 		if (other < 0 || host_of[other] != H_NONE)
 			continue;
@@ -66,26 +65,31 @@ static int scratch_for(const struct insn *insn, unsigned i)
 
 static u8 register_of(const struct insn *insn, unsigned i)
 {
-	int number = gpr_operand(insn, i);
+	int number = translate__gpr_operand(insn, i);
 
 	return host_of[number] != H_NONE ? host_of[number] : scratch_for(insn, i);
 }
 
-static unsigned count_in_memory(const struct insn *insn)
+unsigned translate__count_scratch(const struct insn *insn)
 {
 	unsigned i, j, count = 0;
 
 	for (i = 0; i < ARRAY_LENGTH(insn->row->op); i++) {
-		int number = gpr_operand(insn, i);
+		int number = translate__gpr_operand(insn, i);
 
 		if (number < 0 || host_of[number] != H_NONE)
 			continue;
 		for (j = 0; j < i; j++)
-			if (gpr_operand(insn, j) == number)
+			if (translate__gpr_operand(insn, j) == number)
 				break;
 		count += j == i;
 	}
 	return count;
+}
+
+bool translate__writes_first(const struct insn *insn)
+{
+	return !writes_nothing(insn->row);
 }
 
 bool translate__take_registers(struct translation *t, struct encoding_regs *regs)
@@ -95,16 +99,17 @@ bool translate__take_registers(struct translation *t, struct encoding_regs *regs
 	unsigned i, limit = insn->code == 8 ? 15 : 7;
 	bool mem = insn->flags & INSN_MEM;
 
-	if (count_in_memory(insn) > (mem ? 1 : 2))
+	if (translate__count_scratch(insn) > (mem ? 1 : 2))
 		return false;
 	*regs = (struct encoding_regs){
 		.reg = row->group != GROUP_ANY ? row->group : insn->reg & limit,
 		.rm = insn->rm & limit,
 		.vvvv = insn->vvvv & limit,
 		.mem = mem,
+		.disp = t->operand_disp,
 	};
 	for (i = 0; i < ARRAY_LENGTH(row->op); i++) {
-		int number = gpr_operand(insn, i);
+		int number = translate__gpr_operand(insn, i);
 
 		if (number < 0)
 			continue;
@@ -134,7 +139,7 @@ void translate__give_registers(struct translation *t)
 	if (writes_nothing(insn->row))
 		return;
 	for (i = 0; i < (writes_second(insn->row) ? 2 : 1); i++) {
-		int number = gpr_operand(insn, i);
+		int number = translate__gpr_operand(insn, i);
 
 		if (number >= 0 && host_of[number] == H_NONE)
 			emit_store(&t->e, scratch_for(insn, i), state_mem(GPR_AT(number)));
@@ -146,7 +151,7 @@ void translate__give_registers(struct translation *t)
 static void emit_modrm(struct emit *e, const struct encoding_regs *regs)
 {
 	if (regs->mem)
-		emit_modrm_mem(e, regs->reg, mem_at(REG_ADDRESS, 0));
+		emit_modrm_mem(e, regs->reg, mem_at(REG_ADDRESS, regs->disp));
 	else
 		emit8(e, 0xc0 | (regs->reg & 7) << 3 | (regs->rm & 7));
 }

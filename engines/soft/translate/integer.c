@@ -104,9 +104,8 @@ static bool has_high_byte(const struct insn *insn)
 }
 
 /* What the host's encoding or processor would do in another way. */
-static bool is_special(const struct translation *t)
+static bool is_special(const struct translation *t, const struct insn *insn)
 {
-	const struct insn *insn = t->insn;
 	const struct exec_forms *forms = insn->row->forms;
 	const struct x86_cpuid *cpuid = &t->vcpu->cpuid;
 
@@ -131,18 +130,22 @@ static bool take_operand(struct translation *t, struct cold **cold)
 	bool write = insn->row->flags & (ROW_WRITES_MEM | ROW_RMW_MEM);
 
 	*cold = NULL;
-	if (!(insn->flags & INSN_MEM))
+	if (!(insn->flags & INSN_MEM) || group__operand(t, cold))
 		return true;
 	*cold = translate__operand(t, translate__access_size(insn), write, 1);
 	return *cold;
 }
 
-static void finish_cold(struct translation *t, struct cold *cold)
+bool translate__is_copied(const struct translation *t, const struct insn *insn)
 {
-	if (!cold)
-		return;
-	cold->back = t->e.at;
-	cold->load_flags = t->flags != FLAGS_MEMORY;
+	const struct opcode_row *row = insn->row;
+	u8 first = operand_facts[row->op[0]].place;
+
+	if (!row->forms || !is_copied(row->forms) || row->forms == &forms_mulx ||
+	    row->forms == &forms_xchg || row->forms == &forms_xadd || first == PLACE_RAX ||
+	    is_special(t, insn))
+		return false;
+	return !((row->forms == &forms_inc || row->forms == &forms_dec) && first == PLACE_LOW);
 }
 
 static bool copy(struct translation *t)
@@ -150,7 +153,7 @@ static bool copy(struct translation *t)
 	struct encoding_regs regs;
 	struct cold *cold;
 
-	if (is_special(t) || !take_operand(t, &cold))
+	if (is_special(t, t->insn) || !take_operand(t, &cold))
 		return false;
 	translate__need_flags(t);
 	if (!translate__take_registers(t, &regs))
@@ -158,7 +161,7 @@ static bool copy(struct translation *t)
 	translate__encode(t, &regs);
 	translate__give_registers(t);
 	translate__flags_written(t);
-	finish_cold(t, cold);
+	group__finish_cold(t, cold);
 	return true;
 }
 
@@ -264,7 +267,7 @@ static bool with_accumulator(struct translation *t, unsigned alignment)
 	translate__encode(t, &regs);
 	emit_mov(&t->e, true, host_of[X86_RAX], H_RAX);
 	translate__flags_written(t);
-	finish_cold(t, cold);
+	group__finish_cold(t, cold);
 	return true;
 }
 
@@ -315,7 +318,7 @@ static bool push(struct translation *t)
 		emit_rm(&t->e, w, OP_STORE, from, mem_at(REG_ADDRESS, 0));
 	}
 	move_stack_pointer(t, host_of[X86_RSP], -(s32)insn->opsize);
-	finish_cold(t, cold);
+	group__finish_cold(t, cold);
 	return true;
 }
 
@@ -334,7 +337,7 @@ static bool pop(struct translation *t)
 	emit_rm(&t->e, w, OP_LOAD, to == H_NONE ? H_RAX : to, mem_at(REG_ADDRESS, 0));
 	if (to == H_NONE)
 		emit_store(&t->e, H_RAX, state_mem(GPR_AT(insn->dst / 8)));
-	finish_cold(t, cold);
+	group__finish_cold(t, cold);
 	return true;
 }
 
@@ -348,7 +351,7 @@ static bool leave_frame(struct translation *t)
 	cold = translate__look_up(t, t->insn->opsize, false, 1);
 	move_stack_pointer(t, host_of[X86_RBP], t->insn->opsize);
 	emit_rm(&t->e, w, OP_LOAD, host_of[X86_RBP], mem_at(REG_ADDRESS, 0));
-	finish_cold(t, cold);
+	group__finish_cold(t, cold);
 	return true;
 }
 

@@ -135,13 +135,29 @@ static void emit_link(struct translation *t, const struct cold *cold)
 	emit_jmp_to(&t->e, t->soft->glue.link);
 }
 
+/* Several: the rest of a group, which goes on without its look-up. */
+static void execute_all(struct translation *t, const struct cold *cold)
+{
+	const struct insn *insn = cold->insn;
+	s64 offset = cold->offset;
+	unsigned i;
+
+	for (i = 0; i < MAX_OF(cold->count, 1); i++) {
+		if (i)
+			translate__count(t);
+		call_executor(t, insn, offset);
+		offset += insn->len;
+		insn++;
+	}
+}
+
 static void emit_one(struct translation *t, const struct cold *cold)
 {
 	switch ((enum cold_kind)cold->kind) {
 	case COLD_EXECUTE:
 		if (cold->save_flags)
 			store_flags(&t->e);
-		call_executor(t, cold->insn, cold->offset);
+		execute_all(t, cold);
 		if (cold->load_flags)
 			fetch_flags(&t->e);
 		emit_jmp_to(&t->e, cold->back);

@@ -59,10 +59,13 @@ static bool translate_insn(struct translation *t, bool *ends)
 }
 
 /* Changes no flags. */
-static void count_insn(struct emit *e)
+void translate__count(struct translation *t)
 {
 	struct host_mem count = state_mem(VCPU_AT(stats.insns));
+	struct emit *e = &t->e;
 
+	if (!t->soft->counts)
+		return;
 	emit_load(e, H_RAX, count);
 	emit_lea(e, true, H_RAX, mem_at(H_RAX, 1));
 	emit_store(e, H_RAX, count);
@@ -72,17 +75,27 @@ static bool emit_insn(struct translation *t)
 {
 	u32 at, nr_cold = t->nr_cold, nr_faults = t->nr_faults;
 	u8 flags = t->flags;
-	bool ends;
+	bool ends, group_open;
+	u32 nr_group;
 
-	if (t->soft->counts)
-		count_insn(&t->e);
+	translate__count(t);
+	t->operand_disp = 0;
+	group_open = t->group.open;
+	nr_group = t->group.nr_cold;
 	at = t->e.at;
-	if (translate_insn(t, &ends))
+	if (translate_insn(t, &ends)) {
+		group__end(t, t->index, false);
 		return ends;
+	}
 	t->e.at = at;
 	t->nr_cold = nr_cold;
 	t->nr_faults = nr_faults;
 	t->flags = flags;
+	t->group.open = group_open;
+	t->group.nr_cold = nr_group;
+	/* Unforeseen: the executor does not keep the address. */
+	if (group_open)
+		group__end(t, t->index - 1, true);
 	translate__call_executor(t);
 	return false;
 }
@@ -96,6 +109,7 @@ static void emit_block(struct translation *t)
 	emit_entry(t);
 	for (i = 0; i < block->count && !ended; i++) {
 		t->insn = &block->insn[i];
+		t->index = i;
 		ended = emit_insn(t);
 		t->offset += t->insn->len;
 	}

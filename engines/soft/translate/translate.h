@@ -64,6 +64,7 @@ struct cold {
 	u8 entries;
 	bool save_flags; /* they are in EFLAGS only */
 	bool load_flags; /* the fast path goes on with flags in EFLAGS */
+	u8 count;	 /* COLD_EXECUTE: instructions */
 	u32 from[COLD_ENTRIES]; /* displacements of the jumps that come here */
 	u32 start;	 /* where it was put */
 	u32 back;	 /* offset to go on at */
@@ -74,6 +75,22 @@ struct cold {
 
 #define MAX_COLD (SOFT_BLOCK_INSNS * 3 + 8)
 
+/*
+ * Instructions of a block whose memory operands have one base register and lie close together: one
+ * look-up serves all. REG_ADDRESS is not touched between the first and the last of them. When the fast
+ * path of one fails, executors do the rest of the group.
+ */
+struct group {
+	bool open;
+	u8 base;
+	u8 seg;
+	unsigned last; /* index in the block */
+	s64 disp;      /* REG_ADDRESS is the operand with this displacement */
+	u32 nr_cold;   /* cold code that ends where the group does ... */
+	u32 cold[SOFT_BLOCK_INSNS + 1];
+	u8 index[SOFT_BLOCK_INSNS + 1]; /* ... and the instruction that it begins with */
+};
+
 struct translation {
 	struct emit e;
 	struct vcpu *vcpu;
@@ -81,12 +98,15 @@ struct translation {
 	struct block *block;
 	const struct insn *insn;
 	s64 offset; /* of insn in its page */
+	unsigned index; /* of insn in the block */
+	s32 operand_disp; /* of the memory operand from REG_ADDRESS */
 	u32 size_of_code; /* 8 or 4 */
 	u8 flags;   /* enum flags_place */
 	bool has_vectors;
 	u32 entry_unchecked;
 	u32 nr_faults;
 	u32 nr_cold;
+	struct group group;
 	struct cold cold[MAX_COLD];
 	/* Instructions that may raise a signal, and the cold code that stands for them then. */
 	u32 fault_at[SOFT_BLOCK_INSNS];
@@ -107,6 +127,26 @@ void translate__load_flags(struct translation *t);
 struct cold *translate__cold(struct translation *t, enum cold_kind kind, u32 from);
 void translate__call_executor(struct translation *t);
 void translate__emit_cold(struct translation *t);
+
+/*
+ * group.c: a look-up for this and for following instructions, if there are some that it can serve.
+ * false: not so. *cold as from translate__operand(), or NULL if REG_ADDRESS serves already.
+ */
+bool group__operand(struct translation *t, struct cold **cold);
+/* Cold code of an instruction: it ends behind it, or with the group. Call behind the instruction. */
+void group__finish_cold(struct translation *t, struct cold *cold);
+/* Behind the instruction `index`: ends the group if it was the last; `now`: in any case. */
+void group__end(struct translation *t, unsigned index, bool now);
+
+/* integer.c, vector.c: whether the instruction, copied, may stand in a group. */
+bool translate__is_copied(const struct translation *t, const struct insn *insn);
+bool translate__vector_is_unaligned(const struct insn *insn);
+/* encode.c: its general register operand i, or -1; whether it writes operand 0; scratch it needs. */
+int translate__gpr_operand(const struct insn *insn, unsigned i);
+bool translate__writes_first(const struct insn *insn);
+unsigned translate__count_scratch(const struct insn *insn);
+/* translate.c: advances vcpu->stats.insns, if that is asked for. */
+void translate__count(struct translation *t);
 
 /*
  * memory.c: the instruction's memory operand of size bytes, its host address into REG_ADDRESS;
@@ -141,7 +181,8 @@ struct encoding_regs {
 	u8 reg;	 /* modrm.reg, or the register in the opcode */
 	u8 rm;	 /* modrm.rm; unless mem */
 	u8 vvvv;
-	bool mem; /* the memory operand is at REG_ADDRESS */
+	bool mem; /* the memory operand is at REG_ADDRESS ... */
+	s32 disp; /* ... plus this */
 };
 
 void translate__encode(struct translation *t, const struct encoding_regs *regs);

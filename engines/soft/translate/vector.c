@@ -60,6 +60,11 @@ static void emit_vzero(struct translation *t)
 	emit8(&t->e, 0x77);
 }
 
+bool translate__vector_is_unaligned(const struct insn *insn)
+{
+	return alignment_of(insn, translate__access_size(insn)) == 1;
+}
+
 bool translate__is_vector(const struct translation *t, const struct insn *insn)
 {
 	const struct opcode_row *row = insn->row;
@@ -78,7 +83,7 @@ bool translate__vector(struct translation *t)
 	const struct insn *insn = t->insn;
 	const struct opcode_row *row = insn->row;
 	struct encoding_regs regs;
-	struct cold *cold;
+	struct cold *cold = NULL;
 	bool save_flags;
 	u32 at;
 
@@ -89,11 +94,15 @@ bool translate__vector(struct translation *t)
 	if (insn->flags & INSN_MEM) {
 		unsigned size = translate__access_size(insn);
 
-		cold = translate__operand(t, size, row->flags & ROW_WRITES_MEM,
-					  alignment_of(insn, size));
-		if (!cold)
-			return false;
-	} else {
+		if (!group__operand(t, &cold)) {
+			cold = translate__operand(t, size, row->flags & ROW_WRITES_MEM,
+						  alignment_of(insn, size));
+			if (!cold)
+				return false;
+		}
+	}
+	/* For signals, if not for the look-up. */
+	if (!cold) {
 		cold = translate__cold(t, COLD_EXECUTE, 0);
 		cold->entries = 0;
 	}
@@ -105,9 +114,8 @@ bool translate__vector(struct translation *t)
 	translate__give_registers(t);
 	if ((row->writes | row->undefined) & RFLAGS_ARITH)
 		t->flags = FLAGS_HOST;
-	cold->back = t->e.at;
 	cold->save_flags = save_flags;
-	cold->load_flags = t->flags != FLAGS_MEMORY;
+	group__finish_cold(t, cold);
 	note_fault(t, at, cold);
 	return true;
 }

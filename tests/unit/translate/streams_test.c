@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Random streams of instructions with memory operands around a page boundary, interpreted in one virtual
+ * machine and translated in another: registers, flags and memory must be the same at the end, which is
+ * HLT or, where the second page can't be accessed, the instruction that faults (there is no IDT, so the
+ * machine shuts down there).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <linux/kvm.h>
+
+#include <cmocka.h>
+
+#include "base/types.h"
+#include "hosts/user/trivet_kvm.h"
+
+#define MEMORY_SIZE 0x100000u
+#define PML4 0x1000u
+#define PDPT 0x2000u
+#define PD 0x3000u
+#define PT 0x4000u
+#define CODE 0x10000u
+#define DATA 0x20000u
+#define BOUNDARY 0x21000u
+#define DATA_SIZE 0x3000u
+#define NR_STREAMS 4000 /* TRIVET_STREAMS in the environment: another number */
+#define NR_INSNS 40
+
+#define PRESENT 1u
+#define WRITABLE 2u
+#define FLAGS_COMPARED 0x8c5u /* CF PF ZF SF OF: AF is undefined behind logic */
+
+struct machine {
+	int kvm, vm, vcpu;
+	u8 *memory;
+	struct kvm_run *run;
+};
+
+static u64 seed;
+
+static u32 random_below(u32 n)
+{
+	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (u32)(seed >> 33) % n;
+}
+
+static int request(int fd, unsigned long number, void *arg)
+{
+	return trivet_kvm_ioctl(fd, number, (unsigned long)arg);
+}
+
+static void put64(struct machine *m, u32 at, u64 value)
+{
+	memcpy(m->memory + at, &value, sizeof(value));
+}
+
+static void make_page_tables(struct machine *m)
+{
+	unsigned i;
+
+	put64(m, PML4, PDPT | PRESENT | WRITABLE);
+	put64(m, PDPT, PD | PRESENT | WRITABLE);
+	put64(m, PD, PT | PRESENT | WRITABLE);
+	for (i = 0; i < MEMORY_SIZE >> 12; i++)
+		put64(m, PT + i * 8, (u64)i << 12 | PRESENT | WRITABLE);
+}
+
+static void set_long_mode(struct machine *m)
+{
+	struct kvm_segment code = { .limit = 0xffffffff, .selector = 8, .type = 11, .present = 1,
+				    .s = 1, .l = 1, .g = 1 };
+	struct kvm_segment data = { .limit = 0xffffffff, .selector = 16, .type = 3, .present = 1,
+				    .s = 1, .db = 1, .g = 1 };
+	struct kvm_sregs s;
+
+	assert_int_equal(request(m->vcpu, KVM_GET_SREGS, &s), 0);
+	s.cs = code;
+	s.ds = s.es = s.ss = data;
+	s.cr0 = 0x80010033; /* PG WP NE MP PE */
+	s.cr3 = PML4;
+	s.cr4 = 0x620; /* PAE OSFXSR OSXMMEXCPT */
+	s.efer = 0x500; /* LMA LME */
+	s.idt.limit = 0;
+	assert_int_equal(request(m->vcpu, KVM_SET_SREGS, &s), 0);
+}
+
+static void create(struct machine *m, const char *heat)
+{
+	struct kvm_userspace_memory_region slot = { .memory_size = MEMORY_SIZE };
+
+	setenv("TRIVET_SOFT_HEAT", heat, 1);
+	m->memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	slot.userspace_addr = (u64)m->memory;
+	m->kvm = trivet_kvm_open();
+	m->vm = request(m->kvm, KVM_CREATE_VM, NULL);
+	assert_int_equal(request(m->vm, KVM_SET_USER_MEMORY_REGION, &slot), 0);
+	m->vcpu = request(m->vm, KVM_CREATE_VCPU, NULL);
+	assert_true(m->vcpu >= 0);
+	m->run = mmap(NULL, request(m->kvm, KVM_GET_VCPU_MMAP_SIZE, NULL), PROT_READ | PROT_WRITE,
+		      MAP_SHARED, m->vcpu, 0);
+	make_page_tables(m);
+}
+
+static void destroy(struct machine *m)
+{
+	munmap(m->run, request(m->kvm, KVM_GET_VCPU_MMAP_SIZE, NULL));
+	trivet_kvm_close(m->vcpu);
+	trivet_kvm_close(m->vm);
+	trivet_kvm_close(m->kvm);
+	munmap(m->memory, MEMORY_SIZE);
+}
+
+/* ---- streams ---- */
+
+struct form {
+	u8 prefix;    /* 0x66, 0xf3, 0xf2 or 0 */
+	bool two;     /* 0F */
+	u8 opcode;
+	u8 reg;	      /* modrm.reg, or ANY */
+	bool byte_reg; /* needs REX for the low byte registers */
+	u8 imm;	      /* bytes */
+};
+
+#define ANY 0xff
+
+static const struct form forms[] = {
+	{ 0, false, 0x8b, ANY }, { 0, false, 0x8b, ANY }, { 0, false, 0x89, ANY },
+	{ 0, false, 0x89, ANY }, { 0x66, false, 0x8b, ANY }, { 0x66, false, 0x89, ANY },
+	{ 0, false, 0x8a, ANY, true }, { 0, false, 0x88, ANY, true }, { 0, false, 0x03, ANY },
+	{ 0, false, 0x01, ANY }, { 0, false, 0x13, ANY }, { 0, false, 0x19, ANY },
+	{ 0, false, 0x2b, ANY }, { 0, false, 0x33, ANY }, { 0, false, 0x21, ANY },
+	{ 0, false, 0x3b, ANY }, { 0, false, 0x39, ANY }, { 0, false, 0x85, ANY },
+	{ 0, false, 0x84, ANY, true }, { 0, false, 0xff, 0 }, { 0, false, 0xff, 1 },
+	{ 0, false, 0xf7, 2 }, { 0, false, 0xf7, 3 }, { 0, false, 0xd1, 4 }, { 0, false, 0xd1, 5 },
+	{ 0, false, 0x83, 0, false, 1 }, { 0, false, 0x83, 7, false, 1 },
+	{ 0, false, 0xc7, 0, false, 4 }, { 0, true, 0xb6, ANY, true }, { 0, true, 0xbe, ANY, true },
+	{ 0, true, 0xb7, ANY }, { 0, true, 0x44, ANY }, { 0, true, 0x4c, ANY },
+	{ 0, true, 0x92, 0, true }, { 0, true, 0x95, 0, true }, { 0, false, 0x87, ANY },
+	{ 0, true, 0xc1, ANY }, { 0, false, 0x8d, ANY }, { 0xf3, true, 0x6f, ANY },
+	{ 0xf3, true, 0x7f, ANY }, { 0, true, 0x10, ANY }, { 0, true, 0x11, ANY },
+	{ 0x66, true, 0xd6, ANY }, { 0xf2, true, 0x10, ANY }, { 0xf2, true, 0x58, ANY },
+	{ 0x66, true, 0xfe, ANY }, { 0x66, true, 0x6e, ANY }, { 0x66, true, 0x7e, ANY },
+};
+
+/* Of a stream: most operands have these as their base. RBX, RBP, RSI, R13, R10 (in memory). */
+static const u8 bases[] = { 3, 5, 6, 13, 10 };
+
+static u8 *put_modrm(u8 *p, u8 reg, u8 base, bool register_form)
+{
+	s32 disp;
+
+	if (register_form) {
+		*p++ = 0xc0 | (reg & 7) << 3 | (base & 7);
+		return p;
+	}
+	disp = (s32)random_below(24) * 8 - 96 + (random_below(4) ? 0 : (s32)random_below(8));
+	if (disp == (s8)disp) {
+		*p++ = 0x40 | (reg & 7) << 3 | (base & 7);
+		*p++ = disp;
+	} else {
+		*p++ = 0x80 | (reg & 7) << 3 | (base & 7);
+		memcpy(p, &disp, 4);
+		p += 4;
+	}
+	return p;
+}
+
+/* A register to compute with: now and then a base, never RSP. */
+static u8 any_register(void)
+{
+	static const u8 others[] = { 0, 1, 2, 7, 8, 9, 11, 12, 14, 15 };
+
+	return random_below(48) ? others[random_below(sizeof(others))] : bases[random_below(5)];
+}
+
+static bool is_lea_or_store_only(const struct form *f)
+{
+	return !f->two && f->opcode == 0x8d;
+}
+
+static u8 *put_insn(u8 *p, u8 base)
+{
+	const struct form *f = &forms[random_below(sizeof(forms) / sizeof(forms[0]))];
+	bool vector = f->two && (f->opcode < 0x40 || (f->opcode > 0x4f && f->opcode < 0x80) ||
+				 f->opcode >= 0xd0);
+	bool lock_like = !f->two && f->opcode == 0x87;
+	bool register_form = !random_below(5) && !is_lea_or_store_only(f) && !lock_like;
+	u8 reg = f->reg != ANY ? f->reg : vector ? random_below(16) : any_register();
+	u8 rm = register_form ? any_register() : random_below(8) ? base : bases[random_below(5)];
+	u8 rex = 0x40 | (random_below(2) && !vector ? 8 : 0) | (reg & 8 ? 4 : 0) | (rm & 8 ? 1 : 0);
+	unsigned i;
+
+	if (f->prefix == 0x66 && !f->two)
+		rex &= ~8;
+	if (f->prefix)
+		*p++ = f->prefix;
+	if (rex != 0x40 || f->byte_reg)
+		*p++ = rex;
+	if (f->two)
+		*p++ = 0x0f;
+	*p++ = f->opcode;
+	p = put_modrm(p, reg, rm, register_form);
+	for (i = 0; i < f->imm; i++)
+		*p++ = random_below(256);
+	return p;
+}
+
+static void make_stream(struct machine *m)
+{
+	u8 *p = m->memory + CODE, base = bases[random_below(5)];
+	unsigned i;
+
+	for (i = 0; i < NR_INSNS; i++)
+		p = put_insn(p, base);
+	*p = 0xf4;
+}
+
+static void set_state(struct machine *m, const u64 *values, u64 flags)
+{
+	struct kvm_regs regs;
+
+	memcpy(&regs, values, 16 * sizeof(u64));
+	regs.rip = CODE;
+	regs.rflags = flags;
+	assert_int_equal(request(m->vcpu, KVM_SET_REGS, &regs), 0);
+}
+
+static void prepare(struct machine *interpreted, struct machine *translated)
+{
+	static const u32 second[] = { PRESENT | WRITABLE, PRESENT | WRITABLE, PRESENT, 0 };
+	u64 values[16], flags = 2 | (random_below(0x1000) & 0x8d5);
+	/* In the order of struct kvm_regs: rax rbx rcx rdx rsi rdi rsp rbp r8 to r15. */
+	static const u8 base_at[] = { 1, 4, 7, 10, 13 };
+	u32 entry = second[random_below(4)];
+	unsigned i;
+
+	for (i = 0; i < DATA_SIZE; i++)
+		interpreted->memory[DATA + i] = random_below(256);
+	make_stream(interpreted);
+	put64(interpreted, PT + (BOUNDARY >> 12) * 8, BOUNDARY | entry);
+	memcpy(translated->memory, interpreted->memory, MEMORY_SIZE);
+	for (i = 0; i < 16; i++)
+		values[i] = (u64)random_below(~0u) << 32 | random_below(~0u);
+	for (i = 0; i < 5; i++)
+		values[base_at[i]] = BOUNDARY - 0x80 + random_below(32) * 8 - (random_below(3) ? 0 : 3);
+	values[6] = DATA + 0x800;
+	set_long_mode(interpreted);
+	set_long_mode(translated);
+	set_state(interpreted, values, flags);
+	set_state(translated, values, flags);
+}
+
+static bool same(struct machine *a, struct machine *b)
+{
+	struct kvm_regs x, y;
+	struct kvm_fpu f, g;
+
+	request(a->vcpu, KVM_GET_REGS, &x);
+	request(b->vcpu, KVM_GET_REGS, &y);
+	request(a->vcpu, KVM_GET_FPU, &f);
+	request(b->vcpu, KVM_GET_FPU, &g);
+	return a->run->exit_reason == b->run->exit_reason && x.rip == y.rip &&
+	       !memcmp(&x, &y, 16 * sizeof(u64)) && !((x.rflags ^ y.rflags) & FLAGS_COMPARED) &&
+	       !memcmp(f.xmm, g.xmm, sizeof(f.xmm)) &&
+	       !memcmp(a->memory + DATA, b->memory + DATA, DATA_SIZE);
+}
+
+static void explain(struct machine *a, struct machine *b, unsigned n)
+{
+	static const char *const names = "rax rbx rcx rdx rsi rdi rsp rbp r8  r9  r10 r11 r12 r13 r14 r15 ";
+	struct kvm_regs x, y;
+	unsigned i;
+
+	request(a->vcpu, KVM_GET_REGS, &x);
+	request(b->vcpu, KVM_GET_REGS, &y);
+	print_error("stream %u: exits %u/%u rip %llx/%llx flags %llx/%llx\n", n, a->run->exit_reason,
+		    b->run->exit_reason, x.rip, y.rip, x.rflags, y.rflags);
+	for (i = 0; i < 16; i++)
+		if (((u64 *)&x)[i] != ((u64 *)&y)[i])
+			print_error(" %.3s %llx/%llx\n", names + i * 4, (unsigned long long)((u64 *)&x)[i],
+				    (unsigned long long)((u64 *)&y)[i]);
+	for (i = 0; i < DATA_SIZE; i++)
+		if (a->memory[DATA + i] != b->memory[DATA + i])
+			print_error(" [%x] %02x/%02x\n", DATA + i, a->memory[DATA + i],
+				    b->memory[DATA + i]);
+	for (i = 0; i < 400 && a->memory[CODE + i] != 0xf4; i++)
+		print_error("%02x ", a->memory[CODE + i]);
+	print_error("\n");
+}
+
+static void streams_end_alike(void **state)
+{
+	struct machine interpreted, translated;
+	const char *wanted = getenv("TRIVET_STREAMS");
+	unsigned n, halts = 0, faults = 0, count = wanted ? strtoul(wanted, NULL, 0) : NR_STREAMS;
+
+	create(&interpreted, "4000000000");
+	create(&translated, "0");
+	for (n = 0; n < count; n++) {
+		seed = n;
+		prepare(&interpreted, &translated);
+		assert_int_equal(request(interpreted.vcpu, KVM_RUN, NULL), 0);
+		assert_int_equal(request(translated.vcpu, KVM_RUN, NULL), 0);
+		if (!same(&interpreted, &translated)) {
+			explain(&interpreted, &translated, n);
+			fail();
+		}
+		halts += interpreted.run->exit_reason == KVM_EXIT_HLT;
+		faults += interpreted.run->exit_reason == KVM_EXIT_SHUTDOWN;
+	}
+	/* Both kinds of end are there, or the streams are not what they should be. */
+	assert_true(halts > count / 20);
+	assert_true(faults > count / 20);
+	destroy(&translated);
+	destroy(&interpreted);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(streams_end_alike) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
