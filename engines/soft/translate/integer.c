@@ -28,10 +28,31 @@ static u16 flags_needed(const struct insn *insn)
 	return need;
 }
 
+/* Those whose executors begin with SETTLE_FLAGS: what the host leaves depends on the flags before. */
+static bool leaves_flags(const struct exec_forms *forms)
+{
+	static const struct exec_forms *const leaving[] = {
+		&forms_imul2, &forms_imul3, &forms_bsf, &forms_bsr, &forms_lzcnt, &forms_tzcnt,
+		&forms_popcnt, &forms_andn, &forms_bextr, &forms_blsi, &forms_blsmsk, &forms_blsr,
+		&forms_bzhi, &forms_shld, &forms_shrd, &forms_shld_cl, &forms_shrd_cl, &forms_mul,
+		&forms_imul,
+	};
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(leaving); i++)
+		if (leaving[i] == forms)
+			return true;
+	return false;
+}
+
 void translate__need_flags(struct translation *t)
 {
 	u16 need = flags_needed(t->insn);
 
+	if (!need && t->insn->row->undefined && leaves_flags(t->insn->row->forms)) {
+		emit_rr(&t->e, false, 0x31, H_RAX, H_RAX); /* as the interpreter: xor %eax, %eax */
+		return;
+	}
 	if (!need || t->flags != FLAGS_MEMORY)
 		return;
 	if (need == RFLAGS_CF) {

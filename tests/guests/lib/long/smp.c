@@ -36,9 +36,19 @@ void smp__ap_main(unsigned cpu)
 	}
 }
 
+/* CPUs without a gap that are up. They come in any order. */
+static unsigned count_up(void)
+{
+	unsigned n;
+
+	for (n = 1; n < MAX_CPUS && __atomic_load_n(&work[n].up, __ATOMIC_ACQUIRE); n++)
+		;
+	return n;
+}
+
 unsigned smp__start(void)
 {
-	unsigned wait, n;
+	unsigned wait;
 
 	memcpy((void *)TRAMPOLINE, ap_trampoline, ap_trampoline_end - ap_trampoline);
 	apic__enable();
@@ -50,12 +60,10 @@ unsigned smp__start(void)
 	apic__ipi(0, ICR_OTHERS | ICR_SIPI | ICR_ASSERT | TRAMPOLINE >> 12);
 	for (wait = 0; wait < 200; wait++) {
 		clock__wait_us(1000);
-		if (__atomic_load_n(&work[3].up, __ATOMIC_ACQUIRE))
+		if (count_up() >= 4)
 			break;
 	}
-	for (n = 1; n < MAX_CPUS && __atomic_load_n(&work[n].up, __ATOMIC_ACQUIRE); n++)
-		;
-	return n;
+	return count_up();
 }
 
 void smp__run(unsigned cpu, void (*fn)(u64), u64 arg)
