@@ -326,8 +326,8 @@ struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result)
 		jump->linear = linear;
 		jump->context = soft->context;
 		jump->block = block;
-		jump->code = block->code ? block->code :
-					   soft->area.execute + soft->glue.find_again;
+		/* soft__code_of() makes it the block's, where it may be. */
+		jump->code = soft->area.execute + soft->glue.find_again;
 	}
 check_limit:
 	if (unlikely(!soft->code_flat) &&

@@ -25,9 +25,6 @@ static bool is_near_edge(u64 rip)
 	return (rip ^ (rip + (1ULL << 31))) >> 47 & 1 || (rip ^ (rip - (1ULL << 31))) >> 47 & 1;
 }
 
-/* How far from hot a block is put that came out too long. */
-#define NEVER_HOT 0x40000000u
-
 /* A longer block in place of one that was interpreted often, with code; NULL: not now. */
 static struct block *translate_at(struct vcpu *vcpu, const struct block *block)
 {
@@ -49,9 +46,7 @@ static struct block *translate_at(struct vcpu *vcpu, const struct block *block)
 	if (flushes != soft->flushes)
 		return NULL;
 	translate__block(vcpu, hot);
-	/* Not again at once. */
-	if (!hot->code)
-		hot->heat = soft->heat_limit - NEVER_HOT;
+	hot->is_too_long = !hot->code;
 	return hot->code ? hot : NULL;
 }
 
@@ -64,7 +59,7 @@ const u8 *soft__code_of(struct vcpu *vcpu, struct block *block)
 
 	if (unlikely(!block->code)) {
 		if (!soft->translates || !block->page || block->heat++ < soft->heat_limit ||
-		    !translate__takes_mode(block->mode))
+		    block->is_too_long || !translate__takes_mode(block->mode))
 			return NULL;
 		hot = translate_at(vcpu, block);
 		if (!hot)

@@ -35,6 +35,7 @@ struct block {
 	u32 code_value;	 /* ... and its value when the block was decoded: differs, block is stale */
 	u32 mode;	 /* MODE_* the instructions were decoded for */
 	u32 heat;	 /* times it was interpreted */
+	bool is_too_long; /* there is no translation of it */
 	const u8 *code;	 /* its translation, or NULL */
 	u16 count;	 /* instructions */
 	u16 bytes;	 /* of guest code; a copy stands behind the instructions */
