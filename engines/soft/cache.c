@@ -33,6 +33,7 @@ void block_cache__flush(struct vcpu *vcpu)
 	vcpu->soft->nr_faults = 0;
 	vcpu->soft->full = false;
 	vcpu->soft->flushes++;
+	vcpu->soft->once = NULL;
 	vcpu->user_generation++;
 	vcpu->kernel_generation++;
 	soft__refresh_context(vcpu);

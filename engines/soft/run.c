@@ -54,6 +54,7 @@ static enum exec_result run_blocks(struct vcpu *vcpu, unsigned *budget)
 	for (; *budget; --*budget) {
 		const struct insn *insn, *end;
 		const u8 *code;
+		u32 flushes;
 		enum exec_result result, fetched; /* two, so that the loop's stays in a register */
 
 		block = follow(vcpu, soft, block, way, &fetched);
@@ -66,7 +67,13 @@ static enum exec_result run_blocks(struct vcpu *vcpu, unsigned *budget)
 				return result == EXEC_NEXT ? EXEC_AGAIN : result;
 			continue;
 		}
+		flushes = soft->flushes;
 		code = soft__code_of(vcpu, block);
+		/* Making room for its translation has taken the block away. */
+		if (unlikely(flushes != soft->flushes)) {
+			block = NULL;
+			continue;
+		}
 		if (code) {
 			vcpu->stats.code_entries++;
 			result = glue__enter(vcpu, code);
