@@ -21,8 +21,13 @@ void block_cache__flush(struct vcpu *vcpu)
 	struct block_cache *cache = &vcpu->soft->cache;
 
 	if (cache->used) {
-		host__log("vCPU %u: cache flushed: %lu KiB of instructions, %lu KiB of code, %lu blocks, %lu stale, %lu translated", vcpu->id,
-			  (unsigned long)cache->used >> 10, (unsigned long)vcpu->soft->area.used >> 10, (unsigned long)vcpu->stats.code_builds, (unsigned long)vcpu->stats.code_stale, (unsigned long)vcpu->stats.code_translations);
+		host__log("vCPU %u: cache flushed: %lu KiB of instructions, %lu KiB of code; so far "
+			  "%lu blocks, %lu stale, %lu translated",
+			  vcpu->id, (unsigned long)cache->used >> 10,
+			  (unsigned long)vcpu->soft->area.used >> 10,
+			  (unsigned long)vcpu->stats.code_builds,
+			  (unsigned long)vcpu->stats.code_stale,
+			  (unsigned long)vcpu->stats.code_translations);
 		memset(cache->pages, 0, sizeof(cache->pages));
 		memset(cache->hash, 0, sizeof(cache->hash));
 		memset(cache->jump, 0, sizeof(cache->jump));

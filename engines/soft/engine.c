@@ -38,7 +38,6 @@ static int create_translator(struct vcpu *vcpu, struct soft_vcpu *soft)
 	int rc = -ENOMEM;
 
 	host__timer_init(&soft->pulse, soft__pulse);
-	soft->translates = true;
 	soft->heat_limit = host__tunable("TRIVET_SOFT_HEAT", SOFT_HEAT);
 	soft->inlines_vectors = host__tunable("TRIVET_SOFT_VECTORS", 1);
 	soft->counts = host__tunable("TRIVET_SOFT_COUNT", 0);

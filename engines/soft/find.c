@@ -58,7 +58,7 @@ const u8 *soft__code_of(struct vcpu *vcpu, struct block *block)
 	struct block *hot;
 
 	if (unlikely(!block->code)) {
-		if (!soft->translates || !block->page || block->heat++ < soft->heat_limit ||
+		if (!block->page || block->heat++ < soft->heat_limit ||
 		    block->is_too_long || !translate__takes_mode(block->mode))
 			return NULL;
 		hot = translate_at(vcpu, block);

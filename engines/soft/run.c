@@ -348,8 +348,7 @@ void soft__pulse(struct host_timer *timer)
 
 static void set_pulse(struct soft_vcpu *soft)
 {
-	if (!soft->translates ||
-	    __atomic_load_n(&soft->pulse_state, __ATOMIC_RELAXED) != PULSE_IDLE)
+	if (__atomic_load_n(&soft->pulse_state, __ATOMIC_RELAXED) != PULSE_IDLE)
 		return;
 	__atomic_store_n(&soft->pulse_state, PULSE_SET, __ATOMIC_RELAXED);
 	host__timer_set(&soft->pulse, host__monotonic_ns() + SOFT_PULSE_NS);

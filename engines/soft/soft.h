@@ -152,7 +152,6 @@ struct soft_vcpu {
 	u64 scratch;
 	u32 link; /* offset in the code area of the displacement to set, or 0 */
 	u8 of;	  /* OF as 0 or 1, while generated code runs */
-	bool translates;
 	bool inlines_vectors; /* not where C code may use vector registers: instrumented builds */
 	bool counts; /* generated code advances vcpu->stats.insns, for tests */
 	bool host_has_bmi2;

@@ -3,8 +3,8 @@
 #include "engines/soft/translate/translate.h"
 
 /*
- * RAX and RCX first: most programs use the low registers, and compilers use R10, R11 and R15 least.
- * RCX stays, for shifts by CL.
+ * Compilers use R10, R11 and R15 least: these stand in memory. RCX and RDX are where they are, for shifts
+ * by CL and for multiplications.
  */
 const u8 host_of[X86_NR_GPR] = {
 	[X86_RAX] = H_R10, [X86_RCX] = H_RCX,  [X86_RDX] = H_RDX,  [X86_RBX] = H_RBX,
