@@ -314,7 +314,7 @@ struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result)
 	if (soft->once) {
 		block = soft->once;
 		soft->once = NULL;
-		if (soft->once_rip == cpu->rip && soft->once_context == soft->context &&
+		if (soft->once_linear == linear && soft->once_context == soft->context &&
 		    !block__is_stale(block))
 			goto check_limit;
 	}

@@ -108,7 +108,7 @@ const u8 *soft__find_code(struct vcpu *vcpu)
 	if (!block->page) {
 		/* For the loop, which looks it up next. */
 		soft->once = block;
-		soft->once_rip = vcpu->cpu.rip;
+		soft->once_linear = vcpu->cpu.rip; /* code that is translated is flat */
 		soft->once_context = soft->context;
 		return NULL;
 	}

@@ -141,7 +141,6 @@ struct glue {
 	u32 link;  /* to the offset in R14, making the jump at soft_vcpu.link a direct one */
 	u32 find;  /* to the linear address in R14 */
 	u32 find_again; /* to that of the jump entry whose offset is in RAX */
-	u32 end;
 };
 
 struct soft_vcpu {
@@ -188,7 +187,7 @@ struct soft_vcpu {
 	u8 injection_vector;
 	/* The BLOCK_ONCE that generated code has come to, for the loop. */
 	struct block *once;
-	u64 once_rip;
+	u64 once_linear;
 	u64 once_context;
 	struct block_cache cache;
 	struct crossing crossings[SOFT_CROSSINGS];

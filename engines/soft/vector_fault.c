@@ -44,10 +44,11 @@ static void handle(int signal, siginfo_t *info, void *arg)
 {
 	ucontext_t *context = arg;
 	greg_t *regs = context->uc_mcontext.gregs;
-	u64 return_address;
+	u64 return_address, go_on;
 
-	if (soft__vectors_fault(regs[REG_RIP])) {
-		regs[REG_RIP] = soft__vectors_fault(regs[REG_RIP]);
+	go_on = soft__vectors_fault(regs[REG_RIP]);
+	if (go_on) {
+		regs[REG_RIP] = go_on;
 		return;
 	}
 	if (!stub__contains(regs[REG_RIP])) {

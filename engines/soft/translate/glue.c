@@ -94,12 +94,11 @@ static void generate_enter(struct emit *e, struct glue *glue)
 }
 
 /* Back to the caller of enter with the result in EAX; guest registers are spilled. */
-static u32 generate_end(struct emit *e, struct glue *glue)
+static u32 generate_end(struct emit *e)
 {
 	u32 start = e->at;
 	int i;
 
-	glue->end = start;
 	emit_load(e, H_RSP, at(SOFT_AT(host_stack), 0));
 	for (i = ARRAY_LENGTH(saved) - 1; i >= 0; i--) {
 		if (saved[i] & 8)
@@ -253,7 +252,7 @@ void glue__generate(struct vcpu *vcpu)
 	/* Offset 0 is nothing: soft_vcpu.link. */
 	emit8(&e, 0xcc);
 	generate_enter(&e, glue);
-	end = generate_end(&e, glue);
+	end = generate_end(&e);
 	glue->execute = e.at;
 	generate_execute(&e, end, EXECUTE_PLAIN);
 	glue->execute_vectors = e.at;

@@ -105,8 +105,6 @@ bool group__operand(struct translation *t, struct cold **cold)
 	*cold = translate__look_up(t, span.high - span.low, span.write, 1);
 	t->operand_disp = insn->disp - span.low;
 	group->open = true;
-	group->base = insn->base;
-	group->seg = insn->seg;
 	group->last = span.last;
 	group->disp = span.low;
 	group->nr_cold = 0;

@@ -376,7 +376,7 @@ static bool leave_frame(struct translation *t)
 	return true;
 }
 
-bool translate__stack(struct translation *t)
+static bool use_stack(struct translation *t)
 {
 	const struct insn *insn = t->insn;
 	const struct exec_forms *forms = insn->row->forms;
@@ -414,7 +414,7 @@ bool translate__integer(struct translation *t)
 	if (!forms)
 		return false;
 	if (forms == &forms_push || forms == &forms_pop || forms == &forms_leave)
-		return translate__stack(t);
+		return use_stack(t);
 	if (forms == &forms_lea)
 		return load_address(t);
 	if (forms == &forms_cbw || forms == &forms_cwd)

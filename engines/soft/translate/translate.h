@@ -82,8 +82,6 @@ struct cold {
  */
 struct group {
 	bool open;
-	u8 base;
-	u8 seg;
 	unsigned last; /* index in the block */
 	s64 disp;      /* REG_ADDRESS is the operand with this displacement */
 	u32 nr_cold;   /* cold code that ends where the group does ... */
@@ -167,7 +165,6 @@ void translate__flags_written(struct translation *t);
 
 /* integer.c, branch.c, vector.c: code for one instruction; false: call its executor. */
 bool translate__integer(struct translation *t);
-bool translate__stack(struct translation *t);
 bool translate__vector(struct translation *t);
 /* Whether the block's code executes this vector instruction itself. */
 bool translate__is_vector(const struct translation *t, const struct insn *insn);
