@@ -30,7 +30,7 @@ void block_cache__flush(struct vcpu *vcpu)
 			  (unsigned long)vcpu->stats.code_translations);
 		memset(cache->pages, 0, sizeof(cache->pages));
 		memset(cache->hash, 0, sizeof(cache->hash));
-		memset(cache->jump, 0, sizeof(cache->jump));
+		memset(cache->code, 0, sizeof(cache->code));
 		cache->used = 0;
 	}
 	memset(cache->fetch, 0, sizeof(cache->fetch));
@@ -39,6 +39,7 @@ void block_cache__flush(struct vcpu *vcpu)
 	vcpu->soft->full = false;
 	vcpu->soft->flushes++;
 	vcpu->soft->once = NULL;
+	context__renumber(vcpu->soft);
 	vcpu->user_generation++;
 	vcpu->kernel_generation++;
 	soft__refresh_context(vcpu);
@@ -53,28 +54,42 @@ static struct code_page *find_page(struct block_cache *cache, u64 gpa)
 	return page;
 }
 
+static struct code_entry *code_slot(struct block_cache *cache, u64 gpa, u32 mode)
+{
+	return &cache->code[(gpa ^ gpa >> 12 ^ mode >> MODE_VIEW_SHIFT) & (SOFT_CODE_ENTRIES - 1)];
+}
+
+static void forget_jump(struct soft_vcpu *soft, unsigned i, const struct code_page *page)
+{
+	if (soft->cache.jump[i].tag && soft->cache.jump_block[i]->page == page)
+		soft->cache.jump[i].tag = 0;
+}
+
 void block_cache__forget_jumps(struct soft_vcpu *soft, u64 page_gpa)
 {
 	struct code_page *page = find_page(&soft->cache, page_gpa);
-	struct jump_entry *jump = soft->cache.jump;
 	struct block *block;
 	unsigned i;
 
 	if (!page)
 		return;
-	if (page->has_more_linear) {
-		for (i = 0; i < SOFT_JUMP_ENTRIES; i++)
-			if (jump[i].block && jump[i].block->page == page)
-				jump[i].context = 0;
-	} else {
-		for (block = page->blocks; block; block = block->page_next) {
-			jump = soft__jump_slot(soft, page->linear | (block->gpa & ~PAGE_MASK_4K));
-			if (jump->block && jump->block->page == page)
-				jump->context = 0;
-		}
+	for (block = page->blocks; block; block = block->page_next) {
+		struct code_entry *e = code_slot(&soft->cache, block->gpa, block->mode);
+
+		if (e->block == block)
+			e->block = NULL;
+		if (!page->has_more_linear)
+			forget_jump(soft, soft__jump_index(page->linear | (block->gpa & ~PAGE_MASK_4K)),
+				    page);
 	}
+	for (i = 0; page->has_more_linear && i < SOFT_JUMP_ENTRIES; i++)
+		forget_jump(soft, i, page);
 	page->has_linear = false;
 	page->has_more_linear = false;
+	/* Those are not known one by one: none is followed any more. */
+	if (page->has_far_links)
+		soft->others++;
+	page->has_far_links = false;
 }
 
 /* A jump entry of the table leads to the page from now on. */
@@ -85,57 +100,6 @@ static void note_linear(struct code_page *page, u64 linear)
 		page->has_more_linear = true;
 	page->has_linear = true;
 	page->linear = linear;
-}
-
-static u32 current_view(const struct vcpu *vcpu)
-{
-	return vcpu->view == vcpu->tlb.none ? TLB_NR_VIEWS :
-					      (vcpu->view - vcpu->tlb.entry[0]) / TLB_ENTRIES;
-}
-
-static u32 vector_mode(const struct x86_cpu *cpu)
-{
-	const u64 avx = XSTATE_SSE | XSTATE_AVX;
-	u32 mode = 0;
-
-	if (cpu->cr0 & (CR0_EM | CR0_TS))
-		return 0;
-	mode = MODE_X87;
-	if (cpu->cr4 & CR4_OSFXSR)
-		mode |= MODE_SSE;
-	if ((cpu->cr4 & CR4_OSXSAVE) && (cpu->xcr0 & avx) == avx)
-		mode |= MODE_AVX;
-	return mode;
-}
-
-/* Also the stack's size: generated code pushes by ESP. */
-static bool is_flat(const struct x86_cpu *cpu)
-{
-	return cpu->seg[X86_CS].limit == 0xffffffff && !cpu->seg[X86_CS].base &&
-	       cpu->seg[X86_DS].flat && cpu->seg[X86_ES].flat && cpu->seg[X86_SS].flat &&
-	       cpu->seg[X86_SS].db;
-}
-
-void soft__refresh_context(struct vcpu *vcpu)
-{
-	const struct x86_cpu *cpu = &vcpu->cpu;
-	struct soft_vcpu *soft = vcpu->soft;
-	u32 mode = cpu->code_size;
-	u64 generation;
-
-	if (x86__is_real_like(cpu))
-		mode |= MODE_REAL_LIKE;
-	if (cpu->cpl == 3)
-		mode |= MODE_USER;
-	mode |= current_view(vcpu) << MODE_VIEW_SHIFT | vector_mode(cpu);
-	if (cpu->code_size != 8 && is_flat(cpu))
-		mode |= MODE_FLAT;
-	/* Never 0, so that an empty entry matches nothing. */
-	generation = mode & MODE_USER ? vcpu->user_generation : vcpu->kernel_generation;
-	soft->fetch_context = generation << MODE_BITS | mode;
-	soft->context = (generation + soft->outside + soft->others) << MODE_BITS | mode;
-	soft->code_flat = cpu->code_size == 8 ||
-			  (cpu->seg[X86_CS].limit == 0xffffffff && !cpu->seg[X86_CS].base);
 }
 
 struct code_page *block_cache__page(struct vcpu *vcpu, u64 gpa)
@@ -229,11 +193,15 @@ bool block_cache__has_code(struct block_cache *cache, u64 gpa, u32 mode)
 	return false;
 }
 
+static struct fetch_entry *fetch_slot(struct soft_vcpu *soft, u64 linear)
+{
+	return &soft->cache.fetch[(linear >> PAGE_SHIFT_4K) & (SOFT_FETCH_ENTRIES - 1)];
+}
+
 static enum exec_result fetch_page(struct vcpu *vcpu, struct soft_vcpu *soft, u64 linear, u64 *gpa,
 				   const u8 **host)
 {
-	struct fetch_entry *e =
-		&soft->cache.fetch[(linear >> PAGE_SHIFT_4K) & (SOFT_FETCH_ENTRIES - 1)];
+	struct fetch_entry *e = fetch_slot(soft, linear);
 	u64 offset = linear & ~PAGE_MASK_4K;
 
 	if (e->page != (linear & PAGE_MASK_4K) || e->context != soft->fetch_context) {
@@ -294,13 +262,59 @@ static struct block *block_at(struct vcpu *vcpu, struct soft_vcpu *soft, u64 lin
 	return block;
 }
 
+static void set_jump(struct soft_vcpu *soft, u64 linear, struct block *block, const u8 *code)
+{
+	u32 index = soft__jump_index(linear);
+
+	note_linear(block->page, linear);
+	soft->cache.jump[index] = (struct jump_entry){
+		.tag = linear ^ soft->jump_key,
+		.code = code,
+	};
+	soft->cache.jump_block[index] = block;
+}
+
+void block_cache__note_code(struct soft_vcpu *soft, u64 linear, struct block *block)
+{
+	u32 index = soft__jump_index(linear);
+	struct code_entry *e = code_slot(&soft->cache, block->gpa, block->mode);
+
+	if (soft->cache.jump[index].tag != (linear ^ soft->jump_key))
+		return;
+	soft->cache.jump[index].code = block->code;
+	soft->cache.jump_block[index] = block;
+	*e = (struct code_entry){
+		.gpa = block->gpa,
+		.mode = block->mode,
+		.epoch = soft->epoch,
+		.block = block,
+	};
+}
+
+struct block *block_cache__find_code(struct soft_vcpu *soft, u64 linear)
+{
+	const struct fetch_entry *f = fetch_slot(soft, linear);
+	u32 mode = soft->context & MODE_BLOCK;
+	struct code_entry *e;
+	u64 gpa;
+
+	if (f->page != (linear & PAGE_MASK_4K) || f->context != soft->fetch_context)
+		return NULL;
+	gpa = f->gpa + (linear & ~PAGE_MASK_4K);
+	e = code_slot(&soft->cache, gpa, mode);
+	if (!e->block || e->gpa != gpa || e->mode != mode || e->epoch != soft->epoch)
+		return NULL;
+	set_jump(soft, linear, e->block, e->block->code);
+	return e->block;
+}
+
 struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result)
 {
 	struct soft_vcpu *soft = vcpu->soft;
 	struct x86_cpu *cpu = &vcpu->cpu;
-	struct jump_entry *jump;
 	struct block *block;
 	u64 linear = cpu->rip;
+	u32 index;
 
 	if (unlikely(cpu->code_size != 8)) {
 		cpu->rip = (u32)cpu->rip;
@@ -318,22 +332,18 @@ struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result)
 		    !block__is_stale(block))
 			goto check_limit;
 	}
-	jump = soft__jump_slot(soft, linear);
-	if (likely(jump->linear == linear && jump->context == soft->context &&
-		   !block__is_stale(jump->block))) {
-		block = jump->block;
+	index = soft__jump_index(linear);
+	if (likely(soft->cache.jump[index].tag == (linear ^ soft->jump_key) &&
+		   !block__is_stale(soft->cache.jump_block[index]))) {
+		block = soft->cache.jump_block[index];
 	} else {
 		block = block_at(vcpu, soft, linear, result);
 		if (!block)
 			return NULL;
 		if (!block->page)
 			goto check_limit;
-		note_linear(block->page, linear);
-		jump->linear = linear;
-		jump->context = soft->context;
-		jump->block = block;
 		/* soft__code_of() makes it the block's, where it may be. */
-		jump->code = soft->area.execute + soft->glue.find_again;
+		set_jump(soft, linear, block, soft->area.execute + soft->glue.find_again);
 	}
 check_limit:
 	if (unlikely(!soft->code_flat) &&

@@ -52,6 +52,7 @@ static int create_translator(struct vcpu *vcpu, struct soft_vcpu *soft)
 	if (rc)
 		goto free_translation;
 	glue__generate(vcpu);
+	context__renumber(soft);
 	return 0;
 
 free_translation:

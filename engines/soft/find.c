@@ -50,11 +50,11 @@ static struct block *translate_at(struct vcpu *vcpu, const struct block *block)
 	return hot->code ? hot : NULL;
 }
 
-const u8 *soft__code_of(struct vcpu *vcpu, struct block *block)
+const u8 *soft__code_of(struct vcpu *vcpu, struct block **found)
 {
+	struct block *block = *found;
 	struct soft_vcpu *soft = vcpu->soft;
 	struct x86_cpu *cpu = &vcpu->cpu;
-	struct jump_entry *jump;
 	struct block *hot;
 
 	if (unlikely(!block->code)) {
@@ -64,34 +64,53 @@ const u8 *soft__code_of(struct vcpu *vcpu, struct block *block)
 		hot = translate_at(vcpu, block);
 		if (!hot)
 			return NULL;
-		jump = soft__jump_slot(soft, cpu->rip);
-		if (jump->block == block)
-			jump->block = hot;
-		block = hot;
+		*found = block = hot;
 	}
 	if (unlikely(is_near_edge(cpu->rip)) && cpu->code_size == 8 &&
 	    may_leave_canonical_half(block, cpu->rip))
 		return NULL;
-	jump = soft__jump_slot(soft, cpu->rip);
-	if (jump->block == block && jump->linear == cpu->rip)
-		jump->code = block->code;
+	block_cache__note_code(soft, cpu->rip, block);
 	soft->code_base = cpu->rip & PAGE_MASK_4K;
 	return block->code;
 }
 
-/* The jump that asked goes directly there from now on: both are in one page. */
-static void set_link(struct soft_vcpu *soft, u32 site, const u8 *code)
+/* The jump that asked, in the page `base`, goes directly there from now on. */
+static void set_link(struct soft_vcpu *soft, u32 link, u64 base, struct block *block)
 {
-	s32 displacement = (s32)(code - soft->area.execute) - (s32)(site + 4);
+	u32 site = link & ~(SOFT_LINK_FORWARD | SOFT_LINK_FAR);
+	s32 displacement = (s32)(block->code - soft->area.execute) - (s32)(site + 4);
+	u8 *at = soft->area.write + site;
 
-	memcpy(soft->area.write + site, &displacement, sizeof(displacement));
+	if (link & SOFT_LINK_FORWARD)
+		displacement += soft->check_size;
+	if (link & SOFT_LINK_FAR) {
+		memcpy(at - soft->far_base, &base, sizeof(base));
+		memcpy(at - soft->far_context, &soft->context_id, sizeof(soft->context_id));
+		block->page->has_far_links = true;
+	}
+	memcpy(at, &displacement, sizeof(displacement));
 	stub__serialize();
+}
+
+/* The block at RIP, if it has code and was met since others may have written code. */
+static struct block *find_known(struct vcpu *vcpu, struct soft_vcpu *soft)
+{
+	struct x86_cpu *cpu = &vcpu->cpu;
+
+	if (!soft->code_flat)
+		return NULL;
+	if (cpu->code_size != 8)
+		cpu->rip = (u32)cpu->rip;
+	else if (is_near_edge(cpu->rip))
+		return NULL;
+	return block_cache__find_code(soft, cpu->rip);
 }
 
 const u8 *soft__find_code(struct vcpu *vcpu)
 {
 	struct soft_vcpu *soft = vcpu->soft;
 	u32 link = soft->link, flushes = soft->flushes;
+	u64 base = soft->code_base;
 	enum exec_result result;
 	struct block *block;
 	const u8 *code;
@@ -99,6 +118,15 @@ const u8 *soft__find_code(struct vcpu *vcpu)
 	soft->link = 0;
 	if (__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED))
 		return NULL;
+	if (soft->far_countdown < 0)
+		soft->far_countdown = SOFT_FAR_PERIOD;
+	block = find_known(vcpu, soft);
+	if (likely(block)) {
+		if (link)
+			set_link(soft, link, base, block);
+		soft->code_base = vcpu->cpu.rip & PAGE_MASK_4K;
+		return block->code;
+	}
 	block = block_cache__get(vcpu, &result);
 	if (!block) {
 		/* The loop meets it again, if it is still there. */
@@ -112,10 +140,9 @@ const u8 *soft__find_code(struct vcpu *vcpu)
 		soft->once_context = soft->context;
 		return NULL;
 	}
-	code = soft__code_of(vcpu, block);
+	code = soft__code_of(vcpu, &block);
 	if (code && link && flushes == soft->flushes)
-		set_link(soft, link & ~SOFT_LINK_FORWARD,
-			 link & SOFT_LINK_FORWARD ? code + soft->check_size : code);
+		set_link(soft, link, base, block);
 	return code;
 }
 

@@ -68,7 +68,7 @@ static enum exec_result run_blocks(struct vcpu *vcpu, unsigned *budget)
 			continue;
 		}
 		flushes = soft->flushes;
-		code = soft__code_of(vcpu, block);
+		code = soft__code_of(vcpu, &block);
 		/* Making room for its translation has taken the block away. */
 		if (unlikely(flushes != soft->flushes)) {
 			block = NULL;

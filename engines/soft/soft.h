@@ -63,7 +63,8 @@ struct block {
 
 /*
  * A guest-physical page with blocks. Direct jumps within a page are not looked at again, so all
- * blocks of a page are compared with memory together.
+ * blocks of a page are compared with memory together. Direct jumps to other pages are good in one
+ * context.
  */
 struct code_page {
 	u64 gpa;
@@ -72,6 +73,7 @@ struct code_page {
 	u64 linear;
 	bool has_linear;
 	bool has_more_linear;
+	bool has_far_links; /* other pages' code may jump directly to its blocks */
 	u64 verified; /* soft_vcpu.outside when its blocks were last compared */
 	struct block *blocks;
 	struct code_page *next; /* in the hash chain */
@@ -85,12 +87,24 @@ struct code_area {
 	u32 used;
 };
 
-/* Linear address to block, valid in one context. */
+/* Linear address to code, valid in one context. */
 struct jump_entry {
-	u64 linear;
+	u64 tag; /* the address ^ soft_vcpu.jump_key; 0: empty */
+	const u8 *code; /* the block's, or what goes on without it; never NULL */
+};
+
+/* Guest-physical address and mode to translated code, of pages that were looked at in this epoch. */
+struct code_entry {
+	u64 gpa;
+	u32 mode;
+	u32 epoch; /* soft_vcpu.epoch */
+	struct block *block; /* NULL: empty */
+};
+
+/* A context and its number. */
+struct context_id {
 	u64 context;
-	struct block *block;
-	const u8 *code; /* block->code, or what goes on without it */
+	u32 id;
 };
 
 /* Linear code page to guest-physical page and host pointer, valid in one context. */
@@ -107,6 +121,8 @@ struct block_cache {
 	struct block *hash[SOFT_HASH_ENTRIES];
 	struct code_page *pages[SOFT_PAGE_HASH_ENTRIES];
 	struct jump_entry jump[SOFT_JUMP_ENTRIES];
+	struct block *jump_block[SOFT_JUMP_ENTRIES]; /* of the entries that are not empty */
+	struct code_entry code[SOFT_CODE_ENTRIES];
 	struct fetch_entry fetch[SOFT_FETCH_ENTRIES];
 	u64 seen[SOFT_SEEN_BITS / 64]; /* addresses of code that was executed once, hashed */
 };
@@ -139,6 +155,7 @@ struct glue {
 	u32 load_vectors;
 	u32 leave; /* out, to the offset in R14 */
 	u32 link;  /* to the offset in R14, making the jump at soft_vcpu.link a direct one */
+	u32 far_link; /* to the linear address in R14, sometimes making the jump at EAX direct */
 	u32 find;  /* to the linear address in R14 */
 	u32 find_again; /* to that of the jump entry whose offset is in RAX */
 };
@@ -149,7 +166,10 @@ struct soft_vcpu {
 	u64 code_base; /* linear address of the page that is executing */
 	u64 host_stack;
 	u64 scratch;
-	u32 link; /* offset in the code area of the displacement to set, or 0 */
+	u64 jump_key; /* of the context; see soft__refresh_context() */
+	u32 context_id;
+	s32 far_countdown; /* far jumps that are not direct yet, until one of them is made so */
+	u32 link; /* offset in the code area of the displacement to set | SOFT_LINK_*, or 0 */
 	u8 of;	  /* OF as 0 or 1, while generated code runs */
 	bool inlines_vectors; /* not where C code may use vector registers: instrumented builds */
 	bool counts; /* generated code advances vcpu->stats.insns, for tests */
@@ -159,6 +179,9 @@ struct soft_vcpu {
 	struct glue glue;
 	u32 glue_size;
 	u32 check_size; /* of the look whether to leave, with which all code begins */
+	/* From a far jump's displacement back to the constants that it compares. */
+	u32 far_base;
+	u32 far_context;
 	struct translation *translation; /* scratch of the translator */
 	struct code_fault *faults; /* in order of their place; SOFT_FAULT_ENTRIES */
 	u32 nr_faults;
@@ -173,6 +196,15 @@ struct soft_vcpu {
 	 */
 	u64 context;
 	u64 fetch_context; /* the same without `outside` */
+	u32 epoch; /* advances whenever others may have written code */
+	/*
+	 * Numbers of contexts, by their modes. A number is not given again before jump entries and
+	 * direct jumps that bear it are gone.
+	 */
+	struct context_id contexts[SOFT_CONTEXTS];
+	u32 last_context_id;
+	u64 key_secret;
+	bool la57;
 	/*
 	 * Times at which somebody may have written guest memory from outside: user space between
 	 * two KVM_RUNs, a device before its interrupt.
@@ -197,6 +229,9 @@ struct soft_vcpu {
 /* Recomputes soft->context and code_flat. Call when mode, CPL, CS or the TLB may have changed. */
 void soft__refresh_context(struct vcpu *vcpu);
 
+/* context.c: no context has a number any more, no jump entry leads anywhere. */
+void context__renumber(struct soft_vcpu *soft);
+
 /* cache.c: 0 or -ENOMEM; freeing; forgetting all blocks. */
 int block_cache__init(struct block_cache *cache);
 void block_cache__destroy(struct block_cache *cache);
@@ -211,6 +246,12 @@ void block_cache__forget_jumps(struct soft_vcpu *soft, u64 page_gpa);
  * crosses a page, or CS's limit is near) or EXEC_FAIL (code in device memory).
  */
 struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result);
+
+/* The block at a linear address has code, which jumps there may go to. */
+void block_cache__note_code(struct soft_vcpu *soft, u64 linear, struct block *block);
+
+/* The block there if it has code and no more than its page's mapping is to be looked up; or NULL. */
+struct block *block_cache__find_code(struct soft_vcpu *soft, u64 linear);
 
 /* block.code_value that no page's word has: its first bit is 0. */
 #define BLOCK_DEAD 0xfffffffeu
@@ -258,12 +299,20 @@ const u8 *soft__resume(struct vcpu *vcpu);
 
 /* find.c: where generated code goes on at cpu.rip; NULL: back to the loop. */
 const u8 *soft__find_code(struct vcpu *vcpu);
-/* The code of the block at cpu.rip, translating it if it is hot; NULL: it is to be interpreted. */
-const u8 *soft__code_of(struct vcpu *vcpu, struct block *block);
+/*
+ * The code of the block at cpu.rip, translating it if it is hot, which makes another block of it; NULL:
+ * it is to be interpreted.
+ */
+const u8 *soft__code_of(struct vcpu *vcpu, struct block **found);
+
+static inline u32 soft__jump_index(u64 linear)
+{
+	return ((u32)linear * SOFT_JUMP_FACTOR) >> (32 - SOFT_JUMP_BITS);
+}
 
 static inline struct jump_entry *soft__jump_slot(struct soft_vcpu *soft, u64 linear)
 {
-	return &soft->cache.jump[((u32)linear * SOFT_JUMP_FACTOR) >> (32 - SOFT_JUMP_BITS)];
+	return &soft->cache.jump[soft__jump_index(linear)];
 }
 
 /* run.c: the timer that makes guest code look up; engine_ops.run. */

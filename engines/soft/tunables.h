@@ -13,6 +13,10 @@
 #define SOFT_FAULT_ENTRIES (512u << 10)
 /* In soft_vcpu.link: the jump leads forwards, so the target need not look whether to leave. */
 #define SOFT_LINK_FORWARD 0x80000000u
+/* The jump leads to another page. */
+#define SOFT_LINK_FAR 0x40000000u
+/* That many far jumps over the table before one of them is made direct again. */
+#define SOFT_FAR_PERIOD 8
 /* The stack of generated code and of what it calls. */
 #define SOFT_STACK_SIZE (256 << 10)
 /* Interpretations before a block is translated. */
@@ -24,11 +28,15 @@
 /* Buckets of the block hash, entries of the linear look-up and of the fetch TLB; powers of two. */
 #define SOFT_HASH_ENTRIES 131072
 #define SOFT_PAGE_HASH_ENTRIES 4096
-#define SOFT_JUMP_BITS 12
+#define SOFT_JUMP_BITS 13
 #define SOFT_JUMP_ENTRIES (1u << SOFT_JUMP_BITS)
 /* Spreads linear addresses over that table, by the top bits of a 32-bit product. */
 #define SOFT_JUMP_FACTOR 0x9e3779b1u
+#define SOFT_CODE_ENTRIES 16384
 #define SOFT_FETCH_ENTRIES 1024
+/* Contexts whose numbers are remembered; the cache is flushed some time after the last number. */
+#define SOFT_CONTEXTS 64
+#define SOFT_LAST_CONTEXT 0xf0000000u
 /* Code is kept from the second execution on: a set of addresses, and how full it may become. */
 #define SOFT_SEEN_BITS (1u << 21)
 /* Decoded instructions that cross a page. */

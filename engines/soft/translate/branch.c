@@ -7,6 +7,7 @@ static bool is_64(const struct translation *t)
 	return t->size_of_code == 8;
 }
 
+/* Field of the jump entry whose offset is in RAX. */
 static struct host_mem jump_field(size_t field)
 {
 	return mem_indexed(H_RSP, H_RAX, 0, SOFT_AT(cache.jump) + (s32)field);
@@ -23,45 +24,44 @@ static u32 emit_canonical_check(struct emit *e)
 	return emit_jcc(e, CC_NE);
 }
 
-/*
- * To the linear address in REG_ADDRESS: by the table if it is there, else C code finds it. An address
- * that is not canonical stands in no table. Then, if `cold` is given, the stack pointer is put back by
- * `release` bytes and the executor raises what is due.
- */
-static void go_to_linear_or(struct translation *t, struct cold *cold, s32 release)
+_Static_assert(sizeof(struct jump_entry) == 16, "an index is a shift by 4");
+
+u32 translate__emit_table_jump(struct emit *e, bool clear_link)
 {
-	struct emit *e = &t->e;
-	u32 other, old, bad;
+	u32 miss;
 
 	/* imul $..., %r14d, %eax */
 	emit_rr(e, false, 0x69, H_RAX, REG_ADDRESS);
 	emit32(e, SOFT_JUMP_FACTOR);
 	emit_rr(e, false, 0xc1, 5, H_RAX);
-	emit8(e, 32 - SOFT_JUMP_BITS - 5);
+	emit8(e, 32 - SOFT_JUMP_BITS - 4);
 	emit8(e, 0x25);
 	emit32(e, (SOFT_JUMP_ENTRIES - 1) * sizeof(struct jump_entry));
-	emit_alu_mem(e, true, ALU_CMP, REG_ADDRESS, jump_field(offsetof(struct jump_entry, linear)));
-	other = emit_jcc(e, CC_NE);
-	emit_load(e, REG_ADDRESS, state_mem(SOFT_AT(context)));
-	emit_alu_mem(e, true, ALU_CMP, REG_ADDRESS,
-		     jump_field(offsetof(struct jump_entry, context)));
-	emit_load(e, REG_ADDRESS, jump_field(offsetof(struct jump_entry, linear)));
-	old = emit_jcc(e, CC_NE);
+	emit_alu_mem(e, true, ALU_XOR, REG_ADDRESS, state_mem(SOFT_AT(jump_key)));
+	emit_alu_mem(e, true, ALU_CMP, REG_ADDRESS, jump_field(offsetof(struct jump_entry, tag)));
+	miss = emit_jcc(e, CC_NE);
+	emit_alu_mem(e, true, ALU_XOR, REG_ADDRESS, state_mem(SOFT_AT(jump_key)));
 	emit_alu_imm(e, true, ALU_AND, REG_ADDRESS, -(s32)PAGE_SIZE_4K);
 	emit_store(e, REG_ADDRESS, state_mem(SOFT_AT(code_base)));
-	emit_rm(e, false, 0xff, 4, jump_field(offsetof(struct jump_entry, code)));
-	emit_patch(e, other, e->at);
-	emit_patch(e, old, e->at);
-	if (!cold || !is_64(t)) {
-		emit_jmp_to(e, t->soft->glue.find);
-		return;
+	if (clear_link) {
+		emit_rm(e, false, 0xc7, 0, state_mem(SOFT_AT(link)));
+		emit32(e, 0);
 	}
-	bad = emit_canonical_check(e);
-	emit_jmp_to(e, t->soft->glue.find);
-	emit_patch(e, bad, e->at);
-	if (release)
-		emit_lea(e, true, host_of[X86_RSP], mem_at(host_of[X86_RSP], -release));
-	cold->from[cold->entries++] = emit_jmp(e);
+	emit_rm(e, false, 0xff, 4, jump_field(offsetof(struct jump_entry, code)));
+	return miss;
+}
+
+/*
+ * To the linear address in REG_ADDRESS: by the table if it is there, else C code finds it. An address
+ * that is not canonical stands in no table. Then, if `bad` is given, the stack pointer is put back by
+ * `release` bytes and the executor raises what is due.
+ */
+static void go_to_linear_or(struct translation *t, struct cold *bad, s32 release)
+{
+	struct cold *cold = translate__cold(t, COLD_FIND, translate__emit_table_jump(&t->e, false));
+
+	cold->release = release;
+	cold->bad = bad && is_64(t) ? bad - t->cold : MAX_COLD;
 }
 
 static void go_to_linear(struct translation *t)
@@ -69,22 +69,65 @@ static void go_to_linear(struct translation *t)
 	go_to_linear_or(t, NULL, 0);
 }
 
-_Static_assert(sizeof(struct jump_entry) == 32, "an index is a shift by 5");
+void translate__emit_find(struct translation *t, const struct cold *cold)
+{
+	struct emit *e = &t->e;
+	u32 bad;
+
+	emit_alu_mem(e, true, ALU_XOR, REG_ADDRESS, state_mem(SOFT_AT(jump_key)));
+	if (cold->bad == MAX_COLD) {
+		emit_jmp_to(e, t->soft->glue.find);
+		return;
+	}
+	bad = emit_canonical_check(e);
+	emit_jmp_to(e, t->soft->glue.find);
+	emit_patch(e, bad, e->at);
+	if (cold->release)
+		emit_lea(e, true, host_of[X86_RSP], mem_at(host_of[X86_RSP], -cold->release));
+	emit_jmp_to(e, t->cold[cold->bad].start);
+}
+
+/*
+ * To another page: directly, if this is where the jump led last time: the same context, from the same
+ * linear page. Those are compared with constants that soft__find_code() sets.
+ */
+static void go_far(struct translation *t, s64 target)
+{
+	struct emit *e = &t->e;
+	struct cold *cold;
+	u32 site, base, context;
+
+	emit_rm(e, false, 0x81, 7, state_mem(SOFT_AT(context_id)));
+	emit32(e, 0); /* no context's */
+	context = e->at - 4;
+	cold = translate__cold(t, COLD_FAR, emit_jcc(e, CC_NE));
+	emit8(e, 0x49); /* movabs $..., %r14 */
+	emit8(e, 0xbe);
+	emit64(e, 0);
+	base = e->at - 8;
+	emit_alu_mem(e, true, ALU_CMP, REG_ADDRESS, state_mem(SOFT_AT(code_base)));
+	cold->from[cold->entries++] = emit_jcc(e, CC_NE);
+	emit_rm(e, is_64(t), 0x81, 0, state_mem(SOFT_AT(code_base)));
+	emit32(e, target & PAGE_MASK_4K);
+	site = emit_jmp(e);
+	cold->target = target;
+	cold->site = site;
+	t->soft->far_base = site - base;
+	t->soft->far_context = site - context;
+}
 
 void translate__go_to(struct translation *t, s64 target)
 {
 	struct cold *cold;
 
 	translate__save_flags(t);
-	if (target >= 0 && target < PAGE_SIZE_4K) {
-		/* A loop must lead over a look whether to leave; a way forwards need not. */
-		cold = translate__cold(t, COLD_LINK, emit_jmp(&t->e));
-		cold->target = target;
+	if (target < 0 || target >= PAGE_SIZE_4K) {
+		go_far(t, target);
 		return;
 	}
-	emit_load(&t->e, REG_ADDRESS, state_mem(SOFT_AT(code_base)));
-	emit_lea(&t->e, is_64(t), REG_ADDRESS, mem_at(REG_ADDRESS, target));
-	go_to_linear(t);
+	/* A loop must lead over a look whether to leave; a way forwards need not. */
+	cold = translate__cold(t, COLD_LINK, emit_jmp(&t->e));
+	cold->target = target;
 }
 
 static s64 relative_target(const struct translation *t)

@@ -217,11 +217,22 @@ static void generate_leave(struct emit *e, struct glue *glue, u32 end)
 /* EAX: the displacement to set. */
 static void generate_find(struct emit *e, struct glue *glue, u32 end)
 {
-	u32 none;
+	u32 none, find, due, miss;
 
 	glue->link = e->at;
 	emit_store32(e, H_RAX, at(SOFT_AT(link), 0));
 	emit_alu_mem(e, true, ALU_ADD, H_R14, at(SOFT_AT(code_base), 0));
+	find = emit_jmp(e);
+	glue->far_link = e->at;
+	emit_store32(e, H_RAX, at(SOFT_AT(link), 0));
+	emit_rm(e, false, 0x83, 5, at(SOFT_AT(far_countdown), 0));
+	emit8(e, 1);
+	due = emit_jcc(e, CC_S);
+	miss = translate__emit_table_jump(e, true);
+	emit_patch(e, miss, e->at);
+	emit_alu_mem(e, true, ALU_XOR, H_R14, at(SOFT_AT(jump_key), 0));
+	emit_patch(e, find, e->at);
+	emit_patch(e, due, e->at);
 	glue->find = e->at;
 	emit_store(e, H_R14, at(VCPU_AT(cpu.rip), 0));
 	spill(e, 0);
@@ -238,7 +249,8 @@ static void generate_find(struct emit *e, struct glue *glue, u32 end)
 	emit_jmp_to(e, end);
 	glue->find_again = e->at;
 	emit_load(e, H_R14, mem_indexed(H_RSP, H_RAX, 0, SOFT_AT(cache.jump) +
-					(s32)offsetof(struct jump_entry, linear)));
+					(s32)offsetof(struct jump_entry, tag)));
+	emit_alu_mem(e, true, ALU_XOR, H_R14, at(SOFT_AT(jump_key), 0));
 	emit_jmp_to(e, glue->find);
 }
 

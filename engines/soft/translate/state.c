@@ -135,6 +135,16 @@ static void emit_link(struct translation *t, const struct cold *cold)
 	emit_jmp_to(&t->e, t->soft->glue.link);
 }
 
+static void emit_far(struct translation *t, const struct cold *cold)
+{
+	struct emit *e = &t->e;
+
+	emit_load(e, REG_ADDRESS, state_mem(SOFT_AT(code_base)));
+	emit_lea(e, t->size_of_code == 8, REG_ADDRESS, mem_at(REG_ADDRESS, cold->target));
+	emit_mov_imm32(e, H_RAX, cold->site | SOFT_LINK_FAR);
+	emit_jmp_to(e, t->soft->glue.far_link);
+}
+
 /* Several: the rest of a group, which goes on without its look-up. */
 static void execute_all(struct translation *t, const struct cold *cold)
 {
@@ -164,6 +174,12 @@ static void emit_one(struct translation *t, const struct cold *cold)
 		break;
 	case COLD_LINK:
 		emit_link(t, cold);
+		break;
+	case COLD_FAR:
+		emit_far(t, cold);
+		break;
+	case COLD_FIND:
+		translate__emit_find(t, cold);
 		break;
 	case COLD_JUMP:
 		if (cold->save_flags)

@@ -51,6 +51,8 @@ enum flags_place {
 enum cold_kind {
 	COLD_EXECUTE, /* the executor instead of the fast path, then back */
 	COLD_LINK,    /* a direct exit that leads to no code yet */
+	COLD_FAR,     /* a direct exit to another page that does not lead there yet, or not now */
+	COLD_FIND,    /* an address that is not in the table of jumps */
 	COLD_JUMP,    /* a taken branch to another page */
 	COLD_LEAVE,   /* at a block's entry: something waits */
 	COLD_VECTORS, /* at a block's entry: load the guest's vector state */
@@ -68,12 +70,15 @@ struct cold {
 	u32 from[COLD_ENTRIES]; /* displacements of the jumps that come here */
 	u32 start;	 /* where it was put */
 	u32 back;	 /* offset to go on at */
-	s64 target;	 /* relative to the page; COLD_LINK, COLD_JUMP */
+	s64 target;	 /* relative to the page; COLD_LINK, COLD_FAR, COLD_JUMP */
+	u32 site;	 /* COLD_FAR: the jump's displacement */
+	s32 release;	 /* COLD_FIND: what RSP is to be put back by ... */
+	u16 bad;	 /* ... before the cold code with this index, if the address is not canonical */
 	const struct insn *insn;
 	s64 offset; /* of insn in the page */
 };
 
-#define MAX_COLD (SOFT_BLOCK_INSNS * 3 + 8)
+#define MAX_COLD (SOFT_BLOCK_INSNS * 4 + 8)
 
 /*
  * Instructions of a block whose memory operands have one base register and lie close together: one
@@ -172,6 +177,13 @@ bool translate__is_vector(const struct translation *t, const struct insn *insn);
 bool translate__branch(struct translation *t, bool *ends);
 /* Leaves the block for a target relative to the page. */
 void translate__go_to(struct translation *t, s64 target);
+/*
+ * To the linear address in R14, if the table of jumps has it; else to where the returned displacement
+ * is set to lead, with jump_key in R14's bits. clear_link: soft_vcpu.link becomes 0 on the way.
+ */
+u32 translate__emit_table_jump(struct emit *e, bool clear_link);
+/* Code of a COLD_FIND. */
+void translate__emit_find(struct translation *t, const struct cold *cold);
 
 /* encode.c: re-encodes an instruction with other registers. */
 struct encoding_regs {
