@@ -13,6 +13,25 @@ static void drop_entry(struct tlb *tlb, unsigned view, unsigned i)
 	tlb->used[view][i / 64] &= ~BIT64(i % 64);
 }
 
+/* Addresses in bits 63 to 57 of which the first two differ are canonical in no mode. */
+static u64 choose_stack_none(void)
+{
+	u64 v;
+
+	host__random(&v, sizeof(v));
+	return (v & ~(3ULL << 62)) | BIT64(62);
+}
+
+static void drop_stacks(struct tlb *tlb)
+{
+	unsigned view;
+
+	for (view = 0; view < TLB_NR_VIEWS; view++) {
+		tlb->stack[view].read = tlb->stack_none;
+		tlb->stack[view].write = tlb->stack_none;
+	}
+}
+
 /* ---- what was fetched from ---- */
 
 static u64 page_bit(u64 linear)
@@ -64,6 +83,7 @@ void tlb__flush_all(struct vcpu *vcpu)
 
 	/* Never filled: not a single entry has its empty tags yet. */
 	if (unlikely(!tlb->entry[0][0].info)) {
+		tlb->stack_none = choose_stack_none();
 		for (view = 0; view < TLB_NR_VIEWS; view++)
 			for (i = 0; i < TLB_ENTRIES; i++)
 				drop_entry(tlb, view, i);
@@ -72,6 +92,7 @@ void tlb__flush_all(struct vcpu *vcpu)
 		FOR_EACH_TLB_ENTRY(tlb, view, i)
 			drop_entry(tlb, view, i);
 	vcpu->tlb_large_regions = 0;
+	drop_stacks(tlb);
 	vcpu->stats.tlb_flushes++;
 	forget_fetches(vcpu);
 }
@@ -85,6 +106,7 @@ void tlb__flush_non_global(struct vcpu *vcpu)
 		FOR_EACH_TLB_ENTRY(tlb, view, i)
 			if (!(tlb->entry[view][i].info & TLB_INFO_GLOBAL))
 				drop_entry(tlb, view, i);
+	drop_stacks(tlb);
 	vcpu->stats.tlb_flushes++;
 	if (vcpu->fetches.kernel_not_global)
 		forget_fetches(vcpu);
@@ -115,6 +137,7 @@ void tlb__flush_page(struct vcpu *vcpu, u64 linear)
 				drop_entry(tlb, view, i);
 		}
 	}
+	drop_stacks(tlb);
 	vcpu->stats.tlb_flushes++;
 	if (f->huge || test_bit(f->pages, page_bit(linear)) ||
 	    test_bit(f->large, large_page_bit(linear)))
@@ -129,5 +152,6 @@ void tlb__flush_writes(struct vcpu *vcpu)
 	for (view = 0; view < TLB_NR_VIEWS; view++)
 		FOR_EACH_TLB_ENTRY(tlb, view, i)
 			tlb->entry[view][i].write = tlb__no_tag(i);
+	drop_stacks(tlb);
 	vcpu->stats.tlb_flushes++;
 }

@@ -34,10 +34,23 @@ struct tlb_entry {
 #define TLB_INFO_GLOBAL 1
 #define TLB_INFO_LARGE 2 /* part of a large page: INVLPG of any address in it flushes all */
 
+/*
+ * Where the stack was last, for engines that look it up once for many accesses: page addresses that may
+ * be read and written, or tlb.stack_none, and what makes a host address of a linear one. Filled by the
+ * engine, out of an entry of the same view; every flush empties it.
+ */
+struct tlb_stack {
+	u64 read;
+	u64 write;
+	u64 delta;
+};
+
 struct tlb {
 	struct tlb_entry entry[TLB_NR_VIEWS][TLB_ENTRIES];
 	/* A bit for each entry that may not be empty, so that a flush looks at few. */
 	u64 used[TLB_NR_VIEWS][TLB_ENTRIES / 64];
+	struct tlb_stack stack[TLB_NR_VIEWS];
+	u64 stack_none; /* far from any canonical address, and not known to the guest */
 	/*
 	 * The view at CPL 3 while alignment is checked (CR0.AM and RFLAGS.AC): nothing is ever
 	 * entered, so that every access comes to core/memory/access.c. x86__mode_changed() makes

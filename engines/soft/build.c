@@ -92,6 +92,7 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	block->heat = 0;
 	block->is_too_long = false;
 	block->code = NULL;
+	block->plain = NULL;
 	block->page = page;
 	memset(block->link, 0, sizeof(block->link));
 	while (block->count < SOFT_BLOCK_INSNS && left) {

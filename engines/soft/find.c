@@ -25,6 +25,16 @@ static bool is_near_edge(u64 rip)
 	return (rip ^ (rip + (1ULL << 31))) >> 47 & 1 || (rip ^ (rip - (1ULL << 31))) >> 47 & 1;
 }
 
+/* Room for another translation; else the loop is to make some. */
+static bool has_room(struct vcpu *vcpu, struct soft_vcpu *soft)
+{
+	if (soft->area.used + SOFT_CODE_ROOM <= soft->area.size)
+		return true;
+	soft->full = true;
+	vcpu->leave = 1;
+	return false;
+}
+
 /* A longer block in place of one that was interpreted often, with code; NULL: not now. */
 static struct block *translate_at(struct vcpu *vcpu, const struct block *block)
 {
@@ -33,11 +43,8 @@ static struct block *translate_at(struct vcpu *vcpu, const struct block *block)
 	u32 mode = block->mode, flushes = soft->flushes;
 	struct block *hot;
 
-	if (soft->area.used + SOFT_CODE_ROOM > soft->area.size) {
-		soft->full = true;
-		vcpu->leave = 1;
+	if (!has_room(vcpu, soft))
 		return NULL;
-	}
 	hot = block__build(vcpu, gpa, mode, BLOCK_LONG);
 	if (!hot)
 		return NULL;
@@ -45,7 +52,7 @@ static struct block *translate_at(struct vcpu *vcpu, const struct block *block)
 	/* Decoding it may have emptied the cache, and changed the context: found again by look-up. */
 	if (flushes != soft->flushes)
 		return NULL;
-	translate__block(vcpu, hot);
+	translate__block(vcpu, hot, false);
 	hot->is_too_long = !hot->code;
 	return hot->code ? hot : NULL;
 }
@@ -74,22 +81,28 @@ const u8 *soft__code_of(struct vcpu *vcpu, struct block **found)
 	return block->code;
 }
 
+/* Makes the jump whose displacement is at `site` go to code. */
+static void set_jump_to(struct soft_vcpu *soft, u32 site, const u8 *code)
+{
+	s32 displacement = (s32)(code - soft->area.execute) - (s32)(site + 4);
+
+	memcpy(soft->area.write + site, &displacement, sizeof(displacement));
+	stub__serialize();
+}
+
 /* The jump that asked, in the page `base`, goes directly there from now on. */
 static void set_link(struct soft_vcpu *soft, u32 link, u64 base, struct block *block)
 {
 	u32 site = link & ~(SOFT_LINK_FORWARD | SOFT_LINK_FAR);
-	s32 displacement = (s32)(block->code - soft->area.execute) - (s32)(site + 4);
 	u8 *at = soft->area.write + site;
 
-	if (link & SOFT_LINK_FORWARD)
-		displacement += soft->check_size;
 	if (link & SOFT_LINK_FAR) {
 		memcpy(at - soft->far_base, &base, sizeof(base));
 		memcpy(at - soft->far_context, &soft->context_id, sizeof(soft->context_id));
 		block->page->has_far_links = true;
 	}
-	memcpy(at, &displacement, sizeof(displacement));
-	stub__serialize();
+	set_jump_to(soft, site, link & SOFT_LINK_FORWARD ? block->code + soft->check_size :
+							   block->code);
 }
 
 /* The block at RIP, if it has code and was met since others may have written code. */
@@ -144,6 +157,44 @@ const u8 *soft__find_code(struct vcpu *vcpu)
 	if (code && link && flushes == soft->flushes)
 		set_link(soft, link, base, block);
 	return code;
+}
+
+/* Whether the TLB has the block's part of the stack, entering it if nothing else is to be done. */
+static bool has_stack(struct vcpu *vcpu, const struct block *block)
+{
+	u64 linear = vcpu->cpu.gpr[X86_RSP] + block->stack_low;
+	struct tlb_entry *e = tlb__slot(vcpu->view, linear);
+
+	if ((linear & ~PAGE_MASK_4K) + block->stack_span > PAGE_SIZE_4K)
+		return false;
+	if (e->read != (linear & PAGE_MASK_4K) &&
+	    access__probe_read(vcpu, linear, 1, 0) != EXEC_NEXT) {
+		/* Whoever does access it meets the fault. */
+		vcpu->exception.pending = false;
+		return false;
+	}
+	return (block->stack_writes ? e->write : e->read) == (linear & PAGE_MASK_4K);
+}
+
+const u8 *soft__other_stack(struct vcpu *vcpu, struct block *block)
+{
+	struct soft_vcpu *soft = vcpu->soft;
+
+	vcpu->cpu.rip = soft->code_base + (block->gpa & ~PAGE_MASK_4K);
+	if (has_stack(vcpu, block))
+		return block->code;
+	if (!block->plain) {
+		if (!has_room(vcpu, soft))
+			return NULL;
+		translate__block(vcpu, block, true);
+		if (!block->plain) {
+			block->code = NULL;
+			block->is_too_long = true;
+			return NULL;
+		}
+		set_jump_to(soft, block->stack_site, block->plain);
+	}
+	return block->plain;
 }
 
 u64 soft__code_fault(struct vcpu *vcpu, u64 rip)

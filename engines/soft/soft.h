@@ -37,6 +37,12 @@ struct block {
 	u32 heat;	 /* times it was interpreted */
 	bool is_too_long; /* there is no translation of it */
 	const u8 *code;	 /* its translation, or NULL */
+	const u8 *plain; /* the same for when the stack is not where `code` needs it, or NULL */
+	u32 stack_site;	 /* in `code`: displacement of the jump to that */
+	/* What `code` has to know of the stack: bytes from RSP, for reading or writing. */
+	s16 stack_low;
+	u16 stack_span;
+	bool stack_writes;
 	u16 count;	 /* instructions */
 	u16 bytes;	 /* of guest code; a copy stands behind the instructions */
 	struct block *next; /* in the hash chain */
@@ -153,6 +159,9 @@ struct glue {
 	u32 execute_vectors; /* the same, then loads the guest's vector state */
 	u32 execute_system; /* the same for one behind which the mode may be another */
 	u32 load_vectors;
+	/* For writing: [1]. The page of a stack beside the TLB; above: it can't be. */
+	u32 fill_stack[TLB_NR_VIEWS][2];
+	u32 other_stack; /* on with the block in R14, whose stack is elsewhere */
 	u32 leave; /* out, to the offset in R14 */
 	u32 link;  /* to the offset in R14, making the jump at soft_vcpu.link a direct one */
 	u32 far_link; /* to the linear address in R14, sometimes making the jump at EAX direct */
@@ -166,6 +175,7 @@ struct soft_vcpu {
 	u64 code_base; /* linear address of the page that is executing */
 	u64 host_stack;
 	u64 scratch;
+	u64 more_scratch;
 	u64 jump_key; /* of the context; see soft__refresh_context() */
 	u32 context_id;
 	s32 far_countdown; /* far jumps that are not direct yet, until one of them is made so */
@@ -297,6 +307,8 @@ enum exec_result crossing__execute(struct vcpu *vcpu);
  */
 const u8 *soft__resume(struct vcpu *vcpu);
 
+/* find.c: where the code of a block goes on whose stack is elsewhere; NULL: back to the loop. */
+const u8 *soft__other_stack(struct vcpu *vcpu, struct block *block);
 /* find.c: where generated code goes on at cpu.rip; NULL: back to the loop. */
 const u8 *soft__find_code(struct vcpu *vcpu);
 /*

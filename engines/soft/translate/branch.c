@@ -182,8 +182,16 @@ static struct cold *take_target(struct translation *t)
 static void push_return_address(struct translation *t)
 {
 	struct emit *e = &t->e;
+	struct host_mem at;
 
 	translate__save_flags(t);
+	if (stack__push(t, &at)) {
+		emit_load(e, REG_ADDRESS, state_mem(SOFT_AT(code_base)));
+		emit_lea(e, true, REG_ADDRESS, mem_at(REG_ADDRESS, t->offset + t->insn->len));
+		emit_store(e, REG_ADDRESS, at);
+		stack__settle(t);
+		return;
+	}
 	emit_lea(e, is_64(t), REG_ADDRESS, mem_at(host_of[X86_RSP], -(s32)t->insn->opsize));
 	translate__look_up(t, t->insn->opsize, true, 1);
 	emit_load(e, H_RAX, state_mem(SOFT_AT(code_base)));
@@ -213,9 +221,19 @@ static void return_near(struct translation *t)
 {
 	struct emit *e = &t->e;
 	s32 release = t->insn->opsize + (t->insn->opcode == 0xc2 ? (u16)t->insn->imm : 0);
+	struct host_mem at;
 	struct cold *cold;
 
 	translate__save_flags(t);
+	if (stack__pop(t, &at, release)) {
+		cold = translate__cold(t, COLD_EXECUTE, 0);
+		cold->entries = 0;
+		cold->pending = 0;
+		emit_load(e, REG_ADDRESS, at);
+		stack__settle(t);
+		go_to_linear_or(t, cold, release);
+		return;
+	}
 	emit_mov(e, is_64(t), REG_ADDRESS, host_of[X86_RSP]);
 	cold = translate__look_up(t, t->insn->opsize, false, 1);
 	emit_rm(e, is_64(t), OP_LOAD, REG_ADDRESS, mem_at(REG_ADDRESS, 0));

@@ -31,8 +31,10 @@ int translate__gpr_operand(const struct insn *insn, unsigned i)
 	}
 }
 
-static bool writes_second(const struct opcode_row *row)
+bool translate__writes_second(const struct insn *insn)
 {
+	const struct opcode_row *row = insn->row;
+
 	return row->forms == &forms_xchg || row->forms == &forms_xadd || row->forms == &forms_mulx;
 }
 
@@ -43,10 +45,11 @@ static bool writes_nothing(const struct opcode_row *row)
 
 /*
  * The scratch register that stands for a guest register in memory: RAX for the first, R14 for a
- * second one unless it holds the address of a memory operand.
+ * second one, unless one of them is taken by the memory operand.
  */
-static int scratch_for(const struct insn *insn, unsigned i)
+static int scratch_for(const struct translation *t, unsigned i)
 {
+	const struct insn *insn = t->insn;
 	int number = translate__gpr_operand(insn, i), first = -1;
 	unsigned j;
 
@@ -58,16 +61,16 @@ static int scratch_for(const struct insn *insn, unsigned i)
 		if (first < 0)
 			first = other;
 		if (other == number)
-			return number == first ? H_RAX : H_R14;
+			return number == first && !t->rax_is_taken ? H_RAX : H_R14;
 	}
 	return -1;
 }
 
-static u8 register_of(const struct insn *insn, unsigned i)
+static u8 register_of(const struct translation *t, unsigned i)
 {
-	int number = translate__gpr_operand(insn, i);
+	int number = translate__gpr_operand(t->insn, i);
 
-	return host_of[number] != H_NONE ? host_of[number] : scratch_for(insn, i);
+	return host_of[number] != H_NONE ? host_of[number] : scratch_for(t, i);
 }
 
 unsigned translate__count_scratch(const struct insn *insn)
@@ -106,7 +109,7 @@ bool translate__take_registers(struct translation *t, struct encoding_regs *regs
 		.rm = insn->rm & limit,
 		.vvvv = insn->vvvv & limit,
 		.mem = mem,
-		.disp = t->operand_disp,
+		.at = t->operand,
 	};
 	for (i = 0; i < ARRAY_LENGTH(row->op); i++) {
 		int number = translate__gpr_operand(insn, i);
@@ -114,17 +117,17 @@ bool translate__take_registers(struct translation *t, struct encoding_regs *regs
 		if (number < 0)
 			continue;
 		if (host_of[number] == H_NONE)
-			emit_load(&t->e, scratch_for(insn, i), state_mem(GPR_AT(number)));
+			emit_load(&t->e, scratch_for(t, i), state_mem(GPR_AT(number)));
 		switch (operand_facts[row->op[i]].place) {
 		case PLACE_REG:
 		case PLACE_LOW:
-			regs->reg = register_of(insn, i);
+			regs->reg = register_of(t, i);
 			break;
 		case PLACE_RM:
-			regs->rm = register_of(insn, i);
+			regs->rm = register_of(t, i);
 			break;
 		case PLACE_VVVV:
-			regs->vvvv = register_of(insn, i);
+			regs->vvvv = register_of(t, i);
 			break;
 		}
 	}
@@ -138,11 +141,11 @@ void translate__give_registers(struct translation *t)
 
 	if (writes_nothing(insn->row))
 		return;
-	for (i = 0; i < (writes_second(insn->row) ? 2 : 1); i++) {
+	for (i = 0; i < (translate__writes_second(insn) ? 2 : 1); i++) {
 		int number = translate__gpr_operand(insn, i);
 
 		if (number >= 0 && host_of[number] == H_NONE)
-			emit_store(&t->e, scratch_for(insn, i), state_mem(GPR_AT(number)));
+			emit_store(&t->e, scratch_for(t, i), state_mem(GPR_AT(number)));
 	}
 }
 
@@ -151,14 +154,19 @@ void translate__give_registers(struct translation *t)
 static void emit_modrm(struct emit *e, const struct encoding_regs *regs)
 {
 	if (regs->mem)
-		emit_modrm_mem(e, regs->reg, mem_at(REG_ADDRESS, regs->disp));
+		emit_modrm_mem(e, regs->reg, regs->at);
 	else
 		emit8(e, 0xc0 | (regs->reg & 7) << 3 | (regs->rm & 7));
 }
 
 static u8 rm_number(const struct encoding_regs *regs)
 {
-	return regs->mem ? REG_ADDRESS : regs->rm;
+	return regs->mem ? regs->at.base : regs->rm;
+}
+
+static bool has_high_index(const struct encoding_regs *regs)
+{
+	return regs->mem && regs->at.index != H_NONE && (regs->at.index & 8);
 }
 
 static void emit_immediates(struct emit *e, const struct insn *insn)
@@ -217,7 +225,7 @@ static void encode_vex(struct emit *e, const struct insn *insn, const struct enc
 				 [PFX_F2] = 3 };
 
 	emit8(e, 0xc4);
-	emit8(e, (regs->reg & 8 ? 0 : 0x80) | 0x40 | (rm_number(regs) & 8 ? 0 : 0x20) | insn->map);
+	emit8(e, (regs->reg & 8 ? 0 : 0x80) | (has_high_index(regs) ? 0 : 0x40) | (rm_number(regs) & 8 ? 0 : 0x20) | insn->map);
 	emit8(e, (width_bit(insn) ? 0x80 : 0) | (~regs->vvvv & 15) << 3 |
 			 (insn->flags & INSN_VEX_L ? 4 : 0) | pp[insn->row->prefix]);
 	emit8(e, insn->opcode);
@@ -249,7 +257,8 @@ static void encode_legacy(struct emit *e, const struct insn *insn,
 	const struct opcode_row *row = insn->row;
 	bool integer = row->class == CLASS_INTEGER;
 	u8 low = modrm ? rm_number(regs) : regs->reg;
-	u8 rex = (width_bit(insn) ? 8 : 0) | (modrm && (regs->reg & 8) ? 4 : 0) | (low & 8 ? 1 : 0);
+	u8 rex = (width_bit(insn) ? 8 : 0) | (modrm && (regs->reg & 8) ? 4 : 0) |
+		 (has_high_index(regs) ? 2 : 0) | (low & 8 ? 1 : 0);
 
 	if (insn->flags & INSN_LOCK)
 		emit8(e, 0xf0);

@@ -203,6 +203,55 @@ static void generate_load_vectors(struct emit *e, struct glue *glue)
 	emit8(e, 0xc3);
 }
 
+/*
+ * EAX: the greatest offset in the page; R14: the address of the access ^ the tag that did not match. Back
+ * with "above" if the TLB does not have it.
+ */
+static void generate_fill_stack(struct emit *e, struct soft_vcpu *soft, unsigned view, bool write)
+{
+	s32 entry = VCPU_AT(tlb) + (s32)(view * TLB_ENTRIES * sizeof(struct tlb_entry)) + 8;
+	struct host_mem scratch = at(SOFT_AT(scratch), 8), address = at(SOFT_AT(more_scratch), 8);
+	struct host_mem stack_read = STACK_FIELD_AT(view, read, 8);
+	struct host_mem stack_write = STACK_FIELD_AT(view, write, 8);
+	s32 entry_read = entry + (s32)offsetof(struct tlb_entry, read);
+	s32 entry_write = entry + (s32)offsetof(struct tlb_entry, write);
+	u32 miss, writable, done;
+
+	soft->glue.fill_stack[view][write] = e->at;
+	emit_store(e, H_RAX, scratch);
+	emit_alu_mem(e, true, ALU_XOR, H_R14, write ? stack_write : stack_read);
+	emit_store(e, H_R14, address);
+	translate__emit_index(e, soft->host_has_bmi2);
+	emit_alu_mem(e, true, ALU_XOR, H_R14,
+		     mem_indexed(H_RSP, H_RAX, 0, write ? entry_write : entry_read));
+	emit_alu_mem(e, true, ALU_CMP, H_R14, scratch);
+	miss = emit_jcc(e, CC_A);
+	emit_load(e, H_R14, address);
+	emit_alu_imm(e, true, ALU_AND, H_R14, -(s32)PAGE_SIZE_4K);
+	emit_store(e, H_R14, stack_read);
+	if (!write) {
+		emit_alu_mem(e, true, ALU_CMP, H_R14,
+			     mem_indexed(H_RSP, H_RAX, 0, entry_write));
+		writable = emit_jcc(e, CC_E);
+		emit_load(e, H_R14, at(VCPU_AT(tlb.stack_none), 8));
+		emit_store(e, H_R14, stack_write);
+		emit_load(e, H_R14, stack_read);
+		done = emit_jmp(e);
+		emit_patch(e, writable, e->at);
+		emit_store(e, H_R14, stack_write);
+		emit_patch(e, done, e->at);
+	} else {
+		emit_store(e, H_R14, stack_write);
+	}
+	emit_load(e, H_RAX, mem_indexed(H_RSP, H_RAX, 0,
+					entry + (s32)offsetof(struct tlb_entry, host)));
+	emit_rr(e, true, 0x29, H_R14, H_RAX); /* sub %r14, %rax */
+	emit_store(e, H_RAX, STACK_FIELD_AT(view, delta, 8));
+	emit_rr(e, false, 0x39, H_RAX, H_RAX);
+	emit_patch(e, miss, e->at);
+	emit8(e, 0xc3);
+}
+
 static void generate_leave(struct emit *e, struct glue *glue, u32 end)
 {
 	glue->leave = e->at;
@@ -217,7 +266,7 @@ static void generate_leave(struct emit *e, struct glue *glue, u32 end)
 /* EAX: the displacement to set. */
 static void generate_find(struct emit *e, struct glue *glue, u32 end)
 {
-	u32 none, find, due, miss;
+	u32 none, find, due, miss, found;
 
 	glue->link = e->at;
 	emit_store32(e, H_RAX, at(SOFT_AT(link), 0));
@@ -239,6 +288,7 @@ static void generate_find(struct emit *e, struct glue *glue, u32 end)
 	overflow_to_arith(e, 0);
 	vcpu_argument(e, 0);
 	call_c(e, soft__find_code);
+	found = e->at;
 	emit_rr(e, true, 0x85, H_RAX, H_RAX);
 	none = emit_jcc(e, CC_E);
 	reload(e, 0);
@@ -252,6 +302,14 @@ static void generate_find(struct emit *e, struct glue *glue, u32 end)
 					(s32)offsetof(struct jump_entry, tag)));
 	emit_alu_mem(e, true, ALU_XOR, H_R14, at(SOFT_AT(jump_key), 0));
 	emit_jmp_to(e, glue->find);
+
+	glue->other_stack = e->at;
+	spill(e, 0);
+	overflow_to_arith(e, 0);
+	vcpu_argument(e, 0);
+	emit_mov(e, true, H_RSI, H_R14);
+	call_c(e, soft__other_stack);
+	emit_jmp_to(e, found);
 }
 
 void glue__generate(struct vcpu *vcpu)
@@ -259,6 +317,7 @@ void glue__generate(struct vcpu *vcpu)
 	struct soft_vcpu *soft = vcpu->soft;
 	struct glue *glue = &soft->glue;
 	struct emit e = { .start = soft->area.write, .size = SOFT_CODE_ROOM };
+	unsigned view;
 	u32 end;
 
 	/* Offset 0 is nothing: soft_vcpu.link. */
@@ -272,6 +331,10 @@ void glue__generate(struct vcpu *vcpu)
 	glue->execute_system = e.at;
 	generate_execute(&e, end, EXECUTE_SYSTEM);
 	generate_load_vectors(&e, glue);
+	for (view = 0; view < TLB_NR_VIEWS; view++) {
+		generate_fill_stack(&e, soft, view, false);
+		generate_fill_stack(&e, soft, view, true);
+	}
 	generate_leave(&e, glue, end);
 	generate_find(&e, glue, end);
 	soft->glue_size = ALIGN_UP_TO(e.at, 64);

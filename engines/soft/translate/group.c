@@ -23,8 +23,10 @@ static bool has_group_operand(const struct insn *insn)
 /* Copied as it is, with one scratch register at most, so that REG_ADDRESS stays. */
 static bool may_stand_in_group(const struct translation *t, const struct insn *insn)
 {
+	bool on_stack = stack__is_operand(t, insn);
+
 	if (!insn->row || (insn->flags & (INSN_BRANCH | INSN_STOP | INSN_LOCK)) ||
-	    translate__count_scratch(insn) > 1)
+	    translate__count_scratch(insn) > !on_stack)
 		return false;
 	if (insn->row->class == CLASS_VECTOR)
 		return translate__is_vector(t, insn) &&
@@ -68,12 +70,13 @@ static void find_span(const struct translation *t, struct span *span)
 
 		if (!may_stand_in_group(t, insn))
 			return;
-		if (insn->flags & INSN_MEM) {
+		if ((insn->flags & INSN_MEM) && !stack__is_operand(t, insn)) {
 			if (!has_group_operand(insn) || insn->base != first->base ||
 			    insn->seg != first->seg || !add_member(span, insn, i))
 				return;
 		}
-		if (writes_register(insn, first->base))
+		/* What is found on the stack is found by where RSP is now. */
+		if (writes_register(insn, first->base) || writes_register(insn, X86_RSP))
 			return;
 	}
 }
@@ -87,7 +90,7 @@ bool group__operand(struct translation *t, struct cold **cold)
 
 	if (group->open) {
 		/* As it was found: the same instructions, the same conditions. */
-		t->operand_disp = insn->disp - group->disp;
+		t->operand = mem_at(REG_ADDRESS, insn->disp - group->disp);
 		*cold = NULL;
 		return true;
 	}
@@ -103,7 +106,7 @@ bool group__operand(struct translation *t, struct cold **cold)
 	translate__address(t);
 	t->insn = insn;
 	*cold = translate__look_up(t, span.high - span.low, span.write, 1);
-	t->operand_disp = insn->disp - span.low;
+	t->operand.disp = insn->disp - span.low;
 	group->open = true;
 	group->last = span.last;
 	group->disp = span.low;
@@ -124,6 +127,7 @@ void group__finish_cold(struct translation *t, struct cold *cold)
 	}
 	cold->count = 1;
 	cold->back = t->e.at;
+	cold->pending_back = t->stack.pending;
 	cold->load_flags = t->flags != FLAGS_MEMORY;
 }
 
@@ -139,6 +143,7 @@ void group__end(struct translation *t, unsigned index, bool now)
 
 		cold->count = index + 1 - group->index[i];
 		cold->back = t->e.at;
+		cold->pending_back = t->stack.pending;
 		cold->load_flags = t->flags != FLAGS_MEMORY;
 	}
 	group->open = false;

@@ -151,7 +151,14 @@ static bool take_operand(struct translation *t, struct cold **cold)
 	bool write = insn->row->flags & (ROW_WRITES_MEM | ROW_RMW_MEM);
 
 	*cold = NULL;
-	if (!(insn->flags & INSN_MEM) || group__operand(t, cold))
+	if (!(insn->flags & INSN_MEM))
+		return true;
+	if (stack__is_operand(t, insn)) {
+		t->operand = stack__operand(t);
+		t->rax_is_taken = true;
+		return true;
+	}
+	if (group__operand(t, cold))
 		return true;
 	*cold = translate__operand(t, translate__access_size(insn), write, 1);
 	return *cold;
@@ -174,15 +181,23 @@ static bool copy(struct translation *t)
 	struct encoding_regs regs;
 	struct cold *cold;
 
-	if (is_special(t, t->insn) || !take_operand(t, &cold))
+	if (is_special(t, t->insn))
 		return false;
-	translate__need_flags(t);
+	/* Either may need RAX: the flags first, where the operand leaves them alone. */
+	if (stack__is_operand(t, t->insn))
+		translate__need_flags(t);
+	if (!take_operand(t, &cold))
+		return false;
+	if (!t->rax_is_taken)
+		translate__need_flags(t);
 	if (!translate__take_registers(t, &regs))
 		return false;
 	translate__encode(t, &regs);
 	translate__give_registers(t);
 	translate__flags_written(t);
 	group__finish_cold(t, cold);
+	if (t->rax_is_taken)
+		stack__keep_delta(t);
 	return true;
 }
 
@@ -267,6 +282,7 @@ static bool with_accumulator(struct translation *t, unsigned alignment)
 	struct encoding_regs regs = {
 		.reg = row->group != GROUP_ANY ? row->group : host_of[insn->reg],
 		.mem = insn->flags & INSN_MEM,
+		.at = mem_at(REG_ADDRESS, 0),
 	};
 	unsigned size = row->exec == exec_cmpxchg16b ? 16 : translate__access_size(insn);
 	struct cold *cold = NULL;
@@ -317,47 +333,73 @@ static void move_stack_pointer(struct translation *t, u8 from, s32 by)
 	emit_lea(&t->e, t->size_of_code == 8, host_of[X86_RSP], mem_at(from, by));
 }
 
-static bool push(struct translation *t)
+/* What PUSH writes, to host memory; R14 or RAX is free. */
+static void store_pushed(struct translation *t, struct host_mem at, u8 scratch)
 {
 	const struct insn *insn = t->insn;
 	bool w = t->size_of_code == 8;
 	u8 from = host_of[insn->dst / 8];
-	bool immediate = operand_facts[insn->row->op[0]].place == PLACE_IMM;
+
+	if (operand_facts[insn->row->op[0]].place == PLACE_IMM) {
+		emit_rm(&t->e, w, 0xc7, 0, at);
+		emit32(&t->e, insn->imm);
+		return;
+	}
+	if (from == H_NONE) {
+		emit_load(&t->e, scratch, state_mem(GPR_AT(insn->dst / 8)));
+		from = scratch;
+	}
+	emit_rm(&t->e, w, OP_STORE, from, at);
+}
+
+static bool push(struct translation *t)
+{
+	const struct insn *insn = t->insn;
+	struct host_mem at;
 	struct cold *cold;
 
-	translate__save_flags(t);
-	emit_lea(&t->e, w, REG_ADDRESS, mem_at(host_of[X86_RSP], -(s32)insn->opsize));
-	cold = translate__look_up(t, insn->opsize, true, 1);
-	if (immediate) {
-		emit_rm(&t->e, w, 0xc7, 0, mem_at(REG_ADDRESS, 0));
-		emit32(&t->e, insn->imm);
-	} else {
-		if (from == H_NONE) {
-			emit_load(&t->e, H_RAX, state_mem(GPR_AT(insn->dst / 8)));
-			from = H_RAX;
-		}
-		emit_rm(&t->e, w, OP_STORE, from, mem_at(REG_ADDRESS, 0));
+	if (stack__push(t, &at)) {
+		/* PUSH rSP pushes what it was: it has been settled. */
+		store_pushed(t, at, REG_ADDRESS);
+		stack__keep_delta(t);
+		return true;
 	}
+	translate__save_flags(t);
+	emit_lea(&t->e, t->size_of_code == 8, REG_ADDRESS,
+		 mem_at(host_of[X86_RSP], -(s32)insn->opsize));
+	cold = translate__look_up(t, insn->opsize, true, 1);
+	store_pushed(t, mem_at(REG_ADDRESS, 0), H_RAX);
 	move_stack_pointer(t, host_of[X86_RSP], -(s32)insn->opsize);
 	group__finish_cold(t, cold);
 	return true;
 }
 
+static void load_popped(struct translation *t, struct host_mem at, u8 scratch)
+{
+	u8 to = host_of[t->insn->dst / 8];
+
+	emit_rm(&t->e, t->size_of_code == 8, OP_LOAD, to == H_NONE ? scratch : to, at);
+	if (to == H_NONE)
+		emit_store(&t->e, scratch, state_mem(GPR_AT(t->insn->dst / 8)));
+}
+
 static bool pop(struct translation *t)
 {
 	const struct insn *insn = t->insn;
-	bool w = t->size_of_code == 8;
-	u8 to = host_of[insn->dst / 8];
+	struct host_mem at;
 	struct cold *cold;
 
+	if (insn->dst / 8 != X86_RSP && stack__pop(t, &at, 8)) {
+		load_popped(t, at, REG_ADDRESS);
+		stack__keep_delta(t);
+		return true;
+	}
 	translate__save_flags(t);
-	emit_mov(&t->e, w, REG_ADDRESS, host_of[X86_RSP]);
+	emit_mov(&t->e, t->size_of_code == 8, REG_ADDRESS, host_of[X86_RSP]);
 	cold = translate__look_up(t, insn->opsize, false, 1);
 	/* POP rSP loads what was popped. */
 	move_stack_pointer(t, host_of[X86_RSP], insn->opsize);
-	emit_rm(&t->e, w, OP_LOAD, to == H_NONE ? H_RAX : to, mem_at(REG_ADDRESS, 0));
-	if (to == H_NONE)
-		emit_store(&t->e, H_RAX, state_mem(GPR_AT(insn->dst / 8)));
+	load_popped(t, mem_at(REG_ADDRESS, 0), H_RAX);
 	group__finish_cold(t, cold);
 	return true;
 }

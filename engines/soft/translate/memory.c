@@ -73,28 +73,29 @@ bool translate__address(struct translation *t)
 
 /* ---- look-up ---- */
 
-/* rorx $7, %r14d, %eax; without BMI2 the same by two instructions. */
-static void emit_rotate(struct emit *e, bool bmi2)
+void translate__emit_index(struct emit *e, bool bmi2)
 {
 	static const u8 rorx[] = { 0xc4, 0xc3, 0x7b, 0xf0, 0xc6, 0x07 };
 	unsigned i;
 
 	if (bmi2) {
+		/* rorx $7, %r14d, %eax */
 		for (i = 0; i < sizeof(rorx); i++)
 			emit8(e, rorx[i]);
-		return;
+	} else {
+		emit_mov(e, false, H_RAX, REG_ADDRESS);
+		emit_rr(e, false, 0xc1, 5, H_RAX);
+		emit8(e, 7);
 	}
-	emit_mov(e, false, H_RAX, REG_ADDRESS);
-	emit_rr(e, false, 0xc1, 5, H_RAX);
-	emit8(e, 7);
+	emit8(e, 0x25); /* and $..., %eax */
+	emit32(e, (TLB_ENTRIES - 1) * sizeof(struct tlb_entry));
 }
 
 _Static_assert(sizeof(struct tlb_entry) == 32, "an index is a shift by 7");
 
 static struct host_mem entry_field(struct translation *t, size_t field)
 {
-	unsigned view = (t->block->mode & MODE_VIEW) >> MODE_VIEW_SHIFT;
-	s32 at = VCPU_AT(tlb) + (s32)(view * TLB_ENTRIES * sizeof(struct tlb_entry) + field);
+	s32 at = VCPU_AT(tlb) + (s32)(translate__view(t) * TLB_ENTRIES * sizeof(struct tlb_entry) + field);
 
 	return mem_indexed(H_RSP, H_RAX, 0, at);
 }
@@ -111,9 +112,7 @@ struct cold *translate__look_up(struct translation *t, unsigned size, bool write
 	struct cold *cold;
 
 	translate__save_flags(t);
-	emit_rotate(e, t->soft->host_has_bmi2);
-	emit8(e, 0x25); /* and $..., %eax */
-	emit32(e, (TLB_ENTRIES - 1) * sizeof(struct tlb_entry));
+	translate__emit_index(e, t->soft->host_has_bmi2);
 	emit_alu_mem(e, true, ALU_XOR, REG_ADDRESS, entry_field(t, tag));
 	emit_alu_imm(e, true, ALU_CMP, REG_ADDRESS, PAGE_SIZE_4K - size);
 	cold = translate__cold(t, COLD_EXECUTE, emit_jcc(e, CC_A));
@@ -124,6 +123,7 @@ struct cold *translate__look_up(struct translation *t, unsigned size, bool write
 	}
 	emit_alu_mem(e, true, ALU_ADD, REG_ADDRESS, entry_field(t, offsetof(struct tlb_entry, host)));
 	t->flags = FLAGS_MEMORY;
+	t->operand = mem_at(REG_ADDRESS, 0);
 	return cold;
 }
 

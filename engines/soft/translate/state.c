@@ -91,6 +91,7 @@ static void call_executor(struct translation *t, const struct insn *insn, s64 of
 
 void translate__call_executor(struct translation *t)
 {
+	stack__settle(t);
 	translate__save_flags(t);
 	call_executor(t, t->insn, t->offset);
 	t->flags = FLAGS_MEMORY;
@@ -107,7 +108,12 @@ struct cold *translate__cold(struct translation *t, enum cold_kind kind, u32 fro
 		return &t->cold[0];
 	}
 	cold = &t->cold[t->nr_cold++];
-	*cold = (struct cold){ .kind = kind, .insn = t->insn, .offset = t->offset };
+	*cold = (struct cold){
+		.kind = kind,
+		.insn = t->insn,
+		.offset = t->offset,
+		.pending = t->stack.pending,
+	};
 	cold->from[cold->entries++] = from;
 	return cold;
 }
@@ -145,6 +151,12 @@ static void emit_far(struct translation *t, const struct cold *cold)
 	emit_jmp_to(e, t->soft->glue.far_link);
 }
 
+static void move_stack_pointer(struct emit *e, s32 by)
+{
+	if (by)
+		emit_lea(e, true, host_of[X86_RSP], mem_at(host_of[X86_RSP], by));
+}
+
 /* Several: the rest of a group, which goes on without its look-up. */
 static void execute_all(struct translation *t, const struct cold *cold)
 {
@@ -167,7 +179,9 @@ static void emit_one(struct translation *t, const struct cold *cold)
 	case COLD_EXECUTE:
 		if (cold->save_flags)
 			store_flags(&t->e);
+		move_stack_pointer(&t->e, cold->pending);
 		execute_all(t, cold);
+		move_stack_pointer(&t->e, -cold->pending_back);
 		if (cold->load_flags)
 			fetch_flags(&t->e);
 		emit_jmp_to(&t->e, cold->back);
@@ -189,6 +203,9 @@ static void emit_one(struct translation *t, const struct cold *cold)
 		break;
 	case COLD_LEAVE:
 		emit_leave(t, cold->offset);
+		break;
+	case COLD_STACK:
+		stack__emit_cold(t, cold);
 		break;
 	case COLD_VECTORS:
 		emit_call_to(&t->e, t->soft->glue.load_vectors);

@@ -35,12 +35,13 @@ static void emit_entry(struct translation *t)
 	emit8(e, 0);
 	translate__cold(t, COLD_LEAVE, emit_jcc(e, CC_NE));
 	t->entry_unchecked = e->at;
-	if (!t->has_vectors)
-		return;
-	emit_rm(e, false, 0x80, 7, state_mem(SOFT_AT(vectors.live)));
-	emit8(e, 0);
-	cold = translate__cold(t, COLD_VECTORS, emit_jcc(e, CC_E));
-	cold->back = e->at;
+	if (t->has_vectors) {
+		emit_rm(e, false, 0x80, 7, state_mem(SOFT_AT(vectors.live)));
+		emit8(e, 0);
+		cold = translate__cold(t, COLD_VECTORS, emit_jcc(e, CC_E));
+		cold->back = e->at;
+	}
+	stack__emit_check(t);
 }
 
 /* Code for one instruction; false if its executor is to be called. */
@@ -74,16 +75,20 @@ void translate__count(struct translation *t)
 static bool emit_insn(struct translation *t)
 {
 	u32 at, nr_cold = t->nr_cold, nr_faults = t->nr_faults;
+	struct stack_track stack;
 	u8 flags = t->flags;
 	bool ends, group_open;
 	u32 nr_group;
 
 	translate__count(t);
-	t->operand_disp = 0;
+	t->rax_is_taken = false;
+	stack__prepare(t);
+	stack = t->stack;
 	group_open = t->group.open;
 	nr_group = t->group.nr_cold;
 	at = t->e.at;
 	if (translate_insn(t, &ends)) {
+		stack__finish(t);
 		group__end(t, t->index, false);
 		return ends;
 	}
@@ -91,12 +96,14 @@ static bool emit_insn(struct translation *t)
 	t->nr_cold = nr_cold;
 	t->nr_faults = nr_faults;
 	t->flags = flags;
+	t->stack = stack;
 	t->group.open = group_open;
 	t->group.nr_cold = nr_group;
 	/* Unforeseen: the executor does not keep the address. */
 	if (group_open)
 		group__end(t, t->index - 1, true);
 	translate__call_executor(t);
+	stack__finish(t);
 	return false;
 }
 
@@ -113,8 +120,10 @@ static void emit_block(struct translation *t)
 		ended = emit_insn(t);
 		t->offset += t->insn->len;
 	}
-	if (!ended)
+	if (!ended) {
+		stack__settle(t);
 		translate__go_to(t, t->offset);
+	}
 	translate__emit_cold(t);
 }
 
@@ -130,7 +139,7 @@ static void keep_faults(struct translation *t)
 		};
 }
 
-void translate__block(struct vcpu *vcpu, struct block *block)
+void translate__block(struct vcpu *vcpu, struct block *block, bool plain)
 {
 	struct soft_vcpu *soft = vcpu->soft;
 	struct code_area *area = &soft->area;
@@ -145,11 +154,16 @@ void translate__block(struct vcpu *vcpu, struct block *block)
 	t->offset = block->gpa & ~PAGE_MASK_4K;
 	t->size_of_code = block->mode & MODE_CODE_SIZE;
 	t->has_vectors = has_vectors(t);
+	t->plain = plain;
+	stack__begin(t);
 	emit_block(t);
 	if (t->e.overflow)
 		return;
 	keep_faults(t);
-	block->code = area->execute + area->used;
+	if (plain)
+		block->plain = area->execute + area->used;
+	else
+		block->code = area->execute + area->used;
 	soft->check_size = t->entry_unchecked - area->used;
 	area->used = ALIGN_UP_TO(t->e.at, 16);
 	vcpu->stats.code_translations++;

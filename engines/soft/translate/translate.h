@@ -56,6 +56,7 @@ enum cold_kind {
 	COLD_JUMP,    /* a taken branch to another page */
 	COLD_LEAVE,   /* at a block's entry: something waits */
 	COLD_VECTORS, /* at a block's entry: load the guest's vector state */
+	COLD_STACK,   /* at a block's entry: the stack is elsewhere */
 };
 
 #define COLD_ENTRIES 3
@@ -67,6 +68,8 @@ struct cold {
 	bool save_flags; /* they are in EFLAGS only */
 	bool load_flags; /* the fast path goes on with flags in EFLAGS */
 	u8 count;	 /* COLD_EXECUTE: instructions */
+	s32 pending;	 /* COLD_EXECUTE: stack_track.pending here ... */
+	s32 pending_back; /* ... and where it goes on */
 	u32 from[COLD_ENTRIES]; /* displacements of the jumps that come here */
 	u32 start;	 /* where it was put */
 	u32 back;	 /* offset to go on at */
@@ -94,6 +97,18 @@ struct group {
 	u8 index[SOFT_BLOCK_INSNS + 1]; /* ... and the instruction that it begins with */
 };
 
+/* What is known of RSP while a block is generated; see stack.c. */
+struct stack_track {
+	bool known;
+	bool writes; /* the check is for writing */
+	s32 low; /* the bytes it is for, from RSP at the block's entry */
+	s32 high;
+	s64 register_at; /* the host register, from there */
+	s32 pending; /* RSP, from the register */
+	bool moved; /* the instruction has changed `pending` */
+	u32 delta_at; /* end of code behind which RAX still is tlb_stack.delta */
+};
+
 struct translation {
 	struct emit e;
 	struct vcpu *vcpu;
@@ -102,13 +117,16 @@ struct translation {
 	const struct insn *insn;
 	s64 offset; /* of insn in its page */
 	unsigned index; /* of insn in the block */
-	s32 operand_disp; /* of the memory operand from REG_ADDRESS */
+	struct host_mem operand; /* of the instruction, once it has been looked up */
+	bool rax_is_taken; /* by that */
 	u32 size_of_code; /* 8 or 4 */
 	u8 flags;   /* enum flags_place */
 	bool has_vectors;
 	u32 entry_unchecked;
 	u32 nr_faults;
 	u32 nr_cold;
+	bool plain; /* without knowledge of the stack */
+	struct stack_track stack;
 	struct group group;
 	struct cold cold[MAX_COLD];
 	/* Instructions that may raise a signal, and the cold code that stands for them then. */
@@ -119,10 +137,10 @@ struct translation {
 /* translate.c: whether code of this mode is translated at all; the rest is interpreted. */
 bool translate__takes_mode(u32 mode);
 /*
- * Generates code for the block and sets block->code, which stays NULL if it comes out too long.
- * SOFT_CODE_ROOM must be there. Owner thread, no guest code running.
+ * Generates code for the block and sets block->code, or if `plain` block->plain, which stays NULL if it
+ * comes out too long. SOFT_CODE_ROOM must be there. Owner thread, no guest code running.
  */
-void translate__block(struct vcpu *vcpu, struct block *block);
+void translate__block(struct vcpu *vcpu, struct block *block, bool plain);
 
 /* state.c: flags, cold code, executors. */
 void translate__save_flags(struct translation *t);
@@ -141,12 +159,47 @@ void group__finish_cold(struct translation *t, struct cold *cold);
 /* Behind the instruction `index`: ends the group if it was the last; `now`: in any case. */
 void group__end(struct translation *t, unsigned index, bool now);
 
+/* A field of the view's struct tlb_stack. */
+#define STACK_FIELD(t, field) STACK_FIELD_AT(translate__view(t), field, 0)
+#define STACK_FIELD_AT(view, field, pushed)                                                        \
+	state_mem(VCPU_AT(tlb.stack) + (s32)((view) * sizeof(struct tlb_stack) +                   \
+					     offsetof(struct tlb_stack, field)) + (pushed))
+
+static inline unsigned translate__view(const struct translation *t)
+{
+	return (t->block->mode & MODE_VIEW) >> MODE_VIEW_SHIFT;
+}
+
+/* stack.c: before all instructions; the check at the block's entry, and its cold code. */
+void stack__begin(struct translation *t);
+void stack__emit_check(struct translation *t);
+void stack__emit_cold(struct translation *t, const struct cold *cold);
+/* Before and behind each instruction. */
+void stack__prepare(struct translation *t);
+void stack__finish(struct translation *t);
+/* Makes the host register RSP. Changes no flags. */
+void stack__settle(struct translation *t);
+/*
+ * Whether the instruction's memory operand needs no look-up; where it is then. RAX is part of that. The
+ * same for what PUSH writes, and what POP and RET (which releases more) read, moving RSP. false: with a look-up.
+ */
+bool stack__is_operand(const struct translation *t, const struct insn *insn);
+struct host_mem stack__operand(struct translation *t);
+bool stack__push(struct translation *t, struct host_mem *at);
+bool stack__pop(struct translation *t, struct host_mem *at, s32 release);
+/* The access just emitted has left RAX, which the next one may use, and there is no way in between. */
+static inline void stack__keep_delta(struct translation *t)
+{
+	t->stack.delta_at = t->e.at;
+}
+
 /* integer.c, vector.c: whether the instruction, copied, may stand in a group. */
 bool translate__is_copied(const struct translation *t, const struct insn *insn);
 bool translate__vector_is_unaligned(const struct insn *insn);
 /* encode.c: its general register operand i, or -1; whether it writes operand 0; scratch it needs. */
 int translate__gpr_operand(const struct insn *insn, unsigned i);
 bool translate__writes_first(const struct insn *insn);
+bool translate__writes_second(const struct insn *insn);
 unsigned translate__count_scratch(const struct insn *insn);
 /* translate.c: advances vcpu->stats.insns, if that is asked for. */
 void translate__count(struct translation *t);
@@ -161,6 +214,8 @@ struct cold *translate__operand(struct translation *t, unsigned size, bool write
 /* The same for the linear address in REG_ADDRESS. */
 struct cold *translate__look_up(struct translation *t, unsigned size, bool write,
 				unsigned alignment);
+/* The index of the TLB entry for REG_ADDRESS, times its size, into RAX. */
+void translate__emit_index(struct emit *e, bool bmi2);
 /* The effective address alone; false if it can't be computed here. */
 bool translate__address(struct translation *t);
 
@@ -190,8 +245,8 @@ struct encoding_regs {
 	u8 reg;	 /* modrm.reg, or the register in the opcode */
 	u8 rm;	 /* modrm.rm; unless mem */
 	u8 vvvv;
-	bool mem; /* the memory operand is at REG_ADDRESS ... */
-	s32 disp; /* ... plus this */
+	bool mem;
+	struct host_mem at; /* the memory operand */
 };
 
 void translate__encode(struct translation *t, const struct encoding_regs *regs);

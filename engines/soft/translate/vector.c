@@ -94,7 +94,10 @@ bool translate__vector(struct translation *t)
 	if (insn->flags & INSN_MEM) {
 		unsigned size = translate__access_size(insn);
 
-		if (!group__operand(t, &cold)) {
+		if (stack__is_operand(t, insn)) {
+			t->operand = stack__operand(t);
+			t->rax_is_taken = true;
+		} else if (!group__operand(t, &cold)) {
 			cold = translate__operand(t, size, row->flags & ROW_WRITES_MEM,
 						  alignment_of(insn, size));
 			if (!cold)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Random streams of instructions with memory operands around a page boundary, interpreted in one virtual
- * machine and translated in another: registers, flags and memory must be the same at the end, which is
+ * Random streams of instructions with memory operands, and a stack, around a page boundary, interpreted in one
+ * virtual machine and translated in another: registers, flags and memory must be the same at the end, which is
  * HLT or, where the second page can't be accessed, the instruction that faults (there is no IDT, so the
  * machine shuts down there).
  */
@@ -151,8 +151,11 @@ static const struct form forms[] = {
 /* Of a stream: most operands have these as their base. RBX, RBP, RSI, R13, R10 (in memory). */
 static const u8 bases[] = { 3, 5, 6, 13, 10 };
 
+#define RSP 4
+
 static u8 *put_modrm(u8 *p, u8 reg, u8 base, bool register_form)
 {
+	bool sib = (base & 7) == RSP;
 	s32 disp;
 
 	if (register_form) {
@@ -162,9 +165,13 @@ static u8 *put_modrm(u8 *p, u8 reg, u8 base, bool register_form)
 	disp = (s32)random_below(24) * 8 - 96 + (random_below(4) ? 0 : (s32)random_below(8));
 	if (disp == (s8)disp) {
 		*p++ = 0x40 | (reg & 7) << 3 | (base & 7);
+		if (sib)
+			*p++ = 0x24;
 		*p++ = disp;
 	} else {
 		*p++ = 0x80 | (reg & 7) << 3 | (base & 7);
+		if (sib)
+			*p++ = 0x24;
 		memcpy(p, &disp, 4);
 		p += 4;
 	}
@@ -182,6 +189,46 @@ static u8 any_register(void)
 static bool is_lea_or_store_only(const struct form *f)
 {
 	return !f->two && f->opcode == 0x8d;
+}
+
+/* PUSH, POP, and what else moves RSP or reads it. */
+static u8 *put_stack_insn(u8 *p)
+{
+	u8 reg = any_register(), by = 8 * random_below(5);
+
+	switch (random_below(9)) {
+	case 0:
+		*p++ = 0x6a; /* push $... */
+		*p++ = random_below(256);
+		return p;
+	case 1:
+		*p++ = 0x48; /* add, sub $..., %rsp */
+		*p++ = 0x83;
+		*p++ = random_below(2) ? 0xc4 : 0xec;
+		*p++ = by;
+		return p;
+	case 2:
+		*p++ = 0x48; /* lea ...(%rsp), %rsp */
+		*p++ = 0x8d;
+		*p++ = 0x64;
+		*p++ = 0x24;
+		*p++ = random_below(2) ? by : -by;
+		return p;
+	case 3:
+		*p++ = 0x48 | (reg >> 3); /* mov %rsp, reg; rarely push %rsp, pop %rsp */
+		*p++ = 0x89;
+		*p++ = 0xe0 | (reg & 7);
+		if (!random_below(4))
+			*p++ = 0x54;
+		if (!random_below(16))
+			*p++ = 0x5c;
+		return p;
+	default:
+		if (reg & 8)
+			*p++ = 0x41;
+		*p++ = (random_below(2) ? 0x50 : 0x58) | (reg & 7);
+		return p;
+	}
 }
 
 static u8 *put_insn(u8 *p, u8 base)
@@ -211,13 +258,26 @@ static u8 *put_insn(u8 *p, u8 base)
 	return p;
 }
 
+/* Some of the streams work on the stack, and some jump over an instruction now and then. */
 static void make_stream(struct machine *m)
 {
-	u8 *p = m->memory + CODE, base = bases[random_below(5)];
+	u8 *p = m->memory + CODE, base = bases[random_below(5)], *jump;
+	bool stack = random_below(2), jumps = !random_below(3);
 	unsigned i;
 
-	for (i = 0; i < NR_INSNS; i++)
-		p = put_insn(p, base);
+	for (i = 0; i < NR_INSNS; i++) {
+		jump = NULL;
+		if (jumps && !random_below(6)) {
+			*p++ = 0x70 | random_below(16);
+			jump = p++;
+		}
+		if (stack && !random_below(2))
+			p = random_below(2) ? put_stack_insn(p) : put_insn(p, RSP);
+		else
+			p = put_insn(p, base);
+		if (jump)
+			*jump = p - jump - 1;
+	}
 	*p = 0xf4;
 }
 
@@ -249,7 +309,7 @@ static void prepare(struct machine *interpreted, struct machine *translated)
 		values[i] = (u64)random_below(~0u) << 32 | random_below(~0u);
 	for (i = 0; i < 5; i++)
 		values[base_at[i]] = BOUNDARY - 0x80 + random_below(32) * 8 - (random_below(3) ? 0 : 3);
-	values[6] = DATA + 0x800;
+	values[6] = random_below(2) ? DATA + 0x800 : BOUNDARY - 0x100 + random_below(0x200);
 	set_long_mode(interpreted);
 	set_long_mode(translated);
 	set_state(interpreted, values, flags);
