@@ -175,7 +175,7 @@ static unsigned operand_size(const struct instance *in, enum operand op)
 	}
 }
 
-static unsigned memory_size(const struct instance *in)
+unsigned instance__memory_size(const struct instance *in)
 {
 	unsigned i, size = 0;
 
@@ -225,7 +225,7 @@ static void set_address(struct instance *in, u64 ea)
 
 static void aim_memory(struct instance *in)
 {
-	unsigned size = memory_size(in);
+	unsigned size = instance__memory_size(in);
 	u8 operand[1024];
 	u64 ea = instance__pick_address(in, in->insn.seg, size, in->insn.adsize);
 

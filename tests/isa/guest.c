@@ -41,6 +41,7 @@
 #define GDT_LIMIT 127
 
 u8 *guest_data;
+u8 *guest_code;
 
 static u8 *ram;
 static struct vm *vm;
@@ -245,6 +246,7 @@ int guest__setup(void)
 	if (ram == MAP_FAILED)
 		return -ENOMEM;
 	guest_data = ram + AT_DATA;
+	guest_code = ram + AT_CODE;
 	memset(ram + AT_CODE, CODE_FILL, CODE_BYTES);
 	rc = soft_engine.setup(&reason);
 	if (rc)
@@ -288,6 +290,15 @@ void guest__write_code(unsigned at, const u8 *bytes, unsigned n)
 	if ((at & 4095) + n > 4096)
 		memory__wrote(vm, NULL, slot, AT_CODE + at + n - 1);
 	memcpy(ram + AT_CODE + at, bytes, n);
+}
+
+void guest__make_code_writable(void)
+{
+	unsigned page;
+
+	for (page = 0; page < CODE_BYTES / 4096; page++)
+		put64(AT_PT_CODE + page * 8, (AT_CODE + page * 4096) | PTE_P | PTE_W | PTE_U);
+	tlb__flush_all(vcpu);
 }
 
 bool guest__has(const struct opcode_row *row)

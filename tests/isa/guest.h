@@ -10,8 +10,11 @@ int guest__setup(void);
 void guest__teardown(void);
 
 extern u8 *guest_data; /* the guest's frames of the data */
+extern u8 *guest_code; /* and of the code, to look at */
 /* Copies code to offset at of the code pages. */
 void guest__write_code(unsigned at, const u8 *bytes, unsigned n);
+/* Lets the guest's user mode write to its code. */
+void guest__make_code_writable(void);
 
 /* Whether the guest has been offered what the row asks for. */
 bool guest__has(const struct opcode_row *row);

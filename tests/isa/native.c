@@ -314,6 +314,11 @@ static bool map_memory(void)
 	       !mlock(native_data, DATA_BYTES + CODE_BYTES);
 }
 
+bool native__make_code_writable(void)
+{
+	return !mprotect((void *)CODE_LINEAR, CODE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC);
+}
+
 static bool make_ldt(void)
 {
 	unsigned i;

@@ -17,6 +17,8 @@ enum native_result {
  * engine's set-up: signals that come from elsewhere are passed on. NULL, or why this host can't.
  */
 const char *native__setup(void);
+/* Lets the code write to itself. False if this host forbids memory for writing and execution. */
+bool native__make_code_writable(void);
 
 /* The mapped frames, and the code by an address that may be written. */
 extern u8 *native_data;
