@@ -176,6 +176,9 @@ static enum exec_result translate_access(struct vcpu *vcpu, u64 linear, unsigned
 	unsigned first = MIN_OF(size, PAGE_SIZE_4K - (linear & ~PAGE_MASK_4K));
 	enum exec_result rc;
 
+	/* Before pages are looked at. */
+	if (first != size && !is_canonical(vcpu, linear + size - 1))
+		return x86__raise_error(vcpu, how & ACCESS_STACK ? X86_SS_FAULT : X86_GP, 0);
 	piece[0].linear = linear;
 	piece[0].size = first;
 	*count = 1;

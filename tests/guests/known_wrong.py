@@ -29,6 +29,8 @@ KNOWN_WRONG = {
         ("paging", "crossing locked RMW*", "QEMU reports the read half of a locked access"),
         # SDM vol. 1, 3.3.7.1: #SS for references that use the stack segment.
         ("paging", "non-canonical push", "QEMU raises #GP where the stack is addressed"),
+        ("paging", "push over the canonical end*", "QEMU raises #GP where the stack is addressed"),
+        ("paging", "read over the canonical end, from*", "QEMU meets the absent page first"),
         ("paging", "non-canonical read through RBP",
          "QEMU raises #GP where the stack is addressed"),
         ("paging5", "push before the upper half", "QEMU raises #GP where the stack is addressed"),

@@ -379,6 +379,15 @@ static void check_canonical(void)
 						     : "rbx", "rax", "memory"))),
 		     TRAP(X86_SS_FAULT, 0), "non-canonical read through RBP");
 	check__equal(trap__code(TRY(touch_fetch(low_end))), TRAP(X86_GP, 0), "non-canonical call");
+	check__equal(trap__code(TRY(__asm__ volatile("mov (%0), %%rax" : : "r"(low_end - 4)
+						     : "rax"))),
+		     TRAP(X86_GP, 0), "read over the canonical end, from an absent page");
+	check__equal(trap__code(TRY(__asm__ volatile("mov %%rsp, %%rbx; mov %0, %%rsp; push %%rax;"
+						     "mov %%rbx, %%rsp"
+						     :
+						     : "r"(low_end + 4)
+						     : "rbx", "memory"))),
+		     TRAP(X86_SS_FAULT, 0), "push over the canonical end, to an absent page");
 	paging__map(low_end - 4096, (u64)frame, 1, PTE_P | PTE_W);
 	check__equal(trap__code(TRY(__asm__ volatile("mov (%0), %%rax" : : "r"(low_end - 4)
 						     : "rax"))),
