@@ -36,28 +36,41 @@ struct maker {
 
 /* ---- rows ---- */
 
-static bool is_fit(const struct opcode_row *row)
+/* Why a row is in no stream, or NULL. */
+static const char *unfit(const struct opcode_row *row)
 {
-	/*
-	 * These would end every stream; XGETBV shows the host's components; POPF may set AC, and #AC is
-	 * not raised for all vector operands (docs/quirks.md).
-	 */
-	static const char *const others[] = { "hlt", "ud2", "ud1", "ud0", "int3", "int", "into", "xgetbv",
-					      "popf" };
-	struct instance in = { .row = row };
-	struct varying varying;
+	static const struct {
+		const char *names, *why;
+	} reasons[] = {
+		{ " hlt ud2 ud1 ud0 int3 int into ", "would end every stream" },
+		{ " xgetbv ", "shows what the host's operating system has enabled" },
+		{ " popf ", "may set AC, and not all vector operands raise #AC here: docs/quirks.md" },
+		{ " lar lsl verr verw lds les lfs lgs lss ", "the host's descriptor tables have more" },
+		{ " wrfsbase wrgsbase ", "a base that makes an address canonical: docs/quirks.md" },
+	};
+	char name[24];
 	unsigned i;
 
-	if ((row->flags & (ROW_BRANCH | ROW_CPL0)) || exclude__row(row) || !guest__has(row))
+	if (row->class == CLASS_SYSTEM && (!strcmp(row->name, "pop") || row->op[0] == OP_Sw))
+		return "loads a segment register: the host's descriptor tables have more";
+	snprintf(name, sizeof(name), " %s ", row->name);
+	for (i = 0; i < ARRAY_LENGTH(reasons); i++)
+		if (strstr(reasons[i].names, name))
+			return reasons[i].why;
+	return NULL;
+}
+
+static bool is_fit(const struct opcode_row *row)
+{
+	struct instance in = { .row = row };
+	struct varying varying;
+
+	if ((row->flags & (ROW_BRANCH | ROW_CPL0)) || exclude__row(row) || !guest__has(row) ||
+	    unfit(row))
 		return false;
 	varying = exclude__varying(&in);
-	/* What varies goes into all that follows. */
-	if (varying.gprs || varying.flags || varying.cr2)
-		return false;
-	for (i = 0; i < ARRAY_LENGTH(others); i++)
-		if (!strcmp(row->name, others[i]))
-			return false;
-	return candidate__of(row);
+	/* What varies would go into all that follows. */
+	return !varying.gprs && !varying.flags && !varying.cr2 && candidate__of(row);
 }
 
 void stream__setup(void)
@@ -435,6 +448,19 @@ static void put_flags(struct maker *m)
 	put_and_run(m, bytes, sizeof(bytes));
 }
 
+/* FS or GS based within user space: addresses relative to it are canonical with and without it. */
+static void put_base(struct maker *m)
+{
+	u8 bytes[5] = { 0xf3, 0x48, 0x0f, 0xae, 0xd0 | random__below(2) << 3 };
+	u8 reg = random__below(4); /* RAX to RBX */
+
+	if (!is_64(m))
+		return;
+	put_load(m, reg, random__u64() >> 18);
+	bytes[4] |= reg;
+	put_and_run(m, bytes, sizeof(bytes));
+}
+
 static void put_statement(struct maker *m)
 {
 	switch (random__below(16)) {
@@ -455,6 +481,8 @@ static void put_statement(struct maker *m)
 	case 5:
 		if (random__one_in(3))
 			put_flags(m);
+		else if (random__one_in(6))
+			put_base(m);
 		break;
 	default:
 		put_random(m);
