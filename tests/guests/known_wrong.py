@@ -62,6 +62,7 @@ KNOWN_WRONG = {
         ("selfmod", "the patching CPU sees its patches", "QEMU races with the other CPU"),
         ("selfmod", "the other CPU sees them after it was told",
          "QEMU races with the patching CPU"),
+        ("crossmod", "*: * changes by each", "QEMU races with the patching CPU"),
         ("syscall", "SYSCALL: RFLAGS", "QEMU loses the arithmetic flags"),
         ("syscall", "SYSCALL: empty mask", "QEMU loses the arithmetic flags"),
         ("syscall", "SYSRETQ arrives", "QEMU takes VM from R11"),

@@ -31,12 +31,13 @@ def kvm_refusal(trivet):
 
 def command(options):
     cpus = str(options.cpus)
+    append = "soft=%d scale=%d" % (options.engine == "soft", options.scale)
     if options.engine == "tcg":
         return ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", cpus, "-m", "512",
-                "-kernel", options.image, "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+                "-kernel", options.image, "-append", append, "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
                 "-serial", "stdio", "-display", "none", "-nodefaults", "-no-reboot"]
     return [options.trivet, "run", "--engine", options.engine, "--kernel", options.image,
-            "--cpus", cpus, "--device", "debug-exit", "--console", "stdio", "--no-reboot"]
+            "--append", append, "--cpus", cpus, "--device", "debug-exit", "--console", "stdio", "--no-reboot"]
 
 
 def run(options):
@@ -109,6 +110,8 @@ def main():
     parser.add_argument("--engine", required=True, choices=["soft", "kvm", "tcg"])
     parser.add_argument("--cpus", type=int, default=1)
     parser.add_argument("--seconds", type=int, default=30)
+    parser.add_argument("--scale", type=int, default=1,
+                        help="how many times the rounds of stress guests")
     parser.add_argument("--trivet", default="build/trivet")
     parser.add_argument("--resets", action="store_true", help="the guest must end by a reset")
     parser.add_argument("image")

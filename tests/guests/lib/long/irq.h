@@ -84,5 +84,15 @@ unsigned smp__start(void);
 void smp__run(unsigned cpu, void (*fn)(u64), u64 arg);
 void smp__wait(unsigned cpu);
 u32 smp__apic_id(unsigned cpu);
+/* fn(CPU) on all CPUs that are up, this one included; returns when all are done. */
+void smp__run_all(void (*fn)(u64));
+/* All CPUs meet, within smp__run_all(). */
+void smp__meet(void);
+/*
+ * Has all other CPUs call fn(arg) from an interrupt handler and waits until they have. Several CPUs
+ * may do this at once, with interrupts on. Vectors SMP_CALL_VECTOR to SMP_CALL_VECTOR + 7 are its own.
+ */
+void smp__call_others(void (*fn)(u64), u64 arg);
+#define SMP_CALL_VECTOR 0xe0
 
 #endif

@@ -3,6 +3,7 @@
 #include "tests/guests/lib/long/machine.h"
 
 void machine__start(void);
+void options__read(void);
 
 u64 gdt[(TSS_SELECTOR + 16 * MAX_CPUS) / 8] __attribute__((aligned(16)));
 struct tss tss[MAX_CPUS] __attribute__((aligned(64)));
@@ -77,6 +78,7 @@ void machine__start(void)
 {
 	unsigned i;
 
+	options__read();
 	make_gdt();
 	for (i = 0; i < 256; i++)
 		trap__set_gate(i, 0xe, 0, i == X86_DF ? 1 : 0);

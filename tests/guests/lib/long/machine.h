@@ -86,6 +86,9 @@ extern char image_end[];
 
 typedef void trap_handler(struct trap_frame *frame);
 
+/* NUMBER of "name=NUMBER" on the command line, decimal. */
+u64 guest__option(const char *name, u64 otherwise);
+
 unsigned cpu__index(void);
 void machine__load_tables(unsigned cpu);
 

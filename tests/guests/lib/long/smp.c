@@ -15,6 +15,7 @@ struct work {
 };
 
 static struct work work[MAX_CPUS];
+static unsigned nr_up = 1;
 
 void smp__ap_main(unsigned cpu)
 {
@@ -63,7 +64,8 @@ unsigned smp__start(void)
 		if (count_up() >= 4)
 			break;
 	}
-	return count_up();
+	nr_up = count_up();
+	return nr_up;
 }
 
 void smp__run(unsigned cpu, void (*fn)(u64), u64 arg)
@@ -82,4 +84,55 @@ void smp__wait(unsigned cpu)
 u32 smp__apic_id(unsigned cpu)
 {
 	return work[cpu].apic_id;
+}
+
+void smp__run_all(void (*fn)(u64))
+{
+	unsigned i;
+
+	for (i = 1; i < nr_up; i++)
+		smp__run(i, fn, i);
+	fn(0);
+	for (i = 1; i < nr_up; i++)
+		smp__wait(i);
+}
+
+void smp__meet(void)
+{
+	static u32 arrived;
+	u32 mine = __atomic_fetch_add(&arrived, 1, __ATOMIC_SEQ_CST), last = mine - mine % nr_up + nr_up;
+
+	while ((s32)(__atomic_load_n(&arrived, __ATOMIC_SEQ_CST) - last) < 0)
+		pause();
+}
+
+/* ---- calls ---- */
+
+static struct call {
+	void (*fn)(u64);
+	u64 arg;
+	u32 done;
+} calls[MAX_CPUS];
+
+static void serve_call(struct trap_frame *frame)
+{
+	struct call *call = &calls[frame->vector - SMP_CALL_VECTOR];
+
+	call->fn(call->arg);
+	__atomic_add_fetch(&call->done, 1, __ATOMIC_SEQ_CST);
+	apic__eoi();
+}
+
+void smp__call_others(void (*fn)(u64), u64 arg)
+{
+	unsigned cpu = cpu__index();
+	struct call *call = &calls[cpu];
+
+	trap__handle(SMP_CALL_VECTOR + cpu, serve_call);
+	call->fn = fn;
+	call->arg = arg;
+	__atomic_store_n(&call->done, 0, __ATOMIC_SEQ_CST);
+	apic__ipi(0, ICR_OTHERS | ICR_ASSERT | (SMP_CALL_VECTOR + cpu));
+	while (__atomic_load_n(&call->done, __ATOMIC_SEQ_CST) < nr_up - 1)
+		pause();
 }
