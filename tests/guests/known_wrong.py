@@ -62,6 +62,8 @@ KNOWN_WRONG = {
         ("selfmod", "the patching CPU sees its patches", "QEMU races with the other CPU"),
         ("selfmod", "the other CPU sees them after it was told",
          "QEMU races with the patching CPU"),
+        ("bounds", "*the TPR is written", "QEMU looks at the end of a translated block"),
+        ("bounds", "behind the write of the TPR", "QEMU looks at the end of a translated block"),
         ("crossmod", "*: * changes by each", "QEMU races with the patching CPU"),
         ("syscall", "SYSCALL: RFLAGS", "QEMU loses the arithmetic flags"),
         ("syscall", "SYSCALL: empty mask", "QEMU loses the arithmetic flags"),
