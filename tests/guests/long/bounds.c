@@ -196,7 +196,7 @@ static void check_loop(const char *name, u64 bound)
 	u64 longest = 0;
 	unsigned i;
 
-	for (i = 0; i < 60; i++)
+	for (i = 0; i < 40; i++)
 		longest = MAX_OF(longest, interrupt(0, true));
 	if (is_soft)
 		check__true(longest <= bound + UNSEEN, "%s: at most %lx", name, bound);
@@ -282,7 +282,7 @@ static void check_endless_jump(void)
 	unsigned i;
 
 	PUT(code, "\xeb\xfe");
-	for (i = 0; i < 60; i++)
+	for (i = 0; i < 40; i++)
 		interrupt(0, false);
 	check__equal(loop.rip, (u64)code, "a jump to itself");
 }
