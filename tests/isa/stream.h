@@ -27,5 +27,7 @@ void stream__setup(void);
 void stream__make(struct stream *s, unsigned code_size);
 
 void stream__print(const struct stream *s);
+/* Instructions that are in no stream, with reasons. */
+void stream__print_left_out(void);
 
 #endif

@@ -307,6 +307,7 @@ static void summarise(double elapsed)
 {
 	unsigned i;
 
+	stream__print_left_out();
 	printf("%llu streams of %llu instructions compared, %llu skipped, %.0f s; the last seed was %llu\n",
 	       (unsigned long long)tally->compared, (unsigned long long)tally->insns,
 	       (unsigned long long)tally->skipped, elapsed, (unsigned long long)tally->at - 1);
