@@ -7,18 +7,6 @@
 
 static unsigned cpus;
 
-/* Runs fn on all CPUs, this one too. */
-static void on_all(void (*fn)(u64))
-{
-	unsigned i;
-
-	for (i = 1; i < cpus; i++)
-		smp__run(i, fn, i);
-	fn(0);
-	for (i = 1; i < cpus; i++)
-		smp__wait(i);
-}
-
 static struct {
 	u64 xadd, inc, cmpxchg, bits, unlocked[CPUS];
 	u64 wide[2] __attribute__((aligned(16)));
@@ -62,7 +50,7 @@ static void check_atomics(void)
 {
 	u64 want = (u64)cpus * ROUNDS, crossing;
 
-	on_all(hammer);
+	smp__run_all(hammer);
 	check__equal(counters.xadd, want, "LOCK XADD");
 	check__equal(counters.inc, want, "LOCK INC");
 	check__equal(counters.cmpxchg, want, "LOCK CMPXCHG");
@@ -97,7 +85,7 @@ static void spin(u64 cpu)
 
 static void check_lock(void)
 {
-	on_all(spin);
+	smp__run_all(spin);
 	check__equal(guarded[0], (u64)cpus * ROUNDS, "XCHG lock: first");
 	check__equal(guarded[1], 3 * (u64)cpus * ROUNDS, "XCHG lock: second");
 }
@@ -318,7 +306,7 @@ static void read_tsc(u64 cpu)
 
 static void check_time(void)
 {
-	on_all(read_tsc);
+	smp__run_all(read_tsc);
 	check__equal(backwards, 0, "TSC never goes back from CPU to CPU");
 }
 

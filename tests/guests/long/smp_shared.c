@@ -9,26 +9,7 @@
 #define ROUNDS 1024
 #define PAIR_VA 0x20000000000UL
 
-static void on_all(void (*fn)(u64))
-{
-	unsigned i;
-
-	for (i = 1; i < CPUS; i++)
-		smp__run(i, fn, i);
-	fn(0);
-	for (i = 1; i < CPUS; i++)
-		smp__wait(i);
-}
-
 static u32 gate_count;
-
-/* All CPUs meet; `turn` counts the meetings from 1. */
-static void meet(u32 turn)
-{
-	__atomic_add_fetch(&gate_count, 1, __ATOMIC_SEQ_CST);
-	while ((s32)(__atomic_load_n(&gate_count, __ATOMIC_SEQ_CST) - turn * CPUS) < 0)
-		pause();
-}
 
 /* ---- locked instructions ---- */
 
@@ -72,7 +53,7 @@ static void check_add(u8 *at, const char *name)
 
 	where = at;
 	memset(at, 0, 8);
-	on_all(add_locked);
+	smp__run_all(add_locked);
 	memcpy(&total, at, 8);
 	check__equal(total, CPUS * ROUNDS, "locked counting %s", name);
 }
@@ -145,19 +126,19 @@ static void check_locked(void)
 	check_add(line + 64 + 13, "misaligned");
 	check_add(line + 64 - 3, "over a cache line");
 	check_add((u8 *)PAIR_VA + PAGE_SIZE_4K - 5, "over a page");
-	on_all(set_bits);
+	smp__run_all(set_bits);
 	for (i = 0; i < CPUS; i++) {
 		sum += bit_wins[i];
 		losses += bit_losses[i];
 	}
 	check__equal(sum, ROUNDS, "LOCK BTS: each bit won once");
 	check__equal(losses, (CPUS - 1) * ROUNDS, "LOCK BTS: and lost by the others");
-	on_all(pass_tokens);
+	smp__run_all(pass_tokens);
 	all_tokens = slot;
 	for (i = 0; i < CPUS; i++)
 		all_tokens += tokens[i];
 	check__equal(all_tokens, 0x0001000100010001, "XCHG loses no token");
-	on_all(move_wide);
+	smp__run_all(move_wide);
 	for (i = sum = 0; i < CPUS; i++)
 		sum += torn[i];
 	check__equal(sum, 0, "CMPXCHG16B never sees half of another");
@@ -217,7 +198,7 @@ static void check_order(void)
 		for (i = 0; i < LITMUS; i++)
 			first_var[i] = second_var[i] = 0;
 		gate_count = 0;
-		on_all(store_buffering);
+		smp__run_all(store_buffering);
 		for (i = both_zero = 0; i < LITMUS; i++)
 			both_zero += !first_seen[i] && !second_seen[i];
 		if (flavour)
@@ -338,16 +319,16 @@ static u32 call(const u8 *at)
 /* Each CPU rewrites its function, all run all four: SDM vol. 3, 8.1.3. */
 static void patch_and_run(u64 cpu)
 {
-	u32 round, turn = 0;
+	u32 round;
 	unsigned i;
 
 	for (round = 1; round <= PATCHES; round++) {
 		write_function(code[cpu], round * CPUS + cpu);
-		meet(++turn);
+		smp__meet();
 		cpuid(0, 0);
 		for (i = 0; i < CPUS; i++)
 			wrong_code[cpu] += call(code[i]) != round * CPUS + i;
-		meet(++turn);
+		smp__meet();
 	}
 }
 
@@ -404,8 +385,7 @@ static void check_code(void)
 	code[1] = page + 24;
 	code[2] = page__alloc();
 	code[3] = (u8 *)PAIR_VA + PAGE_SIZE_4K - 3;
-	gate_count = 0;
-	on_all(patch_and_run);
+	smp__run_all(patch_and_run);
 	for (i = 0; i < CPUS; i++)
 		sum += wrong_code[i];
 	check__equal(sum, 0, "each CPU's code, run by all after it changed");
