@@ -68,13 +68,18 @@ static void put_forward(struct maker *m)
 
 static void put_statement(struct maker *m);
 
-/* A count in memory, statements, SUB and JNZ back. */
+/*
+ * A count in memory, statements, SUB and JNZ back. If a later turn faults, there is one turn only, as a
+ * rule: a stream should come to its end.
+ */
 static void put_loop(struct maker *m)
 {
+	static u8 saved[2][DATA_BYTES];
 	u32 counter = COUNTERS + m->depth * 8, count = 2 + random__below(random__one_in(6) ? 40 : 8);
-	u8 set[11] = { 0xc7, 0x04, 0x25 }, step[8] = { 0x83, 0x2c, 0x25 }, back[6] = { 0x0f, 0x85 };
+	u8 set[11] = { 0xc7, 0x04, 0x25 }, back[14] = { 0x83, 0x2c, 0x25 };
 	unsigned n = 1 + random__below(8);
-	u32 head;
+	struct isa_state now;
+	u32 head, at;
 	s32 displacement;
 
 	memcpy(set + 3, &counter, 4);
@@ -85,17 +90,42 @@ static void put_loop(struct maker *m)
 	while (n-- && !m->over)
 		put_statement(m);
 	m->depth--;
-	memcpy(step + 3, &counter, 4);
-	step[7] = 1;
-	maker__put(m, step, sizeof(step));
+	if (m->over)
+		return;
+	memcpy(back + 3, &counter, 4);
+	back[7] = 1;
+	back[8] = 0x0f;
+	back[9] = 0x85;
 	displacement = head - (m->end + sizeof(back));
-	memcpy(back + 2, &displacement, 4);
-	maker__put_and_run(m, back, sizeof(back));
+	memcpy(back + 10, &displacement, 4);
+	now = m->now;
+	at = m->end;
+	memcpy(saved[m->depth], guest_data, DATA_BYTES);
+	maker__put(m, back, sizeof(back));
+	if (m->over)
+		return;
+	maker__run_to(m, m->end);
+	if (!m->over || random__one_in(8))
+		return;
+	m->over = false;
+	m->now = now;
+	m->now.rip = CODE_LINEAR + m->end;
+	memcpy(guest_data, saved[m->depth], DATA_BYTES);
+	memset(m->s->code + at, 0x90, sizeof(back));
+	guest__write_code(at, m->s->code + at, sizeof(back));
 }
 
-/* A function with a jump around it, called directly or by a register. */
+/* Inside a page as a rule, else over its end. */
+static u64 pick_stack(void)
+{
+	return random__below(4) ? DATA_LINEAR + 0x4400 + random__below(32) * 8 :
+				  DATA_LINEAR + 0x1000 + random__below(16);
+}
+
+/* A function with a jump around it, called directly or by a register. It finds its return address. */
 static void put_call(struct maker *m)
 {
+	u64 stack = pick_stack();
 	u8 jump[5] = { 0xe9 }, call[5] = { 0xe8 }, ret = 0xc3, indirect[3] = { 0x41, 0xff };
 	u32 at = m->end, body;
 	s32 displacement = 64;
@@ -106,7 +136,10 @@ static void put_call(struct maker *m)
 	maker__put(m, jump, sizeof(jump));
 	body = m->end;
 	m->now.rip = CODE_LINEAR + body;
+	m->now.gpr[X86_RSP] = stack - (maker__is_64(m) ? 8 : 4);
 	put_some(m, 1 + random__below(4));
+	if (m->now.gpr[X86_RSP] != stack - (maker__is_64(m) ? 8 : 4))
+		maker__load(m, X86_RSP, stack - (maker__is_64(m) ? 8 : 4));
 	maker__put(m, &ret, 1);
 	displacement = m->end - body;
 	memcpy(m->s->code + at + 1, &displacement, 4);
@@ -116,6 +149,7 @@ static void put_call(struct maker *m)
 	/* The function was executed where it stands: the state is not what it will be, but of its kind. */
 	now.rip = CODE_LINEAR + m->end;
 	m->now = now;
+	maker__load(m, X86_RSP, stack);
 	if (random__one_in(2)) {
 		displacement = body - (m->end + sizeof(call));
 		memcpy(call + 1, &displacement, 4);
@@ -167,6 +201,7 @@ static void put_flags(struct maker *m)
 	u32 flags = random__u64() & (RFLAGS_ARITH | RFLAGS_DF | RFLAGS_ID | RFLAGS_NT);
 	u8 bytes[6] = { 0x68, flags, flags >> 8, flags >> 16, flags >> 24, 0x9d };
 
+	maker__load(m, X86_RSP, pick_stack());
 	maker__put_and_run(m, bytes, sizeof(bytes));
 }
 

@@ -271,7 +271,7 @@ void maker__put_random(struct maker *m)
 		memcpy(saved, guest_data, DATA_BYTES);
 		now = m->now;
 		maker__put_and_run(m, bytes, n);
-		if (!m->over || random__one_in(60))
+		if (!m->over || random__one_in(400))
 			return;
 		m->over = false;
 		m->now = now;
