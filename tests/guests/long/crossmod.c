@@ -142,18 +142,13 @@ static void make_targets(void)
 		write_function(code + target_of(i), 100 + i);
 }
 
-static void write_jump(struct site *s, u8 opcode, u32 value)
-{
-	u64 bytes = 0x9090900000000000 >> 8 << 8 | opcode;
-	s32 displacement = target_of(value % NR_TARGETS) - (s->at + 5);
-
-	bytes = (bytes & ~0xffffffff00UL) | (u64)(u32)displacement << 8;
-	__atomic_store_n((u64 *)(code + s->at), bytes, __ATOMIC_SEQ_CST);
-}
-
+/* JMP, NOP, NOP, NOP */
 static void change_jump(struct site *s, unsigned cpu, u32 value)
 {
-	write_jump(s, 0xe9, value);
+	s32 displacement = target_of(value % NR_TARGETS) - (s->at + 5);
+
+	__atomic_store_n((u64 *)(code + s->at), 0x9090900000000000 | (u64)(u32)displacement << 8 | 0xe9,
+			 __ATOMIC_SEQ_CST);
 }
 
 static void make_jump(struct site *s, unsigned cpu)

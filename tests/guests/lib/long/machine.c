@@ -3,7 +3,6 @@
 #include "tests/guests/lib/long/machine.h"
 
 void machine__start(void);
-void options__read(void);
 
 u64 gdt[(TSS_SELECTOR + 16 * MAX_CPUS) / 8] __attribute__((aligned(16)));
 struct tss tss[MAX_CPUS] __attribute__((aligned(64)));

@@ -86,6 +86,8 @@ extern char image_end[];
 
 typedef void trap_handler(struct trap_frame *frame);
 
+/* Takes the command line, before anything is put where a loader may have left it. */
+void options__read(void);
 /* NUMBER of "name=NUMBER" on the command line, decimal. */
 u64 guest__option(const char *name, u64 otherwise);
 

@@ -5,11 +5,9 @@
 #define INFO_CMDLINE 4
 
 extern u32 multiboot_info;
-void options__read(void);
 
 static char line[256];
 
-/* Before anything is put where a loader may have left it. */
 void options__read(void)
 {
 	const u32 *info = (const u32 *)(u64)multiboot_info;
