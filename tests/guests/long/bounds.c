@@ -196,7 +196,7 @@ static void check_loop(const char *name, u64 bound)
 	u64 longest = 0;
 	unsigned i;
 
-	for (i = 0; i < 40; i++)
+	for (i = 0; i < 25; i++)
 		longest = MAX_OF(longest, interrupt(0, true));
 	if (is_soft)
 		check__true(longest <= bound + UNSEEN, "%s: at most %lx", name, bound);
@@ -282,7 +282,7 @@ static void check_endless_jump(void)
 	unsigned i;
 
 	PUT(code, "\xeb\xfe");
-	for (i = 0; i < 40; i++)
+	for (i = 0; i < 25; i++)
 		interrupt(0, false);
 	check__equal(loop.rip, (u64)code, "a jump to itself");
 }
@@ -296,7 +296,7 @@ static void check_string(const char *name, const char *insn, unsigned size, bool
 
 	p = put(p, insn, 3);
 	put_jump(p, 0xe9, code);
-	for (i = 0; i < 20; i++) {
+	for (i = 0; i < 12; i++) {
 		u64 n = REPEAT / size;
 
 		interrupt(n, false);
