@@ -18,6 +18,7 @@
 #include "core/x86/msr.h"
 
 struct vm;
+struct journal;
 struct lapic;
 struct host_vcpu;
 struct soft_vcpu;
@@ -181,6 +182,7 @@ struct vcpu {
 	struct host_mutex mutex;
 	struct host_vcpu *host;
 	struct soft_vcpu *soft; /* the engine's own */
+	struct journal *journal; /* core/memory/journal.h; mostly NULL */
 	struct tlb tlb;
 	/* A bit for each GiB, modulo 64, with entries of large pages since the last full flush. */
 	u64 tlb_large_regions;

@@ -12,6 +12,8 @@
 #include "core/emulate/emulate.h"
 #include "core/engine.h"
 #include "core/vm/vm.h"
+#include "engines/soft/check.h"
+#include "engines/soft/room.h"
 #include "engines/soft/tunables.h"
 #include "engines/soft/vector.h"
 
@@ -122,7 +124,7 @@ struct fetch_entry {
 };
 
 struct block_cache {
-	u8 *arena; /* SOFT_CACHE_SIZE bytes, filled from the bottom, emptied as a whole */
+	u8 *arena; /* ROOM_BLOCKS, filled from the bottom, emptied as a whole */
 	size_t used;
 	struct block *hash[SOFT_HASH_ENTRIES];
 	struct code_page *pages[SOFT_PAGE_HASH_ENTRIES];
@@ -169,6 +171,18 @@ struct glue {
 	u32 find_again; /* to that of the jump entry whose offset is in RAX */
 };
 
+/* The engine's own of a machine: vm->engine_vm. */
+struct soft_vm {
+	struct engine_config config;
+	struct room_bound room;
+	struct check_turns turns;
+};
+
+static inline struct soft_vm *soft__vm(struct vm *vm)
+{
+	return vm->engine_vm;
+}
+
 struct soft_vcpu {
 	/* Generated code, and C code that it calls, runs on this stack. Must be the first member. */
 	u8 stack[SOFT_STACK_SIZE] __attribute__((aligned(64)));
@@ -196,6 +210,11 @@ struct soft_vcpu {
 	struct code_fault *faults; /* in order of their place; SOFT_FAULT_ENTRIES */
 	u32 nr_faults;
 	u32 flushes; /* of the block cache */
+	u32 evictions; /* of these: because there was no room */
+	u32 code_writes; /* looks at ways to code after a page with cached code was written */
+	u64 exits[ENGINE_EXIT_NESTED_FAULT + 1]; /* by reason */
+	struct room room[NR_ROOMS];
+	struct check *check; /* check.h; NULL: blocks are not executed twice */
 	bool full;   /* generated code: the loop is to flush the cache */
 	struct host_timer pulse; /* makes guest code look up from its work now and then */
 	u8 pulse_state;		 /* enum pulse_state, atomic */
