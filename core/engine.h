@@ -34,7 +34,11 @@ enum engine_exit_reason {
  * what it does not have.
  */
 struct engine_config {
-	bool check;	/* runs its interpreter beside its translator and compares */
+	/*
+	 * Not 0: runs its interpreter beside its translator and compares; a piece of code that has
+	 * been compared often, every so many times only.
+	 */
+	u32 check;
 	bool has_dump;	/* shows each translation of the code at guest-linear or -physical `dump` */
 	u64 dump;
 	u64 memory;	/* bytes kept for translation, by all vCPUs of a machine together; 0: a default */

@@ -91,6 +91,7 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	block->count = 0;
 	block->bytes = 0;
 	block->heat = 0;
+	block->checks = 0;
 	block->is_too_long = false;
 	block->code = NULL;
 	block->plain = NULL;

@@ -19,6 +19,7 @@ int check__create(struct vcpu *vcpu)
 	soft->check = host__alloc_sparse(sizeof(*soft->check));
 	if (!soft->check)
 		return -ENOMEM;
+	soft->check->every = soft__vm(vcpu->vm)->config.check;
 	vcpu->journal = &soft->check->journal;
 	return 0;
 }
@@ -213,6 +214,22 @@ static enum exec_result interpret_first(struct vcpu *vcpu, const struct block *b
 		vcpu->cpu.rip += insn->len;
 	vcpu->stats.insns++;
 	return result;
+}
+
+/* The translation alone. */
+static enum exec_result execute_once(struct vcpu *vcpu, const struct block *block,
+				     struct check *check)
+{
+	journal__begin(&check->journal, JOURNAL_OFF);
+	check->counts.passed_over++;
+	vcpu->stats.code_entries++;
+	return glue__enter(vcpu, block->code);
+}
+
+static bool is_due(struct block *block, const struct check *check)
+{
+	block->checks++;
+	return block->checks <= CHECK_OFTEN || block->checks % check->every == 0;
 }
 
 /* ---- state ---- */
@@ -424,8 +441,12 @@ enum exec_result check__run_blocks(struct vcpu *vcpu, unsigned *budget)
 			continue;
 		}
 		last = &block->insn[block->count - 1];
-		result = has_code ? check_block(vcpu, block, check) :
-				    interpret_once(vcpu, block, check);
+		if (!has_code)
+			result = interpret_once(vcpu, block, check);
+		else if (is_due(block, check))
+			result = check_block(vcpu, block, check);
+		else
+			result = execute_once(vcpu, block, check);
 		journal__begin(&check->journal, JOURNAL_OFF);
 		if (check->left)
 			__atomic_store_n(&vcpu->leave, 1, __ATOMIC_SEQ_CST);

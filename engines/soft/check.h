@@ -19,6 +19,8 @@ struct block;
 /* General registers, RIP and flags: all of struct x86_cpu that most blocks can change. */
 #define CHECK_PLAIN_BYTES offsetof(struct x86_cpu, seg)
 
+#define CHECK_OFTEN 1000
+
 /* How often what happened; for soft__counters. */
 struct check_counts {
 	u64 blocks;	 /* compared */
@@ -26,6 +28,7 @@ struct check_counts {
 	u64 repeated;	 /* were compared again, because somebody outside had written what they read */
 	u64 skipped;	 /* executed once: they wrote code or too much, or used undefined flags */
 	u64 interpreted; /* executed once: not translated, or they stand alone */
+	u64 passed_over; /* translated code executed alone: it has been compared often */
 };
 
 /* vCPUs take turns in the order in which they ask. */
@@ -53,6 +56,7 @@ struct check {
 	u16 undefined;	/* flags that it leaves undefined in the end */
 	unsigned insns; /* executed by the interpreter */
 	unsigned blocks_in_turn;
+	u32 every; /* of the executions of a block that was compared CHECK_OFTEN times, this is compared */
 	bool left; /* somebody had set vcpu->leave */
 	struct check_counts counts;
 	struct check_outcome before, interpreted, translated;

@@ -53,6 +53,7 @@ CHECKED(insns)
 CHECKED(repeated)
 CHECKED(skipped)
 CHECKED(interpreted)
+CHECKED(passed_over)
 
 static u64 get_memory_faults(const struct vm *vm, const struct vcpu *vcpu)
 {
@@ -117,6 +118,7 @@ const struct counter soft__counters[] = {
 	ROW(check_repeated),
 	ROW(check_skipped),
 	ROW(check_interpreted),
+	ROW(check_passed_over),
 };
 
 const unsigned soft__nr_counters = ARRAY_LENGTH(soft__counters);

@@ -37,6 +37,7 @@ struct block {
 	u32 code_value;	 /* ... and its value when the block was decoded: differs, block is stale */
 	u32 mode;	 /* MODE_* the instructions were decoded for */
 	u32 heat;	 /* times it was interpreted */
+	u32 checks;	 /* times it came to be checked */
 	bool is_too_long; /* there is no translation of it */
 	const u8 *code;	 /* its translation, or NULL */
 	const u8 *plain; /* the same for when the stack is not where `code` needs it, or NULL */

@@ -15,7 +15,11 @@ int trivet_kvm_open(void);
 
 /* What to ask of the engine; all 0: nothing, as trivet_kvm_open(). See docs/soft-engine.md. */
 struct trivet_kvm_options {
-	unsigned check;		   /* not 0: the interpreter beside the translator, compared */
+	/*
+	 * Not 0: the interpreter beside the translator, compared. Blocks that have been compared 1000
+	 * times are compared every so many times only: 1 is always.
+	 */
+	unsigned check;
 	unsigned perf_map;	   /* not 0: names of generated code for perf, /tmp/perf-PID.map */
 	unsigned has_dump;	   /* not 0: each translation of the code at the address `dump`, ... */
 	unsigned long long dump;   /* ... guest-linear or guest-physical, on standard error */

@@ -12,6 +12,8 @@ static const struct config_option options[] = {
 	  "file for counters, - for standard error; written at the end and on SIGUSR1" },
 	{ "check", OPTION_BOOL, FIELD(check), 0, 0, 0,
 	  "compare translated code with the interpreter (off)" },
+	{ "check-every", OPTION_U64, FIELD(check_every), 1, 1, 1000000,
+	  "compare code that was compared 1000 times every so many times only (1: always)" },
 	{ "dump", OPTION_U64, FIELD(dump), KVM_NO_DUMP, 0, UINT64_MAX,
 	  "show each translation of the code at this guest address" },
 	{ "perf-map", OPTION_BOOL, FIELD(perf_map), 0, 0, 0,
@@ -22,7 +24,7 @@ static const struct config_option options[] = {
 static int open_library(const char *path, const struct kvm_options *asked)
 {
 	const struct trivet_kvm_options given = {
-		.check = asked->check,
+		.check = asked->check ? (unsigned)asked->check_every : 0,
 		.perf_map = asked->perf_map,
 		.has_dump = asked->dump != KVM_NO_DUMP,
 		.dump = asked->dump,

@@ -18,6 +18,7 @@
 /* What --engine NAME,key=value can say; each back end has a table of those that it takes. */
 struct kvm_options {
 	bool check;
+	uint64_t check_every;
 	bool perf_map;
 	uint64_t memory; /* 0: not given */
 	uint64_t dump;
