@@ -395,7 +395,7 @@ static enum exec_result check_block(struct vcpu *vcpu, const struct block *block
 
 /* ---- the loop ---- */
 
-/* The block at RIP, and in *code whether it is one with code. NULL: as block_cache__get(). */
+/* The block at RIP, and in *has_code whether its translation may be executed. NULL: as block_cache__get(). */
 static struct block *find(struct vcpu *vcpu, bool *has_code, enum exec_result *result)
 {
 	struct soft_vcpu *soft = vcpu->soft;
@@ -408,9 +408,9 @@ static struct block *find(struct vcpu *vcpu, bool *has_code, enum exec_result *r
 		if (!block || check__stands_alone(&block->insn[0]))
 			return block;
 		flushes = soft->flushes;
-		*has_code = soft__code_of(vcpu, block);
-		/* Translating has made another block of it, or has emptied the cache. */
-		if (flushes == soft->flushes && !(*has_code && !block->code))
+		*has_code = soft__code_of(vcpu, &block);
+		/* Translating may have emptied the cache. */
+		if (flushes == soft->flushes)
 			return block;
 	}
 }

@@ -83,6 +83,7 @@ void show__glue(struct vcpu *vcpu)
 		{ glue->load_vectors, "load_vectors" },
 		{ glue->leave, "leave" },
 		{ glue->link, "link" },
+		{ glue->far_link, "far_link" },
 		{ glue->find, "find" },
 		{ glue->find_again, "find_again" },
 	};
