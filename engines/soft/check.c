@@ -317,7 +317,7 @@ static enum verdict execute_twice(struct vcpu *vcpu, const struct block *block, 
 		return VERDICT_DEVICE;
 	take_outcome(vcpu, check, result, &check->interpreted);
 	if (journal->full || vcpu->code_written != ~0ULL ||
-	    __atomic_load_n(&vcpu->code_stale, __ATOMIC_RELAXED))
+	    __atomic_load_n(&vcpu->code_stale, __ATOMIC_RELAXED) || !block->code)
 		return VERDICT_SKIPPED;
 
 	check__keep_written(check);
@@ -331,6 +331,8 @@ static enum verdict execute_twice(struct vcpu *vcpu, const struct block *block, 
 	journal__revoke(journal);
 	take_outcome(vcpu, check, result, &check->translated);
 	vcpu->stats.code_entries++;
+	/* It came to want another translation of itself, for which there was no room. */
+	check->tainted |= vcpu->soft->full;
 	*neighbour = false;
 	return check__is_same(vcpu, check) && check__is_written_same(check, neighbour) ?
 		       VERDICT_SAME :
@@ -380,6 +382,7 @@ static enum exec_result check_block(struct vcpu *vcpu, const struct block *block
 		case VERDICT_DIFFERENT:
 			break;
 		}
+		/* What has been executed can't be compared, after all. */
 		if (check->tainted)
 			return skip(vcpu, block, check);
 		/* What nobody has asked for can't be undone, so it would be there the next time, too. */

@@ -52,7 +52,7 @@ struct check {
 	bool failed;
 	bool has_vectors; /* the block can change vector state, ... */
 	bool has_system;  /* ... or more of struct x86_cpu than CHECK_PLAIN_BYTES */
-	bool tainted;	/* flags were used that the architecture leaves undefined */
+	bool tainted;	/* it may differ: flags were used that the architecture leaves undefined */
 	u16 undefined;	/* flags that it leaves undefined in the end */
 	unsigned insns; /* executed by the interpreter */
 	unsigned blocks_in_turn;

@@ -81,11 +81,13 @@ void show__glue(struct vcpu *vcpu)
 		{ glue->execute_vectors, "execute_vectors" },
 		{ glue->execute_system, "execute_system" },
 		{ glue->load_vectors, "load_vectors" },
+		{ glue->fill_stack[0][false], "fill_stack" },
 		{ glue->leave, "leave" },
 		{ glue->link, "link" },
 		{ glue->far_link, "far_link" },
 		{ glue->find, "find" },
 		{ glue->find_again, "find_again" },
+		{ glue->other_stack, "other_stack" },
 	};
 	unsigned i;
 
@@ -102,8 +104,8 @@ void show__glue(struct vcpu *vcpu)
 
 static void name_block(const struct translation *t, u64 linear)
 {
-	host__print(perf_file(t->vcpu), "%llx %x %s:%llx@%llx\n", (unsigned long long)t->block->code,
-		    t->e.at - t->start, show__mode(t->block->mode), (unsigned long long)linear,
+	host__print(perf_file(t->vcpu), "%llx %x %s:%llx@%llx\n",
+		    (unsigned long long)(t->soft->area.execute + t->start), t->e.at - t->start, show__mode(t->block->mode), (unsigned long long)linear,
 		    (unsigned long long)t->block->gpa);
 }
 
