@@ -34,68 +34,6 @@ void check__destroy(struct vcpu *vcpu)
 	soft->check = NULL;
 }
 
-/* ---- turns ---- */
-
-void check__init_turns(struct check_turns *turns)
-{
-	host__mutex_init(&turns->lock);
-	host__cond_init(&turns->changed);
-}
-
-void check__destroy_turns(struct check_turns *turns)
-{
-	host__cond_destroy(&turns->changed);
-	host__mutex_destroy(&turns->lock);
-}
-
-void check__take_turn(struct vcpu *vcpu)
-{
-	struct check_turns *turns = &soft__vm(vcpu->vm)->turns;
-	u64 ticket;
-	bool waits;
-
-	vcpu->soft->check->blocks_in_turn = 0;
-	host__mutex_lock(&turns->lock);
-	ticket = turns->next++;
-	waits = turns->serving != ticket;
-	host__mutex_unlock(&turns->lock);
-	if (!waits)
-		return;
-	/* Whoever has the turn may stop all vCPUs. */
-	vm__leave_guest(vcpu);
-	host__mutex_lock(&turns->lock);
-	while (turns->serving != ticket)
-		host__cond_wait(&turns->changed, &turns->lock);
-	host__mutex_unlock(&turns->lock);
-	vm__enter_guest(vcpu);
-}
-
-void check__give_turn(struct vcpu *vcpu)
-{
-	struct check_turns *turns = &soft__vm(vcpu->vm)->turns;
-
-	host__mutex_lock(&turns->lock);
-	turns->serving++;
-	host__cond_broadcast(&turns->changed);
-	host__mutex_unlock(&turns->lock);
-}
-
-/* At the end of a vCPU's turn, or if it only waits for others. */
-static void pass_turn(struct vcpu *vcpu)
-{
-	struct check_turns *turns = &soft__vm(vcpu->vm)->turns;
-	bool waiting;
-
-	host__mutex_lock(&turns->lock);
-	waiting = turns->next > turns->serving + 1;
-	host__mutex_unlock(&turns->lock);
-	vcpu->soft->check->blocks_in_turn = 0;
-	if (!waiting)
-		return;
-	check__give_turn(vcpu);
-	check__take_turn(vcpu);
-}
-
 /* ---- what can be repeated ---- */
 
 /* System instructions that read and change nothing but struct x86_cpu and guest memory. */
@@ -430,7 +368,7 @@ enum exec_result check__run_blocks(struct vcpu *vcpu, unsigned *budget)
 
 		journal__revoke(&check->journal);
 		if (++check->blocks_in_turn >= BLOCKS_PER_TURN)
-			pass_turn(vcpu);
+			check__pass_turn(vcpu);
 		if (__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED))
 			return EXEC_NEXT;
 		block = find(vcpu, &has_code, &result);
@@ -455,7 +393,7 @@ enum exec_result check__run_blocks(struct vcpu *vcpu, unsigned *budget)
 			__atomic_store_n(&vcpu->leave, 1, __ATOMIC_SEQ_CST);
 		check->left = false;
 		if (last->row && last->row->exec == exec_pause)
-			pass_turn(vcpu);
+			check__pass_turn(vcpu);
 		if (check->failed || (result != EXEC_NEXT && result != EXEC_JUMP) ||
 		    (last->flags & INSN_STOP) || must_look(vcpu))
 			return result;

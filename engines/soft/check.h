@@ -68,11 +68,14 @@ struct check {
 int check__create(struct vcpu *vcpu);
 void check__destroy(struct vcpu *vcpu);
 
+/* check_turns.c */
 void check__init_turns(struct check_turns *turns);
 void check__destroy_turns(struct check_turns *turns);
 /* Waits, out of guest code, until it is this vCPU's turn. In guest code, as check__give_turn(). */
 void check__take_turn(struct vcpu *vcpu);
 void check__give_turn(struct vcpu *vcpu);
+/* Lets those who wait have theirs first: at the end of a turn, or where this vCPU waits for others. */
+void check__pass_turn(struct vcpu *vcpu);
 
 /* As run_blocks() in run.c. */
 enum exec_result check__run_blocks(struct vcpu *vcpu, unsigned *budget);
