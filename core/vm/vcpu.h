@@ -182,7 +182,6 @@ struct vcpu {
 	struct host_mutex mutex;
 	struct host_vcpu *host;
 	struct soft_vcpu *soft; /* the engine's own */
-	struct journal *journal; /* core/memory/journal.h; mostly NULL */
 	struct tlb tlb;
 	/* A bit for each GiB, modulo 64, with entries of large pages since the last full flush. */
 	u64 tlb_large_regions;
@@ -206,6 +205,7 @@ struct vcpu {
 	u32 in_guest;
 	bool first_run_done;
 	u64 steal_update_tsc; /* host TSC when steal time was last written */
+	struct journal *journal; /* core/memory/journal.h; mostly NULL */
 } __attribute__((aligned(64)));
 
 /* Creates a vCPU with id (0 .. 4095) at reset state. 0, -EINVAL, -EEXIST, -ENOMEM. */

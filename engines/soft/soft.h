@@ -211,11 +211,6 @@ struct soft_vcpu {
 	struct code_fault *faults; /* in order of their place; SOFT_FAULT_ENTRIES */
 	u32 nr_faults;
 	u32 flushes; /* of the block cache */
-	u32 evictions; /* of these: because there was no room */
-	u32 code_writes; /* looks at ways to code after a page with cached code was written */
-	u64 exits[ENGINE_EXIT_NESTED_FAULT + 1]; /* by reason */
-	struct room room[NR_ROOMS];
-	struct check *check; /* check.h; NULL: blocks are not executed twice */
 	bool full;   /* generated code: the loop is to flush the cache */
 	struct host_timer pulse; /* makes guest code look up from its work now and then */
 	u8 pulse_state;		 /* enum pulse_state, atomic */
@@ -254,6 +249,11 @@ struct soft_vcpu {
 	struct block_cache cache;
 	struct crossing crossings[SOFT_CROSSINGS];
 	struct soft_vectors vectors;
+	u32 evictions; /* flushes because there was no room */
+	u32 code_writes; /* looks at ways to code after a page with cached code was written */
+	u64 exits[ENGINE_EXIT_NESTED_FAULT + 1]; /* by reason */
+	struct room room[NR_ROOMS];
+	struct check *check; /* check.h; NULL: blocks are not executed twice */
 };
 
 /* Recomputes soft->context and code_flat. Call when mode, CPL, CS or the TLB may have changed. */
