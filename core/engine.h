@@ -23,9 +23,26 @@ enum engine_exit_reason {
 	ENGINE_EXIT_DEBUG,    /* KVM_GUESTDBG_* event; exit->dr6, exit->pc */
 	ENGINE_EXIT_HYPERCALL, /* VMCALL / VMMCALL retired; registers hold number and arguments */
 	ENGINE_EXIT_MSR,      /* access to an MSR user space asked for (KVM_CAP_X86_USER_SPACE_MSR) */
+	ENGINE_EXIT_BROKEN,   /* the engine has found a fault of its own, and has said which */
 	/* hardware engines: an instruction or fault for the core to handle */
 	ENGINE_EXIT_EMULATE,
 	ENGINE_EXIT_NESTED_FAULT,
+};
+
+/*
+ * What whoever opens the hypervisor asks of an engine; all 0: nothing. An engine takes no notice of
+ * what it does not have.
+ */
+struct engine_config {
+	/*
+	 * Not 0: runs its interpreter beside its translator and compares; a piece of code that has
+	 * been compared often, every so many times only.
+	 */
+	u32 check;
+	bool has_dump;	/* shows each translation of the code at guest-linear or -physical `dump` */
+	u64 dump;
+	u64 memory;	/* bytes kept for translation, by all vCPUs of a machine together; 0: a default */
+	int perf_map;	/* descriptor of a file for names of generated code; 0: none */
 };
 
 struct engine_exit {
@@ -58,7 +75,7 @@ struct engine_ops {
 	int (*setup)(const char **why);
 	void (*teardown)(void);
 
-	int (*vm_create)(struct vm *vm);
+	int (*vm_create)(struct vm *vm, const struct engine_config *config);
 	void (*vm_destroy)(struct vm *vm);
 	int (*vcpu_create)(struct vcpu *vcpu);
 	void (*vcpu_destroy)(struct vcpu *vcpu);

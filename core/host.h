@@ -26,6 +26,8 @@ struct vm;
 
 /* ---- memory ---- */
 
+/* Gives back the pages of part of sparse memory or of a mapped memory object: they read as 0 then. */
+void host__discard(void *p, size_t n);
 /* Zeroed memory of n bytes, aligned to 64, or NULL. */
 void *host__alloc(size_t n);
 /* Zeroed, page-aligned memory that costs nothing until touched (large sparse tables), or NULL. */
@@ -159,6 +161,12 @@ u32 host__tunable(const char *name, u32 otherwise);
 
 /* n bytes of the host's randomness. */
 void host__random(void *buf, size_t n);
+
+/*
+ * Text into a descriptor of engine_config, or 2 for standard error, printf-like; cut to 1023 bytes.
+ * One call is one write.
+ */
+void host__print(int file, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* One line for the developer, printf-like (%s %d %u %x %lx %llx %p); shown when tracing is on. */
 void host__log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -22,6 +22,7 @@ enum api_kind { API_NONE, API_SYSTEM, API_VM, API_VCPU };
 struct api_object {
 	enum api_kind kind;
 	const struct engine_ops *engine;
+	struct engine_config config; /* API_SYSTEM: of the machines that it makes */
 	struct vm *vm;	   /* API_VM and API_VCPU */
 	struct vcpu *vcpu; /* API_VCPU */
 };

@@ -14,7 +14,7 @@ static s64 create_vm(struct api_call *call)
 
 	if (call->arg) /* machine type: x86 has one */
 		return -EINVAL;
-	rc = vm__create(call->engine, &vm);
+	rc = vm__create(call->engine, &call->object->config, &vm);
 	if (rc)
 		return rc;
 	*call->created = (struct api_object){ .kind = API_VM, .engine = call->engine, .vm = vm };

@@ -2,6 +2,7 @@
 /* Linear accesses that miss the TLB: translation, faults, page crossing, device memory. */
 #include "core/memory/access.h"
 #include "core/emulate/emulate.h"
+#include "core/memory/journal.h"
 #include "core/memory/walk.h"
 #include "core/vm/vm.h"
 
@@ -105,8 +106,39 @@ static void fill_tlb(struct vcpu *vcpu, enum tlb_view view, const struct piece *
 	e->host = piece->host - (piece->linear & ~PAGE_MASK_4K);
 	e->info = (piece->gpa & PAGE_MASK_4K) | (r->global ? TLB_INFO_GLOBAL : 0) |
 		  (r->page_size > PAGE_SIZE_4K ? TLB_INFO_LARGE : 0);
+	if (unlikely(vcpu->journal) && writable) {
+		e->write = tlb__no_tag(page >> PAGE_SHIFT_4K);
+		e->info |= TLB_INFO_WRITABLE;
+		journal__grant(vcpu->journal, e);
+	}
 	if (r->page_size > PAGE_SIZE_4K)
 		vcpu->tlb_large_regions |= BIT64(page >> 30 & 63);
+}
+
+/* Device memory, or a write to ROM. With a journal that records nothing may be done that can't be undone. */
+static enum exec_result take_device(struct vcpu *vcpu, struct piece *piece)
+{
+	piece->slot = NULL;
+	if (likely(!vcpu->journal) || vcpu->journal->mode == JOURNAL_OFF)
+		return EXEC_NEXT;
+	vcpu->journal->device = true;
+	return EXEC_EXIT;
+}
+
+static bool is_hit(struct vcpu *vcpu, struct tlb_entry *e, u64 page, bool write)
+{
+	if (!write || likely(!vcpu->journal))
+		return (write ? e->write : e->read) == page;
+	if (e->read != page || !(e->info & TLB_INFO_WRITABLE))
+		return false;
+	journal__grant(vcpu->journal, e);
+	return true;
+}
+
+static void note_write(struct vcpu *vcpu, const struct piece *piece, bool write)
+{
+	if (unlikely(vcpu->journal) && write)
+		journal__note(vcpu->journal, piece->host, piece->gpa, piece->size);
 }
 
 /* Translates one piece and finds what stands behind it. */
@@ -118,10 +150,11 @@ static enum exec_result translate_piece(struct vcpu *vcpu, struct piece *piece, 
 	struct tlb_entry *e = tlb__slot(vcpu->tlb.entry[view], piece->linear);
 	u64 page = piece->linear & PAGE_MASK_4K;
 
-	if ((write ? e->write : e->read) == page) {
+	if (is_hit(vcpu, e, page, write)) {
 		piece->host = tlb__host(e, piece->linear);
 		piece->gpa = (e->info & PAGE_MASK_4K) | (piece->linear & ~PAGE_MASK_4K);
 		piece->slot = NULL; /* nothing to announce */
+		note_write(vcpu, piece, write);
 		return EXEC_NEXT;
 	}
 	vcpu->stats.tlb_misses++;
@@ -132,17 +165,15 @@ static enum exec_result translate_piece(struct vcpu *vcpu, struct piece *piece, 
 	piece->gpa = r.gpa;
 	piece->slot = memory__find(vcpu->vm, r.gpa);
 	piece->host = NULL;
-	if (!piece->slot || !piece->slot->host) {
-		piece->slot = NULL;
-		return EXEC_NEXT;
-	}
-	if (write && (piece->slot->flags & KVM_MEM_READONLY)) {
-		piece->slot = NULL; /* a write to ROM is a device access (api.rst 4.35) */
-		return EXEC_NEXT;
-	}
+	if (!piece->slot || !piece->slot->host)
+		return take_device(vcpu, piece);
+	/* A write to ROM is a device access (api.rst 4.35). */
+	if (write && (piece->slot->flags & KVM_MEM_READONLY))
+		return take_device(vcpu, piece);
 	piece->host = piece->slot->host + (r.gpa - piece->slot->gpa);
 	if (write)
 		memory__wrote(vcpu->vm, vcpu, piece->slot, r.gpa);
+	note_write(vcpu, piece, write);
 	fill_tlb(vcpu, view, piece, &r, write);
 	return EXEC_NEXT;
 }

@@ -152,8 +152,10 @@ static void protect_page(struct vm *vm, u64 page_gpa)
 
 		for (view = 0; view < TLB_NR_VIEWS; view++)
 			FOR_EACH_TLB_ENTRY(tlb, view, j)
-				if ((tlb->entry[view][j].info & PAGE_MASK_4K) == page_gpa)
+				if ((tlb->entry[view][j].info & PAGE_MASK_4K) == page_gpa) {
 					tlb->entry[view][j].write = tlb__no_tag(j);
+					tlb->entry[view][j].info &= ~(u64)TLB_INFO_WRITABLE;
+				}
 	}
 }
 

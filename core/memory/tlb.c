@@ -150,8 +150,10 @@ void tlb__flush_writes(struct vcpu *vcpu)
 	unsigned view, i;
 
 	for (view = 0; view < TLB_NR_VIEWS; view++)
-		FOR_EACH_TLB_ENTRY(tlb, view, i)
+		FOR_EACH_TLB_ENTRY(tlb, view, i) {
 			tlb->entry[view][i].write = tlb__no_tag(i);
+			tlb->entry[view][i].info &= ~(u64)TLB_INFO_WRITABLE;
+		}
 	drop_stacks(tlb);
 	vcpu->stats.tlb_flushes++;
 }

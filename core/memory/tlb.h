@@ -33,6 +33,7 @@ struct tlb_entry {
 
 #define TLB_INFO_GLOBAL 1
 #define TLB_INFO_LARGE 2 /* part of a large page: INVLPG of any address in it flushes all */
+#define TLB_INFO_WRITABLE 4 /* with a journal, which withholds `write`: that could be the page */
 
 /*
  * Where the stack was last, for engines that look it up once for many accesses: page addresses that may

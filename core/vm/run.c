@@ -78,6 +78,8 @@ static int handle_exit(struct vcpu *vcpu, const struct engine_exit *exit)
 		return debug_exit(vcpu, exit);
 	case ENGINE_EXIT_FAIL:
 		return run__emulation_failed(vcpu);
+	case ENGINE_EXIT_BROKEN:
+		return run__broken(vcpu);
 	case ENGINE_EXIT_EMULATE:
 	case ENGINE_EXIT_NESTED_FAULT:
 		return run__emulate(vcpu);

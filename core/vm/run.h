@@ -17,6 +17,8 @@ int run__complete(struct vcpu *vcpu);
 int run__emulate(struct vcpu *vcpu);
 /* KVM_EXIT_INTERNAL_ERROR, or #UD where only a guest's user program would notice. In guest code. */
 int run__emulation_failed(struct vcpu *vcpu);
+/* KVM_EXIT_INTERNAL_ERROR: the engine can't be trusted any more. */
+int run__broken(struct vcpu *vcpu);
 
 /* run_events.c: what other threads asked for. In guest code. */
 int run__requests(struct vcpu *vcpu);

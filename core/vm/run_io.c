@@ -299,3 +299,11 @@ int run__emulation_failed(struct vcpu *vcpu)
 	}
 	return 0;
 }
+
+int run__broken(struct vcpu *vcpu)
+{
+	vcpu->run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	memset(&vcpu->run->internal, 0, sizeof(vcpu->run->internal));
+	vcpu->run->internal.suberror = KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON;
+	return 0;
+}

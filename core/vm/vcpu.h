@@ -18,6 +18,7 @@
 #include "core/x86/msr.h"
 
 struct vm;
+struct journal;
 struct lapic;
 struct host_vcpu;
 struct soft_vcpu;
@@ -204,6 +205,7 @@ struct vcpu {
 	u32 in_guest;
 	bool first_run_done;
 	u64 steal_update_tsc; /* host TSC when steal time was last written */
+	struct journal *journal; /* core/memory/journal.h; mostly NULL */
 } __attribute__((aligned(64)));
 
 /* Creates a vCPU with id (0 .. 4095) at reset state. 0, -EINVAL, -EEXIST, -ENOMEM. */

@@ -24,8 +24,9 @@ static void destroy_locks(struct vm *vm)
 	host__mutex_destroy(&vm->lock);
 }
 
-int vm__create(const struct engine_ops *engine, struct vm **out)
+int vm__create(const struct engine_ops *engine, const struct engine_config *config, struct vm **out)
 {
+	static const struct engine_config none;
 	struct vm *vm = host__alloc(sizeof(*vm));
 	int rc;
 
@@ -42,7 +43,7 @@ int vm__create(const struct engine_ops *engine, struct vm **out)
 	rc = memory__init(vm);
 	if (rc)
 		goto destroy_locks;
-	rc = engine->vm_create ? engine->vm_create(vm) : 0;
+	rc = engine->vm_create ? engine->vm_create(vm, config ? config : &none) : 0;
 	if (rc)
 		goto destroy_memory;
 	*out = vm;

@@ -78,7 +78,9 @@ struct vm {
 	u32 refs; /* atomic: descriptors of the VM and of its vCPUs */
 };
 
-int vm__create(const struct engine_ops *engine, struct vm **out);
+/* config: NULL for none. 0 or -errno. */
+int vm__create(const struct engine_ops *engine, const struct engine_config *config,
+	       struct vm **out);
 void vm__get(struct vm *vm);
 /* Drops a reference; frees the machine with the last one. */
 void vm__put(struct vm *vm);

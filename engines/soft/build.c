@@ -72,11 +72,12 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	struct code_page *page;
 	struct block *block;
 	const u8 *code;
+	bool alone;
 	u64 avail;
 
-	if (cache->used + sizeof(*block) + SOFT_BLOCK_INSNS * sizeof(struct insn) + sizeof(bytes) +
-		    sizeof(struct code_page) + 64 >
-	    SOFT_CACHE_SIZE)
+	if (!room__grow(vcpu, ROOM_BLOCKS,
+			cache->used + sizeof(*block) + SOFT_BLOCK_INSNS * sizeof(struct insn) +
+				sizeof(bytes) + sizeof(struct code_page) + 64))
 		block_cache__flush(vcpu);
 	page = kind == BLOCK_ONCE ? NULL : block_cache__page(vcpu, gpa);
 	block = (struct block *)(cache->arena + cache->used);
@@ -90,6 +91,7 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	block->count = 0;
 	block->bytes = 0;
 	block->heat = 0;
+	block->checks = 0;
 	block->is_too_long = false;
 	block->code = NULL;
 	block->plain = NULL;
@@ -100,11 +102,14 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 
 		if (decode_one(vcpu, code, left, mode, insn, bytes + block->bytes) == DECODE_SHORT)
 			break;
+		alone = vcpu->soft->check && check__stands_alone(insn);
+		if (alone && block->count)
+			break;
 		block->count++;
 		block->bytes += insn->len;
 		code += insn->len;
 		left -= insn->len;
-		if (ends_block(insn, kind))
+		if (alone || ends_block(insn, kind))
 			break;
 		/* What has been translated already is jumped to. */
 		if (kind == BLOCK_LONG && (insn->flags & INSN_BRANCH) &&

@@ -42,6 +42,7 @@ void block_cache__flush(struct vcpu *vcpu)
 	context__renumber(vcpu->soft);
 	vcpu->user_generation++;
 	vcpu->kernel_generation++;
+	room__emptied(vcpu);
 	soft__refresh_context(vcpu);
 }
 
@@ -281,7 +282,9 @@ void block_cache__note_code(struct soft_vcpu *soft, u64 linear, struct block *bl
 
 	if (soft->cache.jump[index].tag != (linear ^ soft->jump_key))
 		return;
-	soft->cache.jump[index].code = block->code;
+	/* Checked blocks are executed one by one. */
+	if (!soft->check)
+		soft->cache.jump[index].code = block->code;
 	soft->cache.jump_block[index] = block;
 	*e = (struct code_entry){
 		.gpa = block->gpa,

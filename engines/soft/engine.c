@@ -13,13 +13,23 @@ static void teardown(void)
 	soft__vectors_teardown();
 }
 
-static int create_vm(struct vm *vm)
+static int create_vm(struct vm *vm, const struct engine_config *config)
 {
+	struct soft_vm *soft = host__alloc(sizeof(*soft));
+
+	if (!soft)
+		return -ENOMEM;
+	soft->config = *config;
+	room__init(&soft->room, config->memory);
+	check__init_turns(&soft->turns);
+	vm->engine_vm = soft;
 	return 0;
 }
 
 static void destroy_vm(struct vm *vm)
 {
+	check__destroy_turns(&soft__vm(vm)->turns);
+	host__free(vm->engine_vm);
 }
 
 static bool host_has_bmi2(void)
@@ -31,6 +41,14 @@ static bool host_has_bmi2(void)
 		return false;
 	host__cpuid(7, 0, regs);
 	return regs[1] >> 8 & 1;
+}
+
+static void set_rooms(struct soft_vcpu *soft)
+{
+	soft->room[ROOM_BLOCKS] = (struct room){ .start = soft->cache.arena, .most = SOFT_CACHE_SIZE };
+	soft->room[ROOM_CODE] = (struct room){ .start = soft->area.write, .most = soft->area.size };
+	soft->room[ROOM_FAULTS] = (struct room){ .start = (u8 *)soft->faults,
+						 .most = SOFT_FAULT_ENTRIES * sizeof(*soft->faults) };
 }
 
 static int create_translator(struct vcpu *vcpu, struct soft_vcpu *soft)
@@ -51,10 +69,17 @@ static int create_translator(struct vcpu *vcpu, struct soft_vcpu *soft)
 	rc = area__create(&soft->area, SOFT_CODE_SIZE);
 	if (rc)
 		goto free_translation;
+	set_rooms(soft);
+	rc = room__create(vcpu);
+	if (rc)
+		goto destroy_area;
 	glue__generate(vcpu);
 	context__renumber(soft);
+	show__glue(vcpu);
 	return 0;
 
+destroy_area:
+	area__destroy(&soft->area);
 free_translation:
 	host__free_sparse(soft->translation, sizeof(*soft->translation));
 free_faults:
@@ -64,8 +89,11 @@ destroy_timer:
 	return rc;
 }
 
-static void destroy_translator(struct soft_vcpu *soft)
+static void destroy_translator(struct vcpu *vcpu)
 {
+	struct soft_vcpu *soft = vcpu->soft;
+
+	room__destroy(vcpu);
 	area__destroy(&soft->area);
 	host__free_sparse(soft->translation, sizeof(*soft->translation));
 	host__free_sparse(soft->faults, SOFT_FAULT_ENTRIES * sizeof(*soft->faults));
@@ -87,11 +115,16 @@ static int create_vcpu(struct vcpu *vcpu)
 	rc = soft__vectors_create(vcpu);
 	if (rc)
 		goto destroy_translator;
+	rc = check__create(vcpu);
+	if (rc)
+		goto destroy_vectors;
 	tlb__flush_all(vcpu);
 	return 0;
 
+destroy_vectors:
+	soft__vectors_destroy(vcpu);
 destroy_translator:
-	destroy_translator(soft);
+	destroy_translator(vcpu);
 destroy_cache:
 	vcpu->soft = NULL;
 	block_cache__destroy(&soft->cache);
@@ -104,8 +137,9 @@ static void destroy_vcpu(struct vcpu *vcpu)
 
 	if (!soft)
 		return;
+	check__destroy(vcpu);
 	soft__vectors_destroy(vcpu);
-	destroy_translator(soft);
+	destroy_translator(vcpu);
 	block_cache__destroy(&soft->cache);
 	vcpu->soft = NULL;
 }

@@ -28,7 +28,8 @@ static bool is_near_edge(u64 rip)
 /* Room for another translation; else the loop is to make some. */
 static bool has_room(struct vcpu *vcpu, struct soft_vcpu *soft)
 {
-	if (soft->area.used + SOFT_CODE_ROOM <= soft->area.size)
+	if (room__grow(vcpu, ROOM_CODE, soft->area.used + SOFT_CODE_ROOM) &&
+	    room__grow(vcpu, ROOM_FAULTS, (soft->nr_faults + SOFT_BLOCK_INSNS) * sizeof(*soft->faults)))
 		return true;
 	soft->full = true;
 	vcpu->leave = 1;
@@ -129,7 +130,8 @@ const u8 *soft__find_code(struct vcpu *vcpu)
 	const u8 *code;
 
 	soft->link = 0;
-	if (__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED))
+	/* Checked blocks are executed one by one. */
+	if (__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED) || soft->check)
 		return NULL;
 	if (soft->far_countdown < 0)
 		soft->far_countdown = SOFT_FAR_PERIOD;

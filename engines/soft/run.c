@@ -367,6 +367,7 @@ static void note_code_writes(struct vcpu *vcpu, struct soft_vcpu *soft)
 {
 	u64 own = vcpu->code_written;
 
+	soft->code_writes += own != ~0ULL;
 	if (unlikely(__atomic_load_n(&vcpu->code_stale, __ATOMIC_RELAXED))) {
 		__atomic_store_n(&vcpu->code_stale, 0, __ATOMIC_SEQ_CST);
 		soft->others++;
@@ -376,7 +377,7 @@ static void note_code_writes(struct vcpu *vcpu, struct soft_vcpu *soft)
 	vcpu->code_written = ~0ULL;
 }
 
-void soft__run(struct vcpu *vcpu, struct engine_exit *exit)
+static void run(struct vcpu *vcpu, struct engine_exit *exit)
 {
 	struct soft_vcpu *soft = vcpu->soft;
 	enum loop_step next = LOOP_ON;
@@ -422,7 +423,27 @@ void soft__run(struct vcpu *vcpu, struct engine_exit *exit)
 			next = step(vcpu, exit);
 			continue;
 		}
-		result = run_blocks(vcpu, &budget);
+		if (unlikely(soft->check)) {
+			result = check__run_blocks(vcpu, &budget);
+			if (check__has_failed(soft->check)) {
+				leave(exit, ENGINE_EXIT_BROKEN);
+				return;
+			}
+		} else {
+			result = run_blocks(vcpu, &budget);
+		}
 		next = after(vcpu, exit, result);
 	}
+}
+
+void soft__run(struct vcpu *vcpu, struct engine_exit *exit)
+{
+	bool checks = vcpu->soft->check;
+
+	if (unlikely(checks))
+		check__take_turn(vcpu);
+	run(vcpu, exit);
+	if (unlikely(checks))
+		check__give_turn(vcpu);
+	vcpu->soft->exits[exit->reason]++;
 }

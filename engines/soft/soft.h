@@ -12,6 +12,8 @@
 #include "core/emulate/emulate.h"
 #include "core/engine.h"
 #include "core/vm/vm.h"
+#include "engines/soft/check.h"
+#include "engines/soft/room.h"
 #include "engines/soft/tunables.h"
 #include "engines/soft/vector.h"
 
@@ -35,6 +37,7 @@ struct block {
 	u32 code_value;	 /* ... and its value when the block was decoded: differs, block is stale */
 	u32 mode;	 /* MODE_* the instructions were decoded for */
 	u32 heat;	 /* times it was interpreted */
+	u32 checks;	 /* times it came to be checked */
 	bool is_too_long; /* there is no translation of it */
 	const u8 *code;	 /* its translation, or NULL */
 	const u8 *plain; /* the same for when the stack is not where `code` needs it, or NULL */
@@ -122,7 +125,7 @@ struct fetch_entry {
 };
 
 struct block_cache {
-	u8 *arena; /* SOFT_CACHE_SIZE bytes, filled from the bottom, emptied as a whole */
+	u8 *arena; /* ROOM_BLOCKS, filled from the bottom, emptied as a whole */
 	size_t used;
 	struct block *hash[SOFT_HASH_ENTRIES];
 	struct code_page *pages[SOFT_PAGE_HASH_ENTRIES];
@@ -168,6 +171,18 @@ struct glue {
 	u32 find;  /* to the linear address in R14 */
 	u32 find_again; /* to that of the jump entry whose offset is in RAX */
 };
+
+/* The engine's own of a machine: vm->engine_vm. */
+struct soft_vm {
+	struct engine_config config;
+	struct room_bound room;
+	struct check_turns turns;
+};
+
+static inline struct soft_vm *soft__vm(struct vm *vm)
+{
+	return vm->engine_vm;
+}
 
 struct soft_vcpu {
 	/* Generated code, and C code that it calls, runs on this stack. Must be the first member. */
@@ -234,6 +249,11 @@ struct soft_vcpu {
 	struct block_cache cache;
 	struct crossing crossings[SOFT_CROSSINGS];
 	struct soft_vectors vectors;
+	u32 evictions; /* flushes because there was no room */
+	u32 code_writes; /* looks at ways to code after a page with cached code was written */
+	u64 exits[ENGINE_EXIT_NESTED_FAULT + 1]; /* by reason */
+	struct room room[NR_ROOMS];
+	struct check *check; /* check.h; NULL: blocks are not executed twice */
 };
 
 /* Recomputes soft->context and code_flat. Call when mode, CPL, CS or the TLB may have changed. */

@@ -7,6 +7,10 @@
 #define SOFT_CACHE_SIZE (160u << 20)
 /* Generated code per vCPU; emptied together with the blocks. */
 #define SOFT_CODE_SIZE (96u << 20)
+/* Memory for both, and for SOFT_FAULT_ENTRIES, of all vCPUs of a machine, if nobody asks for another bound. */
+#define SOFT_MEMORY (1ull << 30)
+/* The steps in which a vCPU gets it. */
+#define SOFT_ROOM_STEP (512u << 10)
 /* A block's code is smaller than this. */
 #define SOFT_CODE_ROOM (48u << 10)
 /* Vector instructions in generated code that can raise signals. */

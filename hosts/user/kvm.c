@@ -6,6 +6,8 @@
 #include <linux/memfd.h>
 #include "core/api/api.h"
 #include "engines/soft/soft.h"
+#include "hosts/user/counters.h"
+#include "hosts/user/perf_map.h"
 #include "hosts/user/syscall.h"
 #include "hosts/user/vcpu_thread.h"
 
@@ -154,12 +156,37 @@ static int set_up(void)
 	return rc;
 }
 
+int trivet_kvm_open_with(const struct trivet_kvm_options *options)
+{
+	struct api_object object = {
+		.kind = API_SYSTEM,
+		.engine = &soft_engine,
+		.config = {
+			.check = options->check,
+			.has_dump = options->has_dump,
+			.dump = options->dump,
+			.memory = options->memory,
+		},
+	};
+	int rc;
+
+	if (options->memory && (options->memory < TRIVET_KVM_MEMORY_LEAST ||
+				options->memory > TRIVET_KVM_MEMORY_MOST))
+		return fail(EINVAL);
+	rc = set_up();
+	if (!rc && options->perf_map) {
+		object.config.perf_map = perf_map__file();
+		if (object.config.perf_map < 0)
+			rc = object.config.perf_map;
+	}
+	return rc ? fail(-rc) : publish_new(&object);
+}
+
 int trivet_kvm_open(void)
 {
-	struct api_object object = { .kind = API_SYSTEM, .engine = &soft_engine };
-	int rc = set_up();
+	const struct trivet_kvm_options none = { 0 };
 
-	return rc ? fail(-rc) : publish_new(&object);
+	return trivet_kvm_open_with(&none);
 }
 
 int trivet_kvm_ioctl(int fd, unsigned long request, unsigned long arg)
@@ -177,6 +204,18 @@ int trivet_kvm_ioctl(int fd, unsigned long request, unsigned long arg)
 		r = fail(-r);
 	put(d);
 	return r;
+}
+
+int trivet_kvm_counters(int fd, char *text, unsigned size)
+{
+	struct descriptor *d = look_up(fd);
+	int length;
+
+	if (!d)
+		return fail(EBADF);
+	length = d->object.kind == API_VM ? counters__print(d->object.vm, text, size) : fail(EBADF);
+	put(d);
+	return length;
 }
 
 int trivet_kvm_close(int fd)

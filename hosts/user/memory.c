@@ -126,6 +126,13 @@ void host__free_sparse(void *p, size_t n)
 		RAW_SYSCALL(SYS_munmap, p, ALIGN_UP_TO(n, PAGE));
 }
 
+void host__discard(void *p, size_t n)
+{
+	/* For memory objects; private memory is told otherwise. */
+	if (RAW_SYSCALL(SYS_madvise, p, n, MADV_REMOVE))
+		RAW_SYSCALL(SYS_madvise, p, n, MADV_DONTNEED);
+}
+
 /* ---- the caller's memory: a bad address is an error there, not a signal here ---- */
 
 static int copy_checked(long call, void *core, u64 user, size_t n)

@@ -14,6 +14,7 @@
 
 #define STACK_SIZE (256 * 1024)
 #define LOG_LINE 512
+#define PRINT_MOST 1024
 
 int service__start(const char *name, void *(*fn)(void *arg))
 {
@@ -92,4 +93,18 @@ void host__log(const char *fmt, ...)
 	n = n < 0 ? 0 : MIN_OF(n, (int)sizeof(line) - 2);
 	line[n] = '\n';
 	RAW_SYSCALL(SYS_write, 2, line, n + 1);
+}
+
+void host__print(int file, const char *fmt, ...)
+{
+	char text[PRINT_MOST];
+	va_list args;
+	int n;
+
+	soft__park_vectors();
+	va_start(args, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (n > 0)
+		RAW_SYSCALL(SYS_write, file, text, MIN_OF(n, (int)sizeof(text) - 1));
 }

@@ -111,7 +111,7 @@ void guest__create(void)
 	engine = soft_engine;
 	engine.vector_exec = vector_exec;
 	FUZZ_CHECK(!engine.setup(&why));
-	FUZZ_CHECK(!vm__create(&engine, &vm));
+	FUZZ_CHECK(!vm__create(&engine, NULL, &vm));
 	vm_object = (struct api_object){ .kind = API_VM, .engine = &engine, .vm = vm };
 	guest_memory = map_between_guards(MEMORY_SIZE);
 	add_slots();

@@ -21,12 +21,12 @@ static char *take_text(struct fuzz_input *in)
 
 static void check_options(const struct device_class *class, const void *object)
 {
-	const struct device_option *o;
+	const struct config_option *o;
 
 	for (o = class->options; o && o->name; o++) {
 		const void *field = (const char *)object + o->offset;
 
-		if (o->type == OPTION_U64)
+		if ((o->type == OPTION_U64 || o->type == OPTION_SIZE) && *(const u64 *)field != o->preset)
 			FUZZ_CHECK(*(const u64 *)field >= o->min && *(const u64 *)field <= o->max);
 		if (o->type == OPTION_BOOL)
 			FUZZ_CHECK(*(const u8 *)field < 2);
@@ -64,9 +64,9 @@ static void parse_size(struct fuzz_input *in)
 	char *text = take_text(in), printed[32];
 	u64 size = 0, again = 0;
 
-	if (!cli__parse_size(text, &size)) {
+	if (!config__parse_size(text, &size)) {
 		snprintf(printed, sizeof(printed), "%llu", (unsigned long long)size);
-		FUZZ_CHECK(!cli__parse_size(printed, &again) && again == size);
+		FUZZ_CHECK(!config__parse_size(printed, &again) && again == size);
 	}
 	free(text);
 }

@@ -36,7 +36,8 @@ def command(options):
         return ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", cpus, "-m", "512",
                 "-kernel", options.image, "-append", append, "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
                 "-serial", "stdio", "-display", "none", "-nodefaults", "-no-reboot"]
-    return [options.trivet, "run", "--engine", options.engine, "--kernel", options.image,
+    engine = ",".join([options.engine] + ([options.engine_options] if options.engine_options else []))
+    return [options.trivet, "run", "--engine", engine, "--kernel", options.image,
             "--append", append, "--cpus", cpus, "--device", "debug-exit", "--console", "stdio", "--no-reboot"]
 
 
@@ -108,6 +109,7 @@ def judge_reset(text, status, engine):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", required=True, choices=["soft", "kvm", "tcg"])
+    parser.add_argument("--engine-options", default="", metavar="KEY=VALUE,...")
     parser.add_argument("--cpus", type=int, default=1)
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--scale", type=int, default=1,

@@ -251,7 +251,7 @@ int guest__setup(void)
 	rc = soft_engine.setup(&reason);
 	if (rc)
 		return rc;
-	rc = vm__create(&soft_engine, &vm);
+	rc = vm__create(&soft_engine, NULL, &vm);
 	if (rc)
 		return rc;
 	region.userspace_addr = (u64)ram;

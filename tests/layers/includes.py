@@ -50,12 +50,13 @@ LAYERS = {
     "hosts": PLAIN + ["core/", "engines/"],
 
     "vmm": [],
+    "vmm/config": PLAIN,
     "vmm/loop": PLAIN,
     # The only one that knows the library behind the seam, and of it one header.
-    "vmm/kvm": PLAIN + ["hosts/user/trivet_kvm.h"],
+    "vmm/kvm": PLAIN + ["hosts/user/trivet_kvm.h", "vmm/config/"],
     "vmm/memory": PLAIN + ["vmm/kvm/"],
     "vmm/vcpu": PLAIN + ["vmm/kvm/", "vmm/memory/"],
-    "vmm/device": PLAIN + ["vmm/memory/"],
+    "vmm/device": PLAIN + ["vmm/config/", "vmm/memory/"],
     "vmm/char": PLAIN + ["vmm/loop/"],
     "vmm/acpi": PLAIN + ["vmm/device/"],
     "vmm/boot": PLAIN + ["vmm/memory/"],
@@ -63,7 +64,7 @@ LAYERS = {
     "vmm/machine": PLAIN + ["vmm/acpi/", "vmm/boot/", "vmm/char/", "vmm/device/",
                             "vmm/devices/classes.h", "vmm/kvm/", "vmm/loop/", "vmm/memory/",
                             "vmm/vcpu/"],
-    "vmm/cli": PLAIN + ["vmm/char/", "vmm/device/", "vmm/kvm/", "vmm/machine/"],
+    "vmm/cli": PLAIN + ["vmm/char/", "vmm/config/", "vmm/device/", "vmm/kvm/", "vmm/machine/"],
 }
 
 # Headers from outside of the project. core/ has no libc; the compiler's own headers and the

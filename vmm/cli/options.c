@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "vmm/cli/options.h"
 
@@ -79,35 +78,4 @@ void cli__help(const struct cli_command *command)
 			 option->value ? option->value : "");
 		printf("  %-34s %s\n", left, option->help);
 	}
-}
-
-int cli__parse_size(const char *text, uint64_t *size)
-{
-	static const char suffixes[] = "KMGT";
-	const char *suffix;
-	unsigned shift = 0;
-	uint64_t value;
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return -EINVAL;
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno)
-		return -EINVAL;
-	if (*end && strcmp(end, "B")) {
-		char upper = *end >= 'a' && *end <= 'z' ? *end - 'a' + 'A' : *end;
-
-		suffix = strchr(suffixes, upper);
-		if (!suffix)
-			return -EINVAL;
-		shift = 10 * (suffix - suffixes + 1);
-		end++;
-		if (*end && strcmp(end, "B") && strcmp(end, "iB"))
-			return -EINVAL;
-	}
-	if (value > UINT64_MAX >> shift)
-		return -EINVAL;
-	*size = value << shift;
-	return 0;
 }

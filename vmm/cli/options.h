@@ -32,9 +32,6 @@ void cli__help(const struct cli_command *command);
 /* One line on stderr, prefixed with the program's name. Returns -EINVAL. */
 int cli__error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* "512M", "2G", "1048576": bytes. 0 or -EINVAL. Suffixes K, M, G, T, optionally with "iB" or "B". */
-int cli__parse_size(const char *text, uint64_t *size);
-
 extern const struct cli_command cli_run_command;
 extern const struct cli_command cli_host_command;
 

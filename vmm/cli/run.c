@@ -6,6 +6,7 @@
 #include <string.h>
 #include "vmm/cli/options.h"
 #include "vmm/device/device.h"
+#include "vmm/kvm/kvm.h"
 #include "vmm/machine/machine.h"
 
 #define DEFAULT_MEMORY (512ULL << 20)
@@ -47,7 +48,7 @@ static int set_memory(void *object, const char *name, const char *value)
 	struct run_options *options = object;
 	uint64_t size;
 
-	if (cli__parse_size(value, &size))
+	if (config__parse_size(value, &size))
 		return cli__error("--memory \"%s\": not a size; give bytes or a number with K, M, G or "
 				  "T, for example 512M",
 				  value);
@@ -83,11 +84,13 @@ static int set_engine(void *object, const char *name, const char *value)
 		[MACHINE_ENGINE_SOFT] = "soft",
 	};
 	struct run_options *options = object;
+	size_t length = strcspn(value, ",");
 	unsigned i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!strcmp(value, names[i])) {
+		if (strlen(names[i]) == length && !strncmp(value, names[i], length)) {
 			options->config.engine = i;
+			options->config.engine_options = value[length] ? value + length + 1 : NULL;
 			return 0;
 		}
 	}
@@ -138,7 +141,8 @@ static const struct cli_option run_table[] = {
 	{ "append", "TEXT", "kernel command line (default: " DEFAULT_APPEND ")", set_append },
 	{ "memory", "SIZE", "RAM, for example 512M or 4G (default: 512M)", set_memory },
 	{ "cpus", "N", "virtual CPUs (default: 1)", set_cpus },
-	{ "engine", "auto|kvm|soft", "what executes guest code (default: auto)", set_engine },
+	{ "engine", "auto|kvm|soft[,KEY=VALUE...]",
+	  "what executes guest code (default: auto); keys are listed below", set_engine },
 	{ "console", "BACKEND",
 	  "serial port: stdio, pty, file:PATH, unix:PATH or none; again for the next port "
 	  "(default: stdio)",
@@ -149,10 +153,29 @@ static const struct cli_option run_table[] = {
 	{ NULL, NULL, NULL, NULL },
 };
 
+static void print_options(const struct config_option *option)
+{
+	for (; option && option->name; option++)
+		printf("    %-32s %s\n", option->name, option->help);
+}
+
+static void print_engines(void)
+{
+	static const struct kvm_backend *const backends[] = { &kvm_backend_kernel, &kvm_backend_soft };
+	unsigned i;
+
+	printf("\nengines with options for --engine:\n");
+	for (i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
+		if (!backends[i]->options)
+			continue;
+		printf("  %s\n", backends[i]->name);
+		print_options(backends[i]->options);
+	}
+}
+
 static void print_device_classes(void)
 {
 	const struct device_class *class;
-	const struct device_option *option;
 	unsigned i;
 
 	printf("\ndevices for --device:\n");
@@ -160,8 +183,7 @@ static void print_device_classes(void)
 		if (class->builtin)
 			continue;
 		printf("  %-34s %s\n", class->name, class->help);
-		for (option = class->options; option && option->name; option++)
-			printf("    %-32s %s\n", option->name, option->help);
+		print_options(class->options);
 	}
 	printf("\non a terminal: Ctrl-A x leaves, Ctrl-A h lists the keys\n");
 }
@@ -197,6 +219,7 @@ static int run_command(int argc, char **argv)
 	rc = cli__parse(&cli_run_command, argc, argv, &options);
 	if (rc > 0) {
 		cli__help(&cli_run_command);
+		print_engines();
 		print_device_classes();
 		return 0;
 	}

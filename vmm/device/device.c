@@ -7,6 +7,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+static struct config_class config_class(const struct device_class *class)
+{
+	return (struct config_class){ "device", class->name, class->options };
+}
+
+int option__parse(const struct device_class *class, const char *text, void *object, char *error,
+		  size_t error_size)
+{
+	const struct config_class options = config_class(class);
+
+	return config__parse(&options, text, object, error, error_size);
+}
+
+void option__free(const struct device_class *class, void *object)
+{
+	const struct config_class options = config_class(class);
+
+	config__free(&options, object);
+}
+
 int device__create(const struct device_class *class, unsigned index, const char *options,
 		   const struct device_services *services, struct device **out, char *error,
 		   size_t error_size)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/types.h"
+#include "vmm/config/option.h"
 #include "vmm/device/irq.h"
 #include "vmm/memory/dispatch.h"
 
@@ -17,23 +18,6 @@ struct aml;
 struct device;
 struct guest_memory;
 struct loop;
-
-/* ---- options: "class,key=value,key=value"; a comma in a value is written twice ---- */
-
-enum option_type {
-	OPTION_U64,    /* decimal or 0x...; the field is uint64_t */
-	OPTION_BOOL,   /* on, off; the field is bool */
-	OPTION_STRING, /* the field is char *, owned by the device, NULL if not given */
-};
-
-struct device_option {
-	const char *name; /* NULL ends the table */
-	enum option_type type;
-	size_t offset;	       /* of the field in the device's structure */
-	uint64_t preset;       /* OPTION_U64 and OPTION_BOOL */
-	uint64_t min, max;     /* OPTION_U64 */
-	const char *help;
-};
 
 /* ---- saved state: a table of fields, read by save, load and dump alike ---- */
 
@@ -92,7 +76,7 @@ struct device_class {
 	bool builtin;  /* every machine has it; not for --device */
 	unsigned max;  /* how many a machine may have */
 	size_t size;   /* of the structure whose first member is struct device */
-	const struct device_option *options;
+	const struct config_option *options; /* of --device CLASS,key=value */
 	const struct state_table *state; /* NULL if it has none */
 	/* Claims ports, wires and back ends. 0, or -errno with a line in error[]; whatever was
 	 * done is undone by remove(), which must cope with a half-realized device. */

@@ -6,7 +6,7 @@
 
 #include "vmm/kvm/kvm.h"
 
-static int open_device(const char *path)
+static int open_device(const char *path, const struct kvm_options *options)
 {
 	return open(path, O_RDWR | O_CLOEXEC);
 }

@@ -26,15 +26,28 @@ static int request_pointer(const struct kvm_system *system, int fd, unsigned lon
 	return result < 0 ? result : 0;
 }
 
-int kvm_system__open(struct kvm_system *system, const struct kvm_backend *backend,
-		     const char *path)
+static struct config_class options_class(const struct kvm_backend *backend)
 {
+	return (struct config_class){ "engine", backend->name, backend->options };
+}
+
+int kvm_system__open_with(struct kvm_system *system, const struct kvm_backend *backend,
+			  const char *path, const char *options, char *error, size_t error_size)
+{
+	const struct config_class class = options_class(backend);
 	int value, err;
 
+	memset(system, 0, sizeof(*system));
 	system->backend = backend;
-	system->fd = backend->open(path);
-	if (system->fd < 0)
-		return -errno;
+	system->fd = -1;
+	err = config__parse(&class, options, &system->options, error, error_size);
+	if (err)
+		return err;
+	system->fd = backend->open(path, &system->options);
+	if (system->fd < 0) {
+		err = -errno;
+		goto close_fd;
+	}
 	value = request_value(system, system->fd, KVM_GET_API_VERSION, 0);
 	if (value != KVM_API_VERSION) {
 		err = -ENOSYS;
@@ -52,11 +65,22 @@ close_fd:
 	return err;
 }
 
+int kvm_system__open(struct kvm_system *system, const struct kvm_backend *backend,
+		     const char *path)
+{
+	return kvm_system__open_with(system, backend, path, NULL, NULL, 0);
+}
+
 void kvm_system__close(struct kvm_system *system)
 {
 	if (system->fd >= 0)
 		system->backend->close(system->fd);
 	system->fd = -1;
+	if (system->backend) {
+		const struct config_class class = options_class(system->backend);
+
+		config__free(&class, &system->options);
+	}
 }
 
 int kvm_system__extension(const struct kvm_system *system, unsigned capability)
@@ -110,6 +134,36 @@ void kvm_vm__destroy(struct kvm_vm *vm)
 	if (vm->fd >= 0)
 		vm->system->backend->close(vm->fd);
 	vm->fd = -1;
+}
+
+int kvm_vm__counters(const struct kvm_vm *vm, char **out)
+{
+	const struct kvm_backend *backend = vm->system->backend;
+	int length, size = 0;
+	char *text = NULL, *larger;
+
+	if (!backend->counters)
+		return -ENOTSUP;
+	/* Values may have grown by a digit when it is asked again. */
+	for (;;) {
+		length = backend->counters(vm->fd, text, (unsigned)size);
+		if (length < 0 || length < size)
+			break;
+		size = length + 64;
+		larger = realloc(text, (size_t)size);
+		if (!larger) {
+			free(text);
+			return -ENOMEM;
+		}
+		text = larger;
+	}
+	if (length < 0) {
+		length = -errno;
+		free(text);
+		return length;
+	}
+	*out = text;
+	return 0;
 }
 
 int kvm_vm__set_memory_region(struct kvm_vm *vm, const struct kvm_userspace_memory_region *slot)

@@ -13,13 +13,29 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "vmm/config/option.h"
+
+/* What --engine NAME,key=value can say; each back end has a table of those that it takes. */
+struct kvm_options {
+	bool check;
+	uint64_t check_every;
+	bool perf_map;
+	uint64_t memory; /* 0: not given */
+	uint64_t dump;
+	char *stats; /* path, or "-" */
+};
+
+#define KVM_NO_DUMP UINT64_MAX
 
 /* open(2), ioctl(2) and close(2) of one implementation; -1 with errno on failure as those. */
 struct kvm_backend {
 	const char *name; /* "kvm" or "soft" */
-	int (*open)(const char *path);
+	const struct config_option *options; /* of struct kvm_options; NULL: none */
+	int (*open)(const char *path, const struct kvm_options *options);
 	int (*ioctl)(int fd, unsigned long request, unsigned long arg);
 	int (*close)(int fd);
+	/* Counters of a VM as text, "NAME VALUE" lines; as snprintf(3), -1 with errno. NULL: none. */
+	int (*counters)(int vm, char *text, unsigned size);
 };
 
 extern const struct kvm_backend kvm_backend_kernel; /* a character device */
@@ -29,6 +45,7 @@ struct kvm_system {
 	const struct kvm_backend *backend;
 	int fd;
 	size_t run_size; /* bytes to map per vCPU */
+	struct kvm_options options;
 };
 
 struct kvm_vm {
@@ -45,6 +62,12 @@ struct kvm_vcpu {
 /* Opens it and checks the API version. -ENOSYS: not a KVM or another version. */
 int kvm_system__open(struct kvm_system *system, const struct kvm_backend *backend,
 		     const char *path);
+/*
+ * The same with options as text, checked against the back end's table: -EINVAL with a line in error[] if
+ * they are not right. error[] stays as it is on other errors.
+ */
+int kvm_system__open_with(struct kvm_system *system, const struct kvm_backend *backend,
+			  const char *path, const char *options, char *error, size_t error_size);
 void kvm_system__close(struct kvm_system *system);
 /* KVM_CHECK_EXTENSION: 0 if missing, else what the capability says. */
 int kvm_system__extension(const struct kvm_system *system, unsigned capability);
@@ -53,6 +76,8 @@ int kvm_system__supported_cpuid(const struct kvm_system *system, struct kvm_cpui
 
 int kvm_vm__create(struct kvm_vm *vm, const struct kvm_system *system);
 void kvm_vm__destroy(struct kvm_vm *vm);
+/* What the hypervisor counts, "NAME VALUE" lines; free() it. -ENOTSUP, -ENOMEM. */
+int kvm_vm__counters(const struct kvm_vm *vm, char **text);
 int kvm_vm__set_memory_region(struct kvm_vm *vm, const struct kvm_userspace_memory_region *slot);
 /* Addresses that Intel hosts need for real mode: one page, then three. */
 int kvm_vm__set_identity_map(struct kvm_vm *vm, uint64_t gpa);

@@ -22,9 +22,10 @@ enum kvm_choice { KVM_CHOICE_AUTO, KVM_CHOICE_KERNEL, KVM_CHOICE_SOFT };
 
 /*
  * Opens the hypervisor that was asked for. AUTO probes the kernel's and takes the library if it
- * does not pass, saying why in one line on stderr. 0, or -errno with a line in error[].
+ * does not pass, saying why in one line on stderr. options: "key=value,..." of the engine, or NULL;
+ * AUTO takes none. 0, or -errno with a line in error[]; -EINVAL: the options are not right.
  */
-int kvm_select__open(enum kvm_choice choice, const char *path, struct kvm_system *system,
-		     char *error, size_t error_size);
+int kvm_select__open(enum kvm_choice choice, const char *path, const char *options,
+		     struct kvm_system *system, char *error, size_t error_size);
 
 #endif

@@ -16,6 +16,7 @@
 #include "vmm/kvm/probe.h"
 #include "vmm/loop/loop.h"
 #include "vmm/machine/board.h"
+#include "vmm/machine/counters.h"
 #include "vmm/machine/device_table.h"
 #include "vmm/memory/dispatch.h"
 #include "vmm/memory/guest_memory.h"
@@ -162,7 +163,7 @@ static int open_hypervisor(struct machine *machine)
 
 	return kvm_select__open(choices[config->engine],
 				config->kvm_path ? config->kvm_path : MACHINE_KVM_PATH,
-				&machine->system, machine->error, sizeof(machine->error));
+				config->engine_options, &machine->system, machine->error, sizeof(machine->error));
 }
 
 /* What this hypervisor offers a guest, against what is asked for. */
@@ -531,10 +532,23 @@ void machine__destroy(struct machine *machine)
 
 /* ---- running ---- */
 
+static void write_counters(struct machine *machine)
+{
+	const char *path = machine->system.options.stats;
+	int err = path && machine->board.is_up ? counters__write(&machine->board.vm, path) : 0;
+
+	if (err)
+		say("engine %s: stats=%s: %s", machine->system.backend->name, path, strerror(-err));
+}
+
 static void take_signal(void *opaque, int number)
 {
 	struct machine *machine = opaque;
 
+	if (number == SIGUSR1) {
+		write_counters(machine);
+		return;
+	}
 	post_request(machine, REQUEST_STOP, MACHINE_STATUS_TERMINATED);
 	say_when(machine, "ended by a signal");
 }
@@ -611,25 +625,31 @@ static bool run_once(struct machine *machine, int *status)
 
 int machine__run(struct machine *machine)
 {
-	static const int ending[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 };
+	unsigned count = sizeof(signals) / sizeof(signals[0]);
 	sigset_t before;
 	int status, err;
 
+	/* The last one is for counters. */
+	if (!machine->system.options.stats)
+		count--;
 	pthread_sigmask(SIG_SETMASK, NULL, &before);
-	err = loop__watch_signals(machine->loop, ending, sizeof(ending) / sizeof(ending[0]),
-				  take_signal, machine, &machine->signals);
+	err = loop__watch_signals(machine->loop, signals, count, take_signal, machine,
+				  &machine->signals);
 	if (err) {
 		say("signals: %s", strerror(-err));
 		return MACHINE_STATUS_HOST_ERROR;
 	}
 	while (run_once(machine, &status)) {
 		say_when(machine, "reset");
+		write_counters(machine);
 		board__down(&machine->board);
 		if (load_board(machine, &status) || reset_devices(machine, &status)) {
 			say("reset: %s", machine->error);
 			break;
 		}
 	}
+	write_counters(machine);
 	board__down(&machine->board);
 	loop__unwatch(machine->signals);
 	machine->signals = NULL;

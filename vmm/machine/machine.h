@@ -39,6 +39,7 @@ struct machine_config {
 	const char *initrd; /* path or NULL */
 	const char *append; /* kernel command line or NULL */
 	enum machine_engine engine;
+	const char *engine_options; /* "key=value,..." or NULL; not with AUTO */
 	const char *kvm_path; /* of the kernel's KVM, NULL for MACHINE_KVM_PATH */
 	/* console[i] is what COM(i+1) is connected to, as char__open() reads it; NULL: nothing */
 	const char *console[MACHINE_MAX_CONSOLES];

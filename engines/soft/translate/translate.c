@@ -117,6 +117,7 @@ static void emit_block(struct translation *t)
 	for (i = 0; i < block->count && !ended; i++) {
 		t->insn = &block->insn[i];
 		t->index = i;
+		t->insn_start[t->nr_insns++] = t->e.at;
 		ended = emit_insn(t);
 		t->offset += t->insn->len;
 	}
@@ -148,6 +149,7 @@ void translate__block(struct vcpu *vcpu, struct block *block, bool plain)
 	memset(t, 0, offsetof(struct translation, cold));
 	t->e = (struct emit){ .start = area->write, .size = area->used + SOFT_CODE_ROOM,
 			      .at = area->used };
+	t->start = area->used;
 	t->vcpu = vcpu;
 	t->soft = soft;
 	t->block = block;
@@ -167,5 +169,6 @@ void translate__block(struct vcpu *vcpu, struct block *block, bool plain)
 	soft->check_size = t->entry_unchecked - area->used;
 	area->used = ALIGN_UP_TO(t->e.at, 16);
 	vcpu->stats.code_translations++;
+	show__translation(t);
 	stub__serialize();
 }

@@ -23,6 +23,7 @@
 #include "core/emulate/executors.h"
 #include "core/emulate/system.h"
 #include "core/emulate/vector.h"
+#include "engines/soft/show.h"
 #include "engines/soft/translate/emit.h"
 #include "engines/soft/vector_stub.h"
 
@@ -128,6 +129,10 @@ struct translation {
 	bool plain; /* without knowledge of the stack */
 	struct stack_track stack;
 	struct group group;
+	/* For show.c: where the block's code and that of each instruction begins. */
+	u32 start;
+	u32 nr_insns;
+	u32 insn_start[SOFT_BLOCK_INSNS];
 	struct cold cold[MAX_COLD];
 	/* Instructions that may raise a signal, and the cold code that stands for them then. */
 	u32 fault_at[SOFT_BLOCK_INSNS];

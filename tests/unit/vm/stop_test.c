@@ -78,7 +78,7 @@ static void stoppers_are_alone(void **state)
 	unsigned i;
 
 	assert_int_equal(soft_engine.setup(&why), 0);
-	assert_int_equal(vm__create(&soft_engine, &s.vm), 0);
+	assert_int_equal(vm__create(&soft_engine, NULL, &s.vm), 0);
 	for (i = 0; i < VCPUS; i++)
 		assert_int_equal(vcpu__create(s.vm, i, &s.vcpu[i]), 0);
 	for (i = 0; i < VCPUS; i++) {
@@ -108,7 +108,7 @@ static struct vm *new_machine(struct vcpu **vcpu)
 	const char *why;
 
 	assert_int_equal(soft_engine.setup(&why), 0);
-	assert_int_equal(vm__create(&soft_engine, &vm), 0);
+	assert_int_equal(vm__create(&soft_engine, NULL, &vm), 0);
 	assert_int_equal(vcpu__create(vm, 0, vcpu), 0);
 	return vm;
 }

@@ -170,7 +170,7 @@ struct sample {
 	char *text;
 };
 
-static const struct device_option sample_options[] = {
+static const struct config_option sample_options[] = {
 	{ "number", OPTION_U64, offsetof(struct sample, number), 7, 2, 100, "" },
 	{ "flag", OPTION_BOOL, offsetof(struct sample, flag), 1, 0, 0, "" },
 	{ "text", OPTION_STRING, offsetof(struct sample, text), 0, 0, 0, "" },

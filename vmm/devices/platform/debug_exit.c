@@ -32,7 +32,7 @@ static void reset(struct device *dev)
 {
 }
 
-static const struct device_option options[] = {
+static const struct config_option options[] = {
 	{ "port", OPTION_U64, offsetof(struct debug_exit, port), 0xf4, 0, 0xffff, "I/O port" },
 	{ "size", OPTION_U64, offsetof(struct debug_exit, size), 4, 1, 4, "ports" },
 	{ NULL },

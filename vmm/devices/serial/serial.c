@@ -140,7 +140,7 @@ static int after_load(struct device *dev)
 	return uart__after_load(&container_of_type(dev, struct serial, dev)->uart);
 }
 
-static const struct device_option options[] = {
+static const struct config_option options[] = {
 	{ "port", OPTION_U64, offsetof(struct serial, port), 0, 0, 0xfff8, "first I/O port" },
 	{ "irq", OPTION_U64, offsetof(struct serial, irq), 0, 0, 15, "ISA interrupt" },
 	{ "char", OPTION_STRING, offsetof(struct serial, char_spec), 0, 0, 0,

@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Device options: text checked against the class's own table. */
+/* Options of a class (a device's, an engine's): text checked against the class's own table. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/device/device.h"
+#include "vmm/config/option.h"
 
-static void *field_of(void *object, const struct device_option *option)
+static void *field_of(void *object, const struct config_option *option)
 {
 	return (char *)object + option->offset;
 }
 
-static void preset_options(const struct device_class *class, void *object)
+static void preset_options(const struct config_class *class, void *object)
 {
-	const struct device_option *option;
+	const struct config_option *option;
 
 	for (option = class->options; option && option->name; option++) {
 		void *field = field_of(object, option);
 
 		switch (option->type) {
 		case OPTION_U64:
+		case OPTION_SIZE:
 			*(uint64_t *)field = option->preset;
 			break;
 		case OPTION_BOOL:
@@ -34,9 +35,9 @@ static void preset_options(const struct device_class *class, void *object)
 	}
 }
 
-void option__free(const struct device_class *class, void *object)
+void config__free(const struct config_class *class, void *object)
 {
-	const struct device_option *option;
+	const struct config_option *option;
 
 	for (option = class->options; option && option->name; option++)
 		if (option->type == OPTION_STRING) {
@@ -48,9 +49,9 @@ void option__free(const struct device_class *class, void *object)
 }
 
 /* Names of the class's options for messages: "a, b, c" or "none". */
-static void list_options(const struct device_class *class, char *out, size_t size)
+static void list_options(const struct config_class *class, char *out, size_t size)
 {
-	const struct device_option *option;
+	const struct config_option *option;
 	size_t at = 0;
 
 	snprintf(out, size, "none");
@@ -58,7 +59,7 @@ static void list_options(const struct device_class *class, char *out, size_t siz
 		at += (size_t)snprintf(out + at, size - at, "%s%s", at ? ", " : "", option->name);
 }
 
-static int set_u64(const struct device_class *class, const struct device_option *option,
+static int set_u64(const struct config_class *class, const struct config_option *option,
 		   const char *value, uint64_t *field, char *error, size_t error_size)
 {
 	unsigned long long number;
@@ -69,8 +70,8 @@ static int set_u64(const struct device_class *class, const struct device_option 
 	if (!isdigit((unsigned char)*value) || *end || errno || number < option->min ||
 	    number > option->max) {
 		snprintf(error, error_size,
-			 "device %s: option %s=%s: must be a number from 0x%llx to 0x%llx", class->name,
-			 option->name, value, (unsigned long long)option->min,
+			 "%s %s: option %s=%s: must be a number from 0x%llx to 0x%llx", class->kind,
+			 class->name, option->name, value, (unsigned long long)option->min,
 			 (unsigned long long)option->max);
 		return -EINVAL;
 	}
@@ -78,10 +79,26 @@ static int set_u64(const struct device_class *class, const struct device_option 
 	return 0;
 }
 
-static int set_option(const struct device_class *class, const char *key, const char *value,
+static int set_size(const struct config_class *class, const struct config_option *option,
+		    const char *value, uint64_t *field, char *error, size_t error_size)
+{
+	uint64_t size;
+
+	if (config__parse_size(value, &size) || size < option->min || size > option->max) {
+		snprintf(error, error_size,
+			 "%s %s: option %s=%s: must be a size from %lluM to %lluM, for example 64M",
+			 class->kind, class->name, option->name, value,
+			 (unsigned long long)option->min >> 20, (unsigned long long)option->max >> 20);
+		return -EINVAL;
+	}
+	*field = size;
+	return 0;
+}
+
+static int set_option(const struct config_class *class, const char *key, const char *value,
 		      void *object, char *error, size_t error_size)
 {
-	const struct device_option *option;
+	const struct config_option *option;
 	char names[200];
 	void *field;
 
@@ -90,18 +107,20 @@ static int set_option(const struct device_class *class, const char *key, const c
 			break;
 	if (!option || !option->name) {
 		list_options(class, names, sizeof(names));
-		snprintf(error, error_size, "device %s: unknown option %s; it has: %s", class->name, key,
-			 names);
+		snprintf(error, error_size, "%s %s: unknown option %s; it has: %s", class->kind,
+			 class->name, key, names);
 		return -EINVAL;
 	}
 	field = field_of(object, option);
 	switch (option->type) {
 	case OPTION_U64:
 		return set_u64(class, option, value, field, error, error_size);
+	case OPTION_SIZE:
+		return set_size(class, option, value, field, error, error_size);
 	case OPTION_BOOL:
 		if (strcmp(value, "on") && strcmp(value, "off")) {
-			snprintf(error, error_size, "device %s: option %s=%s: must be on or off",
-				 class->name, key, value);
+			snprintf(error, error_size, "%s %s: option %s=%s: must be on or off",
+				 class->kind, class->name, key, value);
 			return -EINVAL;
 		}
 		*(bool *)field = !strcmp(value, "on");
@@ -142,7 +161,7 @@ static int cut_pair(const char **text, char *buf, char **key, char **value)
 	return 0;
 }
 
-int option__parse(const struct device_class *class, const char *text, void *object, char *error,
+int config__parse(const struct config_class *class, const char *text, void *object, char *error,
 		  size_t error_size)
 {
 	char *buf, *key, *value;
@@ -153,7 +172,7 @@ int option__parse(const struct device_class *class, const char *text, void *obje
 		return 0;
 	buf = malloc(strlen(text) + 2);
 	if (!buf) {
-		snprintf(error, error_size, "device %s: out of memory", class->name);
+		snprintf(error, error_size, "%s %s: out of memory", class->kind, class->name);
 		return -ENOMEM;
 	}
 	while (!err && *text) {
@@ -162,13 +181,44 @@ int option__parse(const struct device_class *class, const char *text, void *obje
 		err = cut_pair(&text, buf, &key, &value);
 		if (err)
 			snprintf(error, error_size,
-				 "device %s: \"%s\": must be option=value[,option=value...]",
-				 class->name, rest);
+				 "%s %s: \"%s\": must be option=value[,option=value...]",
+				 class->kind, class->name, rest);
 		else
 			err = set_option(class, key, value, object, error, error_size);
 	}
 	free(buf);
 	if (err)
-		option__free(class, object);
+		config__free(class, object);
 	return err;
+}
+
+int config__parse_size(const char *text, uint64_t *size)
+{
+	static const char suffixes[] = "KMGT";
+	const char *suffix;
+	unsigned shift = 0;
+	uint64_t value;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno)
+		return -EINVAL;
+	if (*end && strcmp(end, "B")) {
+		char upper = *end >= 'a' && *end <= 'z' ? *end - 'a' + 'A' : *end;
+
+		suffix = strchr(suffixes, upper);
+		if (!suffix)
+			return -EINVAL;
+		shift = 10 * (suffix - suffixes + 1);
+		end++;
+		if (*end && strcmp(end, "B") && strcmp(end, "iB"))
+			return -EINVAL;
+	}
+	if (value > UINT64_MAX >> shift)
+		return -EINVAL;
+	*size = value << shift;
+	return 0;
 }
