@@ -142,6 +142,22 @@ struct crossing {
 	struct insn insn;
 };
 
+/* What the instructions that only change the privilege level or RFLAGS.AC lead to, in 64-bit code. */
+enum soft_mode_index {
+	SOFT_MODE_USER,	     /* CPL 3 */
+	SOFT_MODE_KERNEL,    /* CPL 0 with AC clear */
+	SOFT_MODE_KERNEL_AC, /* CPL 0 with AC set */
+	NR_SOFT_MODES,
+};
+
+struct soft_mode {
+	struct tlb_entry *view;
+	u64 context;
+	u64 fetch_context;
+	u64 jump_key;
+	u32 context_id;
+};
+
 enum pulse_state { PULSE_IDLE, PULSE_SET, PULSE_DUE };
 
 enum soft_injection { INJECT_NONE, INJECT_INTERRUPT, INJECT_SOFT_INTERRUPT, INJECT_NMI };
@@ -158,6 +174,8 @@ struct glue {
 	u32 execute; /* an executor for one instruction */
 	u32 execute_vectors; /* the same, then loads the guest's vector state */
 	u32 execute_system; /* the same for one behind which the mode may be another */
+	u32 syscall; /* the same for SYSCALL at CPL 3, SYSRET to 64-bit code */
+	u32 sysret;
 	u32 load_vectors;
 	/* For writing: [1]. The page of a stack beside the TLB; above: it can't be. */
 	u32 fill_stack[TLB_NR_VIEWS][2];
@@ -176,6 +194,7 @@ struct soft_vcpu {
 	u64 host_stack;
 	u64 scratch;
 	u64 more_scratch;
+	u32 offset; /* in the page, of the instruction that `scratch` keeps: gate.c */
 	u64 jump_key; /* of the context; see soft__refresh_context() */
 	u32 context_id;
 	s32 far_countdown; /* far jumps that are not direct yet, until one of them is made so */
@@ -213,8 +232,10 @@ struct soft_vcpu {
 	 */
 	struct context_id contexts[SOFT_CONTEXTS];
 	u32 last_context_id;
+	u32 renumberings;
 	u64 key_secret;
 	bool la57;
+	struct soft_mode mode[NR_SOFT_MODES]; /* computed with them */
 	/*
 	 * Times at which somebody may have written guest memory from outside: user space between
 	 * two KVM_RUNs, a device before its interrupt.
@@ -295,6 +316,11 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 void block_cache__add(struct block_cache *cache, struct block *block);
 /* Whether there is a translation of this address. */
 bool block_cache__has_code(struct block_cache *cache, u64 gpa, u32 mode);
+
+/* translate/system.c: an instruction of CLASS_SYSTEM behind which the loop need not look at anything. */
+bool soft__keeps_mode(const struct insn *insn);
+/* The same in generated code alone, which looks itself at what might have to be done. */
+bool soft__keeps_mode_translated(const struct insn *insn);
 
 /* crossing.c: whether the instruction at RIP is kept there. */
 bool crossing__is_known(const struct soft_vcpu *soft, u64 rip);

@@ -337,6 +337,7 @@ void glue__generate(struct vcpu *vcpu)
 	}
 	generate_leave(&e, glue, end);
 	generate_find(&e, glue, end);
+	gate__generate(&e, glue);
 	soft->glue_size = ALIGN_UP_TO(e.at, 64);
 	soft->area.used = soft->glue_size;
 	stub__serialize();
