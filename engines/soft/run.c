@@ -324,14 +324,19 @@ static enum loop_step step(struct vcpu *vcpu, struct engine_exit *exit)
 	return after(vcpu, exit, result);
 }
 
-const u8 *soft__resume(struct vcpu *vcpu)
+bool soft__may_go_on(struct vcpu *vcpu)
 {
 	if (__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED) || must_step(vcpu) ||
 	    window_is_open(vcpu) || vcpu->breakpoint_hits || vcpu->io.nr_writes ||
 	    vcpu->mp_state != KVM_MP_STATE_RUNNABLE)
-		return NULL;
+		return false;
 	soft__refresh_context(vcpu);
-	return soft__find_code(vcpu);
+	return true;
+}
+
+const u8 *soft__resume(struct vcpu *vcpu)
+{
+	return soft__may_go_on(vcpu) ? soft__find_code(vcpu) : NULL;
 }
 
 /* ---- looking up from generated code ---- */

@@ -199,6 +199,7 @@ struct soft_vcpu {
 	u32 context_id;
 	s32 far_countdown; /* far jumps that are not direct yet, until one of them is made so */
 	u32 link; /* offset in the code area of the displacement to set | SOFT_LINK_*, or 0 */
+	u32 found; /* enum exec_result: what soft__find_code() has executed on the way, if it found none */
 	u8 of;	  /* OF as 0 or 1, while generated code runs */
 	bool inlines_vectors; /* not where C code may use vector registers: instrumented builds */
 	bool counts; /* generated code advances vcpu->stats.insns, for tests */
@@ -332,10 +333,12 @@ enum exec_result crossing__execute(struct vcpu *vcpu);
  * next instruction: the code to go on with, or NULL if the loop has to look.
  */
 const u8 *soft__resume(struct vcpu *vcpu);
+/* Whether the loop has nothing to do between two instructions; the context is then up to date. */
+bool soft__may_go_on(struct vcpu *vcpu);
 
 /* find.c: where the code of a block goes on whose stack is elsewhere; NULL: back to the loop. */
 const u8 *soft__other_stack(struct vcpu *vcpu, struct block *block);
-/* find.c: where generated code goes on at cpu.rip; NULL: back to the loop. */
+/* find.c: where generated code goes on at cpu.rip; NULL: back to the loop, with soft->found. */
 const u8 *soft__find_code(struct vcpu *vcpu);
 /*
  * The code of the block at cpu.rip, translating it if it is hot, which makes another block of it; NULL:

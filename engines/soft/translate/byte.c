@@ -49,7 +49,7 @@ static void encode(struct translation *t)
 	if (!low)
 		emit8(e, 0xc0 | (row->group != GROUP_ANY ? row->group : insn->reg) << 3 | insn->rm);
 	for (i = 0; i < ARRAY_LENGTH(row->op); i++)
-		if (operand_facts[row->op[i]].place == PLACE_IMM)
+		if (operand_facts[row->op[i]].imm == IMM_U8 || operand_facts[row->op[i]].imm == IMM_S8)
 			emit8(e, insn->imm);
 }
 

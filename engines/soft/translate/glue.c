@@ -295,7 +295,7 @@ static void generate_find(struct emit *e, struct glue *glue, u32 end)
 	emit8(e, 0xff);
 	emit8(e, 0xe0); /* jmp *%rax */
 	emit_patch(e, none, e->at);
-	emit_mov_imm32(e, H_RAX, EXEC_NEXT);
+	emit_load32(e, H_RAX, at(SOFT_AT(found), 0));
 	emit_jmp_to(e, end);
 	glue->find_again = e->at;
 	emit_load(e, H_R14, mem_indexed(H_RSP, H_RAX, 0, SOFT_AT(cache.jump) +
