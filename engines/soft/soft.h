@@ -216,6 +216,7 @@ struct soft_vcpu {
 	struct code_fault *faults; /* in order of their place; SOFT_FAULT_ENTRIES */
 	u32 nr_faults;
 	u32 flushes; /* of the block cache */
+	bool shut_down; /* found is EXEC_FAIL because no exception could be delivered */
 	bool full;   /* generated code: the loop is to flush the cache */
 	struct host_timer pulse; /* makes guest code look up from its work now and then */
 	u8 pulse_state;		 /* enum pulse_state, atomic */
@@ -330,9 +331,12 @@ enum exec_result crossing__execute(struct vcpu *vcpu);
 
 /*
  * run.c: an executor that generated code has called gave EXEC_JUMP or EXEC_STOP, with RIP at the
- * next instruction: the code to go on with, or NULL if the loop has to look.
+ * next instruction: the code to go on with, or NULL if the loop has to look, with the result in
+ * soft->found.
  */
 const u8 *soft__resume(struct vcpu *vcpu);
+/* The same where it gave EXEC_FAULT: the exception is delivered. NULL: soft->found is the result. */
+const u8 *soft__deliver(struct vcpu *vcpu);
 /* Whether the loop has nothing to do between two instructions; the context is then up to date. */
 bool soft__may_go_on(struct vcpu *vcpu);
 

@@ -115,7 +115,7 @@ static u32 generate_end(struct emit *e)
  */
 static void finish_execute(struct emit *e, u32 end, u32 other, u32 left)
 {
-	u32 stop, tail, loop, jump, resume;
+	u32 stop, tail, loop, jump, resume, fault, delivered;
 
 	emit_patch(e, left, e->at);
 	stop = e->at;
@@ -130,6 +130,8 @@ static void finish_execute(struct emit *e, u32 end, u32 other, u32 left)
 	emit_patch(e, other, e->at);
 	emit_alu_imm(e, false, ALU_CMP, H_RAX, EXEC_STOP);
 	emit_patch(e, emit_jcc(e, CC_E), stop);
+	emit_alu_imm(e, false, ALU_CMP, H_RAX, EXEC_FAULT);
+	fault = emit_jcc(e, CC_E);
 	emit_alu_imm(e, false, ALU_CMP, H_RAX, EXEC_JUMP);
 	emit_patch(e, emit_jcc(e, CC_NE), tail);
 
@@ -137,10 +139,15 @@ static void finish_execute(struct emit *e, u32 end, u32 other, u32 left)
 	emit_patch(e, resume, e->at);
 	vcpu_argument(e, 16);
 	call_c(e, soft__resume);
+	delivered = e->at;
 	emit_rr(e, true, 0x85, H_RAX, H_RAX);
 	jump = emit_jcc(e, CC_NE);
-	emit_mov_imm32(e, H_RAX, EXEC_JUMP);
+	emit_load32(e, H_RAX, at(SOFT_AT(found), 16));
 	loop = emit_jmp(e);
+	emit_patch(e, fault, e->at);
+	vcpu_argument(e, 16);
+	call_c(e, soft__deliver);
+	emit_jmp_to(e, delivered);
 	emit_patch(e, loop, tail);
 	emit_patch(e, jump, e->at);
 	emit_alu_imm(e, true, ALU_ADD, H_RSP, 16);

@@ -327,12 +327,26 @@ static bool read_segment_register(struct translation *t)
 	unsigned seg = insn->modrm >> 3 & 7;
 	s32 at = VCPU_AT(cpu.seg) + (s32)(seg * sizeof(struct x86_segment) +
 					  offsetof(struct x86_segment, selector));
+	struct cold *cold = NULL;
 
-	if ((insn->flags & INSN_MEM) || insn->opsize == 2 || seg > X86_GS)
+	if (seg > X86_GS)
 		return false;
+	if (insn->flags & INSN_MEM) {
+		cold = translate__operand(t, 2, true, 1);
+		if (!cold)
+			return false;
+	} else if (insn->opsize == 2) {
+		return false;
+	}
 	emit8(&t->e, 0x0f); /* movzwl */
 	emit_rm(&t->e, false, 0xb7, H_RAX, state_mem(at));
-	put_register(t, insn->rm, 4);
+	if (cold) {
+		emit8(&t->e, 0x66);
+		emit_rm(&t->e, false, OP_STORE, H_RAX, mem_at(REG_ADDRESS, 0));
+		group__finish_cold(t, cold);
+	} else {
+		put_register(t, insn->rm, 4);
+	}
 	return true;
 }
 
