@@ -11,6 +11,8 @@
 
 /* Bytes per execution, so that events are noticed; page ends cut runs too. */
 #define STRING_BUDGET 16384
+/* So many elements are copied or set by a loop. */
+#define STRING_FEW 8
 
 /* One execution of a string instruction. */
 struct string {
@@ -142,7 +144,7 @@ static void movs_run(struct string *s, void *source, void *destination, u64 n)
 		for (i = 0; i < n; i++)
 			element_store((u8 *)destination - i * size, size,
 				      element_load((u8 *)source - i * size, size));
-	} else if (n < 4) {
+	} else if (n <= STRING_FEW) {
 		for (i = 0; i < n; i++)
 			element_store((u8 *)destination + i * size, size,
 				      element_load((u8 *)source + i * size, size));
@@ -168,11 +170,16 @@ static enum exec_result movs_one(struct string *s, u64 source, u64 destination)
 
 static void stos_run(struct string *s, void *source, void *destination, u64 n)
 {
-	u64 value = s->vcpu->cpu.gpr[X86_RAX];
+	u64 value = s->vcpu->cpu.gpr[X86_RAX], i;
 
 	s->done = n;
 	if (s->down) /* the same bytes from the other end */
 		destination = (u8 *)destination - (n - 1) * s->size;
+	if (n <= STRING_FEW) { /* the host's instruction takes long to begin */
+		for (i = 0; i < n; i++)
+			element_store((u8 *)destination + i * s->size, s->size, value);
+		return;
+	}
 	switch (s->size) {
 	case 1:
 		__asm__ volatile("rep stosb" : "+D"(destination), "+c"(n) : "a"(value) : "memory");

@@ -65,6 +65,8 @@ static const struct plain_bits plain_bits[] = {
 	 * serializing, no SMM_CTL
 	 */
 	{ CPUID_FEATURES_2_AMD, CPUID_EAX, BIT64(6) | BIT64(29), BIT64(0) | BIT64(2) | BIT64(9) },
+	/* not subject to transient scheduler attacks: guests need not clear buffers by VERW */
+	{ CPUID_FEATURES_2_AMD, CPUID_ECX, 0, BIT64(1) | BIT64(2) },
 };
 
 static const u32 kvm_features =

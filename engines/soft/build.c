@@ -36,7 +36,7 @@ static enum decode_result decode_one(struct vcpu *vcpu, const u8 *code, unsigned
 		if (emulate__check(vcpu, insn) != EXEC_NEXT) {
 			vcpu->exception.pending = false;
 			set_raising(insn, execute_undefined);
-		} else if (insn->row->class == CLASS_SYSTEM) {
+		} else if (insn->row->class == CLASS_SYSTEM && !soft__keeps_mode(insn)) {
 			/* May change what the loop keeps: let it look after each. */
 			insn->flags |= INSN_STOP;
 		}
@@ -60,7 +60,7 @@ static bool ends_block(const struct insn *insn, enum block_kind kind)
 			   (insn->map == MAP_0F && (insn->opcode & 0xf0) == 0x80);
 
 	if (insn->flags & INSN_STOP)
-		return true;
+		return kind != BLOCK_LONG || !soft__keeps_mode_translated(insn);
 	return (insn->flags & INSN_BRANCH) && !(conditional && kind == BLOCK_LONG);
 }
 

@@ -38,6 +38,7 @@ void context__renumber(struct soft_vcpu *soft)
 {
 	unsigned i;
 
+	soft->renumberings++;
 	memset(soft->contexts, 0, sizeof(soft->contexts));
 	for (i = 0; i < SOFT_JUMP_ENTRIES; i++)
 		soft->cache.jump[i] = (struct jump_entry){
@@ -83,23 +84,75 @@ static u64 key_of(const struct soft_vcpu *soft, u32 id)
 	return (v & (BIT64(shift) - 1)) | (u64)id << (shift + 1) >> 1;
 }
 
+static u32 number_of(struct soft_vcpu *soft, u64 context, bool la57)
+{
+	struct context_id *c = &soft->contexts[context >> 5 & (SOFT_CONTEXTS - 1)];
+
+	if (unlikely(c->context != context)) {
+		u32 id = next_id(soft, la57);
+
+		*c = (struct context_id){ .context = context, .id = id };
+	}
+	return c->id;
+}
+
 static void number_context(struct soft_vcpu *soft, bool la57)
 {
-	struct context_id *c = &soft->contexts[soft->context >> 5 & (SOFT_CONTEXTS - 1)];
+	u32 id;
 
 	if (unlikely(soft->la57 != la57)) {
 		soft->la57 = la57;
 		context__renumber(soft);
 	}
-	if (unlikely(c->context != soft->context)) {
-		u32 id = next_id(soft, la57);
-
-		*c = (struct context_id){ .context = soft->context, .id = id };
-	}
-	if (c->id == soft->context_id)
+	id = number_of(soft, soft->context, la57);
+	if (id == soft->context_id)
 		return;
-	soft->context_id = c->id;
-	soft->jump_key = key_of(soft, c->id);
+	soft->context_id = id;
+	soft->jump_key = key_of(soft, id);
+}
+
+/* ---- modes ---- */
+
+static u64 context_of(u64 generation, u32 mode)
+{
+	return generation << MODE_BITS | mode;
+}
+
+static u32 mode_of(const struct vcpu *vcpu, enum soft_mode_index i, enum tlb_view *view)
+{
+	*view = TLB_KERNEL_AC;
+	if (i == SOFT_MODE_USER)
+		*view = TLB_USER;
+	else if (i == SOFT_MODE_KERNEL && (vcpu->cpu.cr4 & CR4_SMAP))
+		*view = TLB_KERNEL;
+	return 8 | (i == SOFT_MODE_USER ? MODE_USER : 0) | *view << MODE_VIEW_SHIFT;
+}
+
+/*
+ * Where SYSCALL, SYSRET, STAC and CLAC lead to, without looking at anything but this: 64-bit modes with
+ * these vector instructions.
+ */
+static void set_modes(struct vcpu *vcpu, u32 vectors, bool la57)
+{
+	struct soft_vcpu *soft = vcpu->soft;
+	unsigned i;
+
+	for (i = 0; i < NR_SOFT_MODES; i++) {
+		struct soft_mode *m = &soft->mode[i];
+		u64 generation = i == SOFT_MODE_USER ? vcpu->user_generation :
+						       vcpu->kernel_generation;
+		enum tlb_view view;
+		u32 mode = mode_of(vcpu, i, &view) | vectors, id;
+
+		m->view = vcpu->tlb.entry[view];
+		m->context = context_of(generation + soft->outside + soft->others, mode);
+		m->fetch_context = context_of(generation, mode);
+		id = number_of(soft, m->context, la57);
+		if (id == m->context_id)
+			continue;
+		m->context_id = id;
+		m->jump_key = key_of(soft, id);
+	}
 }
 
 /* ---- context ---- */
@@ -108,22 +161,28 @@ void soft__refresh_context(struct vcpu *vcpu)
 {
 	const struct x86_cpu *cpu = &vcpu->cpu;
 	struct soft_vcpu *soft = vcpu->soft;
-	u32 mode = cpu->code_size;
+	u32 mode = cpu->code_size, vectors = vector_mode(cpu), renumberings;
+	bool la57 = cpu->cr4 & CR4_LA57;
 	u64 generation;
 
 	if (x86__is_real_like(cpu))
 		mode |= MODE_REAL_LIKE;
 	if (cpu->cpl == 3)
 		mode |= MODE_USER;
-	mode |= current_view(vcpu) << MODE_VIEW_SHIFT | vector_mode(cpu);
+	mode |= current_view(vcpu) << MODE_VIEW_SHIFT | vectors;
 	if (cpu->code_size != 8 && is_flat(cpu))
 		mode |= MODE_FLAT;
 	/* Never 0, so that an empty entry matches nothing. */
 	generation = mode & MODE_USER ? vcpu->user_generation : vcpu->kernel_generation;
-	soft->fetch_context = generation << MODE_BITS | mode;
-	soft->context = (generation + soft->outside + soft->others) << MODE_BITS | mode;
 	soft->epoch = soft->outside + soft->others;
+	soft->fetch_context = context_of(generation, mode);
+	soft->context = context_of(generation + soft->outside + soft->others, mode);
 	soft->code_flat = cpu->code_size == 8 ||
 			  (cpu->seg[X86_CS].limit == 0xffffffff && !cpu->seg[X86_CS].base);
-	number_context(soft, cpu->cr4 & CR4_LA57);
+	/* Numbers from before and after a renumbering do not go together. */
+	do {
+		renumberings = soft->renumberings;
+		number_context(soft, la57);
+		set_modes(vcpu, vectors, la57);
+	} while (unlikely(renumberings != soft->renumberings));
 }

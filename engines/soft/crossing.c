@@ -65,12 +65,17 @@ enum exec_result crossing__execute(struct vcpu *vcpu)
 	struct crossing *c = &soft->crossings[linear >> PAGE_SHIFT_4K & (SOFT_CROSSINGS - 1)];
 	enum exec_result result;
 
-	if (!soft->code_flat || (linear & ~PAGE_MASK_4K) + INSN_MAX_LENGTH <= PAGE_SIZE_4K)
-		return emulate__one(vcpu);
-	if ((c->linear != linear || c->context != soft->context || !is_current(c)) &&
-	    !fill(vcpu, c, linear))
-		return emulate__one(vcpu);
+	if (!soft->code_flat || (linear & ~PAGE_MASK_4K) + INSN_MAX_LENGTH <= PAGE_SIZE_4K ||
+	    ((c->linear != linear || c->context != soft->context || !is_current(c)) &&
+	     !fill(vcpu, c, linear))) {
+		result = emulate__one(vcpu);
+		soft__refresh_context(vcpu);
+		return result;
+	}
 	result = c->insn.exec(vcpu, &c->insn);
+	/* STAC, a segment register: other code of the same bytes goes on. */
+	if (c->insn.row->class == CLASS_SYSTEM)
+		soft__refresh_context(vcpu);
 	if (result == EXEC_NEXT || result == EXEC_STOP) {
 		cpu->rip += c->insn.len;
 		if (c->insn.code != 8)

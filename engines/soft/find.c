@@ -120,6 +120,17 @@ static struct block *find_known(struct vcpu *vcpu, struct soft_vcpu *soft)
 	return block_cache__find_code(soft, cpu->rip);
 }
 
+/* The instruction at RIP, which stands in no block; false: its result in soft->found is the loop's. */
+static bool execute_crossing(struct vcpu *vcpu, struct soft_vcpu *soft)
+{
+	vcpu->stats.insns++;
+	soft->found = crossing__execute(vcpu);
+	if (soft->found != EXEC_NEXT && !(soft->found == EXEC_JUMP && soft__may_go_on(vcpu)))
+		return false;
+	soft->found = EXEC_NEXT;
+	return true;
+}
+
 const u8 *soft__find_code(struct vcpu *vcpu)
 {
 	struct soft_vcpu *soft = vcpu->soft;
@@ -130,23 +141,33 @@ const u8 *soft__find_code(struct vcpu *vcpu)
 	const u8 *code;
 
 	soft->link = 0;
+	soft->found = EXEC_NEXT;
 	/* Checked blocks are executed one by one. */
-	if (__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED) || soft->check)
+	if (unlikely(soft->check))
 		return NULL;
 	if (soft->far_countdown < 0)
 		soft->far_countdown = SOFT_FAR_PERIOD;
-	block = find_known(vcpu, soft);
-	if (likely(block)) {
-		if (link)
-			set_link(soft, link, base, block);
-		soft->code_base = vcpu->cpu.rip & PAGE_MASK_4K;
-		return block->code;
-	}
-	block = block_cache__get(vcpu, &result);
-	if (!block) {
-		/* The loop meets it again, if it is still there. */
-		vcpu->exception.pending = false;
-		return NULL;
+	for (;;) {
+		if (__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED))
+			return NULL;
+		block = find_known(vcpu, soft);
+		if (likely(block)) {
+			if (link)
+				set_link(soft, link, base, block);
+			soft->code_base = vcpu->cpu.rip & PAGE_MASK_4K;
+			return block->code;
+		}
+		block = block_cache__get(vcpu, &result);
+		if (block)
+			break;
+		if (result != EXEC_NEXT || !crossing__is_known(soft, vcpu->cpu.rip)) {
+			/* The loop meets it again, if it is still there. */
+			vcpu->exception.pending = false;
+			return NULL;
+		}
+		if (!execute_crossing(vcpu, soft))
+			return NULL;
+		link = 0;
 	}
 	if (!block->page) {
 		/* For the loop, which looks it up next. */
@@ -182,6 +203,7 @@ const u8 *soft__other_stack(struct vcpu *vcpu, struct block *block)
 {
 	struct soft_vcpu *soft = vcpu->soft;
 
+	soft->found = EXEC_NEXT;
 	vcpu->cpu.rip = soft->code_base + (block->gpa & ~PAGE_MASK_4K);
 	if (has_stack(vcpu, block))
 		return block->code;

@@ -250,6 +250,10 @@ static enum loop_step after(struct vcpu *vcpu, struct engine_exit *exit, enum ex
 	case EXEC_EXIT:
 		return leave(exit, ENGINE_EXIT_IO);
 	case EXEC_FAIL:
+		if (vcpu->soft->shut_down) {
+			vcpu->soft->shut_down = false;
+			return leave(exit, ENGINE_EXIT_SHUTDOWN);
+		}
 		return leave(exit, ENGINE_EXIT_FAIL);
 	default:
 		break;
@@ -324,14 +328,53 @@ static enum loop_step step(struct vcpu *vcpu, struct engine_exit *exit)
 	return after(vcpu, exit, result);
 }
 
-const u8 *soft__resume(struct vcpu *vcpu)
+/* RF has no effect without breakpoints, and every fault pushes it set. */
+static void drop_resume_flag(struct vcpu *vcpu)
 {
+	struct x86_cpu *cpu = &vcpu->cpu;
+
+	if (!is_debugged(vcpu) && !has_execution_breakpoints(cpu->dr7))
+		cpu->sysflags &= ~RFLAGS_RF;
+}
+
+bool soft__may_go_on(struct vcpu *vcpu)
+{
+	if (vcpu->cpu.sysflags & RFLAGS_RF)
+		drop_resume_flag(vcpu);
 	if (__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED) || must_step(vcpu) ||
 	    window_is_open(vcpu) || vcpu->breakpoint_hits || vcpu->io.nr_writes ||
 	    vcpu->mp_state != KVM_MP_STATE_RUNNABLE)
-		return NULL;
+		return false;
 	soft__refresh_context(vcpu);
-	return soft__find_code(vcpu);
+	return true;
+}
+
+const u8 *soft__resume(struct vcpu *vcpu)
+{
+	vcpu->soft->found = EXEC_JUMP;
+	return soft__may_go_on(vcpu) ? soft__find_code(vcpu) : NULL;
+}
+
+const u8 *soft__deliver(struct vcpu *vcpu)
+{
+	struct soft_vcpu *soft = vcpu->soft;
+
+	soft->found = EXEC_FAULT;
+	if (is_debugged(vcpu) || soft->counts)
+		return NULL;
+	/* As after() does. */
+	vcpu->breakpoint_hits = 0;
+	switch (x86__deliver_exception(vcpu)) {
+	case EXEC_EXIT:
+		soft->found = EXEC_EXIT;
+		return NULL;
+	case EXEC_FAIL:
+		soft->found = EXEC_FAIL;
+		soft->shut_down = true;
+		return NULL;
+	default:
+		return soft__resume(vcpu);
+	}
 }
 
 /* ---- looking up from generated code ---- */

@@ -145,6 +145,22 @@ struct crossing {
 	struct insn insn;
 };
 
+/* What the instructions that only change the privilege level or RFLAGS.AC lead to, in 64-bit code. */
+enum soft_mode_index {
+	SOFT_MODE_USER,	     /* CPL 3 */
+	SOFT_MODE_KERNEL,    /* CPL 0 with AC clear */
+	SOFT_MODE_KERNEL_AC, /* CPL 0 with AC set */
+	NR_SOFT_MODES,
+};
+
+struct soft_mode {
+	struct tlb_entry *view;
+	u64 context;
+	u64 fetch_context;
+	u64 jump_key;
+	u32 context_id;
+};
+
 enum pulse_state { PULSE_IDLE, PULSE_SET, PULSE_DUE };
 
 enum soft_injection { INJECT_NONE, INJECT_INTERRUPT, INJECT_SOFT_INTERRUPT, INJECT_NMI };
@@ -161,6 +177,8 @@ struct glue {
 	u32 execute; /* an executor for one instruction */
 	u32 execute_vectors; /* the same, then loads the guest's vector state */
 	u32 execute_system; /* the same for one behind which the mode may be another */
+	u32 syscall; /* the same for SYSCALL at CPL 3, SYSRET to 64-bit code */
+	u32 sysret;
 	u32 load_vectors;
 	/* For writing: [1]. The page of a stack beside the TLB; above: it can't be. */
 	u32 fill_stack[TLB_NR_VIEWS][2];
@@ -191,10 +209,12 @@ struct soft_vcpu {
 	u64 host_stack;
 	u64 scratch;
 	u64 more_scratch;
+	u32 offset; /* in the page, of the instruction that `scratch` keeps: gate.c */
 	u64 jump_key; /* of the context; see soft__refresh_context() */
 	u32 context_id;
 	s32 far_countdown; /* far jumps that are not direct yet, until one of them is made so */
 	u32 link; /* offset in the code area of the displacement to set | SOFT_LINK_*, or 0 */
+	u32 found; /* enum exec_result: what soft__find_code() has executed on the way, if it found none */
 	u8 of;	  /* OF as 0 or 1, while generated code runs */
 	bool inlines_vectors; /* not where C code may use vector registers: instrumented builds */
 	bool counts; /* generated code advances vcpu->stats.insns, for tests */
@@ -211,6 +231,7 @@ struct soft_vcpu {
 	struct code_fault *faults; /* in order of their place; SOFT_FAULT_ENTRIES */
 	u32 nr_faults;
 	u32 flushes; /* of the block cache */
+	bool shut_down; /* found is EXEC_FAIL because no exception could be delivered */
 	bool full;   /* generated code: the loop is to flush the cache */
 	struct host_timer pulse; /* makes guest code look up from its work now and then */
 	u8 pulse_state;		 /* enum pulse_state, atomic */
@@ -228,8 +249,10 @@ struct soft_vcpu {
 	 */
 	struct context_id contexts[SOFT_CONTEXTS];
 	u32 last_context_id;
+	u32 renumberings;
 	u64 key_secret;
 	bool la57;
+	struct soft_mode mode[NR_SOFT_MODES]; /* computed with them */
 	/*
 	 * Times at which somebody may have written guest memory from outside: user space between
 	 * two KVM_RUNs, a device before its interrupt.
@@ -316,6 +339,11 @@ void block_cache__add(struct block_cache *cache, struct block *block);
 /* Whether there is a translation of this address. */
 bool block_cache__has_code(struct block_cache *cache, u64 gpa, u32 mode);
 
+/* translate/system.c: an instruction of CLASS_SYSTEM behind which the loop need not look at anything. */
+bool soft__keeps_mode(const struct insn *insn);
+/* The same in generated code alone, which looks itself at what might have to be done. */
+bool soft__keeps_mode_translated(const struct insn *insn);
+
 /* crossing.c: whether the instruction at RIP is kept there. */
 bool crossing__is_known(const struct soft_vcpu *soft, u64 rip);
 /* crossing.c: executes the instruction at RIP, which stands in no block, as emulate__one(). */
@@ -323,13 +351,18 @@ enum exec_result crossing__execute(struct vcpu *vcpu);
 
 /*
  * run.c: an executor that generated code has called gave EXEC_JUMP or EXEC_STOP, with RIP at the
- * next instruction: the code to go on with, or NULL if the loop has to look.
+ * next instruction: the code to go on with, or NULL if the loop has to look, with the result in
+ * soft->found.
  */
 const u8 *soft__resume(struct vcpu *vcpu);
+/* The same where it gave EXEC_FAULT: the exception is delivered. NULL: soft->found is the result. */
+const u8 *soft__deliver(struct vcpu *vcpu);
+/* Whether the loop has nothing to do between two instructions; the context is then up to date. */
+bool soft__may_go_on(struct vcpu *vcpu);
 
 /* find.c: where the code of a block goes on whose stack is elsewhere; NULL: back to the loop. */
 const u8 *soft__other_stack(struct vcpu *vcpu, struct block *block);
-/* find.c: where generated code goes on at cpu.rip; NULL: back to the loop. */
+/* find.c: where generated code goes on at cpu.rip; NULL: back to the loop, with soft->found. */
 const u8 *soft__find_code(struct vcpu *vcpu);
 /*
  * The code of the block at cpu.rip, translating it if it is hot, which makes another block of it; NULL:

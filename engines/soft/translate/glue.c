@@ -115,7 +115,7 @@ static u32 generate_end(struct emit *e)
  */
 static void finish_execute(struct emit *e, u32 end, u32 other, u32 left)
 {
-	u32 stop, tail, loop, jump, resume;
+	u32 stop, tail, loop, jump, resume, fault, delivered;
 
 	emit_patch(e, left, e->at);
 	stop = e->at;
@@ -130,6 +130,8 @@ static void finish_execute(struct emit *e, u32 end, u32 other, u32 left)
 	emit_patch(e, other, e->at);
 	emit_alu_imm(e, false, ALU_CMP, H_RAX, EXEC_STOP);
 	emit_patch(e, emit_jcc(e, CC_E), stop);
+	emit_alu_imm(e, false, ALU_CMP, H_RAX, EXEC_FAULT);
+	fault = emit_jcc(e, CC_E);
 	emit_alu_imm(e, false, ALU_CMP, H_RAX, EXEC_JUMP);
 	emit_patch(e, emit_jcc(e, CC_NE), tail);
 
@@ -137,10 +139,15 @@ static void finish_execute(struct emit *e, u32 end, u32 other, u32 left)
 	emit_patch(e, resume, e->at);
 	vcpu_argument(e, 16);
 	call_c(e, soft__resume);
+	delivered = e->at;
 	emit_rr(e, true, 0x85, H_RAX, H_RAX);
 	jump = emit_jcc(e, CC_NE);
-	emit_mov_imm32(e, H_RAX, EXEC_JUMP);
+	emit_load32(e, H_RAX, at(SOFT_AT(found), 16));
 	loop = emit_jmp(e);
+	emit_patch(e, fault, e->at);
+	vcpu_argument(e, 16);
+	call_c(e, soft__deliver);
+	emit_jmp_to(e, delivered);
 	emit_patch(e, loop, tail);
 	emit_patch(e, jump, e->at);
 	emit_alu_imm(e, true, ALU_ADD, H_RSP, 16);
@@ -295,7 +302,7 @@ static void generate_find(struct emit *e, struct glue *glue, u32 end)
 	emit8(e, 0xff);
 	emit8(e, 0xe0); /* jmp *%rax */
 	emit_patch(e, none, e->at);
-	emit_mov_imm32(e, H_RAX, EXEC_NEXT);
+	emit_load32(e, H_RAX, at(SOFT_AT(found), 0));
 	emit_jmp_to(e, end);
 	glue->find_again = e->at;
 	emit_load(e, H_R14, mem_indexed(H_RSP, H_RAX, 0, SOFT_AT(cache.jump) +
@@ -337,6 +344,7 @@ void glue__generate(struct vcpu *vcpu)
 	}
 	generate_leave(&e, glue, end);
 	generate_find(&e, glue, end);
+	gate__generate(&e, glue);
 	soft->glue_size = ALIGN_UP_TO(e.at, 64);
 	soft->area.used = soft->glue_size;
 	stub__serialize();

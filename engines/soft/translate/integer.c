@@ -181,6 +181,10 @@ static bool copy(struct translation *t)
 	struct encoding_regs regs;
 	struct cold *cold;
 
+	if (has_high_byte(t->insn))
+		return translate__high_byte(t);
+	if (is_bit_operation(t->insn->row->forms) && is_special(t, t->insn))
+		return translate__bit_string(t);
 	if (is_special(t, t->insn))
 		return false;
 	/* Either may need RAX: the flags first, where the operand leaves them alone. */
@@ -445,6 +449,10 @@ bool translate__integer(struct translation *t)
 
 	if (row->exec == exec_nop)
 		return true;
+	if (row->exec == exec_cld || row->exec == exec_std) {
+		translate__direction(t);
+		return true;
+	}
 	if (row->exec == exec_cmpxchg16b || row->exec == exec_cmpxchg8b)
 		return with_accumulator(t, row->exec == exec_cmpxchg16b ? 16 : 1);
 	if (row->exec == exec_lfence || row->exec == exec_mfence || row->exec == exec_sfence) {

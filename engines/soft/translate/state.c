@@ -52,33 +52,12 @@ void translate__load_flags(struct translation *t)
 
 /* ---- executors ---- */
 
-/* System instructions behind which the block's mode is what it was, whatever they did. */
-static exec_fn *const keeping_mode[] = {
-	system__cli, system__swapgs, system__rdtsc, system__rdtscp, system__rdmsr, system__cpuid,
-	system__pushf, system__in, system__out, system__verr, system__verw, system__lar, system__lsl,
-	system__rdfsbase, system__rdgsbase, system__wrfsbase, system__wrgsbase, system__rdpid,
-	system__rdpmc, system__xgetbv, system__mov_from_cr, system__mov_from_dr,
-	system__mov_from_sreg, system__sgdt, system__sidt, system__sldt, system__str, system__smsw,
-};
-
-static bool may_change_mode(const struct insn *insn)
-{
-	unsigned i;
-
-	if (!insn->row || insn->row->class != CLASS_SYSTEM)
-		return false;
-	for (i = 0; i < ARRAY_LENGTH(keeping_mode); i++)
-		if (insn->exec == keeping_mode[i])
-			return false;
-	return true;
-}
-
 static u32 way_to_execute(const struct translation *t, const struct insn *insn)
 {
 	const struct glue *glue = &t->soft->glue;
 
-	if (may_change_mode(insn))
-		return glue->execute_system;
+	if (insn->row && insn->row->class == CLASS_SYSTEM && !soft__keeps_mode(insn))
+		return translate__way_to_change_mode(t, insn);
 	return t->has_vectors ? glue->execute_vectors : glue->execute;
 }
 

@@ -54,6 +54,8 @@ static bool translate_insn(struct translation *t, bool *ends)
 		return false;
 	if (insn->flags & INSN_BRANCH)
 		return translate__branch(t, ends);
+	if (insn->row->class == CLASS_SYSTEM)
+		return translate__system(t, ends);
 	if (insn->row->class == CLASS_INTEGER)
 		return translate__integer(t);
 	return translate__is_vector(t, insn) && translate__vector(t);

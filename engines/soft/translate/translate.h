@@ -60,7 +60,7 @@ enum cold_kind {
 	COLD_STACK,   /* at a block's entry: the stack is elsewhere */
 };
 
-#define COLD_ENTRIES 3
+#define COLD_ENTRIES 4
 
 /* Code that stands behind the block, for what happens rarely. */
 struct cold {
@@ -233,6 +233,19 @@ bool translate__integer(struct translation *t);
 bool translate__vector(struct translation *t);
 /* Whether the block's code executes this vector instruction itself. */
 bool translate__is_vector(const struct translation *t, const struct insn *insn);
+/* system.c: the same for system instructions and the direction flag's; *ends as below. */
+bool translate__system(struct translation *t, bool *ends);
+void translate__direction(struct translation *t); /* CLD, STD */
+/* The way to the executor of one behind which the mode may be another, as an offset in the area. */
+u32 translate__way_to_change_mode(const struct translation *t, const struct insn *insn);
+/* RFLAGS from memory into RAX; the arithmetic ones in EAX to memory; another mode's view and context. */
+void translate__load_rflags(struct emit *e);
+void translate__store_arith(struct emit *e);
+void translate__switch_mode(struct emit *e, enum soft_mode_index mode);
+/* byte.c: with AH, CH, DH or BH as a register operand and none in memory. */
+bool translate__high_byte(struct translation *t);
+/* bit.c: BT, BTS, BTR, BTC of memory whose address the bit's number moves. */
+bool translate__bit_string(struct translation *t);
 /* A branch; *ends: nothing of the block comes behind it. */
 bool translate__branch(struct translation *t, bool *ends);
 /* Leaves the block for a target relative to the page. */
@@ -262,6 +275,9 @@ void translate__give_registers(struct translation *t);
 
 /* Bytes of the instruction's memory operand. */
 unsigned translate__access_size(const struct insn *insn);
+
+/* gate.c: glue for SYSCALL and SYSRET, which changes the mode without C code. */
+void gate__generate(struct emit *e, struct glue *glue);
 
 /* glue.c: generates what all blocks share, at the start of the code area. */
 void glue__generate(struct vcpu *vcpu);
