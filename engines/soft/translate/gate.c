@@ -104,7 +104,9 @@ static void store_rflags(struct emit *e)
 /* To the linear address in REG_ADDRESS. */
 static void go_to_linear(struct emit *e, const struct glue *glue)
 {
-	emit_patch(e, translate__emit_table_jump(e, false), e->at);
+	u32 miss = translate__emit_table_jump(e, false);
+
+	emit_patch(e, miss, e->at);
 	emit_alu_mem(e, true, ALU_XOR, REG_ADDRESS, state_mem(SOFT_AT(jump_key)));
 	emit_jmp_to(e, glue->find);
 }
