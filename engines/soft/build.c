@@ -54,13 +54,13 @@ static enum decode_result decode_one(struct vcpu *vcpu, const u8 *code, unsigned
 }
 
 /* Code behind a conditional jump is translated with it: mostly it will be needed. */
-static bool ends_block(const struct insn *insn, enum block_kind kind)
+static bool ends_block(const struct soft_vcpu *soft, const struct insn *insn, enum block_kind kind)
 {
 	bool conditional = (insn->map == MAP_1BYTE && (insn->opcode & 0xf0) == 0x70) ||
 			   (insn->map == MAP_0F && (insn->opcode & 0xf0) == 0x80);
 
 	if (insn->flags & INSN_STOP)
-		return kind != BLOCK_LONG || !soft__keeps_mode_translated(insn);
+		return kind != BLOCK_LONG || soft->check || !soft__keeps_mode_translated(insn);
 	return (insn->flags & INSN_BRANCH) && !(conditional && kind == BLOCK_LONG);
 }
 
@@ -109,7 +109,7 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 		block->bytes += insn->len;
 		code += insn->len;
 		left -= insn->len;
-		if (alone || ends_block(insn, kind))
+		if (alone || ends_block(vcpu->soft, insn, kind))
 			break;
 		/* What has been translated already is jumped to. */
 		if (kind == BLOCK_LONG && (insn->flags & INSN_BRANCH) &&

@@ -339,6 +339,9 @@ static void drop_resume_flag(struct vcpu *vcpu)
 
 bool soft__may_go_on(struct vcpu *vcpu)
 {
+	/* Checked blocks are executed one by one. */
+	if (unlikely(vcpu->soft->check))
+		return false;
 	if (vcpu->cpu.sysflags & RFLAGS_RF)
 		drop_resume_flag(vcpu);
 	if (__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED) || must_step(vcpu) ||
@@ -360,7 +363,7 @@ const u8 *soft__deliver(struct vcpu *vcpu)
 	struct soft_vcpu *soft = vcpu->soft;
 
 	soft->found = EXEC_FAULT;
-	if (is_debugged(vcpu) || soft->counts)
+	if (is_debugged(vcpu) || soft->counts || soft->check)
 		return NULL;
 	/* As after() does. */
 	vcpu->breakpoint_hits = 0;

@@ -354,6 +354,9 @@ bool translate__system(struct translation *t, bool *ends)
 {
 	exec_fn *exec = t->insn->exec;
 
+	/* What they leave to the loop, an interpreted block does not. */
+	if (t->soft->check)
+		return false;
 	if (exec == system__cli)
 		return clear_interrupt_flag(t);
 	if (exec == system__sti)
@@ -377,7 +380,7 @@ u32 translate__way_to_change_mode(const struct translation *t, const struct insn
 {
 	const struct glue *glue = &t->soft->glue;
 
-	if (t->size_of_code != 8)
+	if (t->size_of_code != 8 || t->soft->check)
 		return glue->execute_system;
 	if (insn->exec == system__syscall && translate__view(t) == TLB_USER)
 		return glue->syscall;
