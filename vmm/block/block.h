@@ -15,8 +15,12 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "vmm/block/io/aio.h"
+#include "vmm/block/worker.h"
+
 struct block;
 struct block_queue;
+struct file_class;
 struct loop;
 
 /* ---- options ---- */
@@ -77,7 +81,8 @@ struct block_options {
 	enum block_error_policy read_error, write_error;
 	struct block_limit limit[BLOCK_LIMIT_COUNT];
 	uint64_t limit_unit; /* bytes that count as one operation; 0: a request is one */
-	uint64_t metadata_cache; /* bytes of a format's tables kept in memory, per image */
+	uint64_t metadata_cache; /* bytes of a format's tables kept in memory, per image; 0: preset */
+	const struct file_class *files; /* where images are; NULL: host files (others are of tests) */
 };
 
 /* One row per key, for help texts and parsers. */
@@ -170,6 +175,21 @@ enum block_op {
 #define BLOCK_FUA 1u   /* BLOCK_WRITE, BLOCK_ZERO: on stable storage when it completes */
 #define BLOCK_UNMAP 2u /* BLOCK_ZERO: may deallocate */
 
+struct block_request;
+
+/* vmm/block's own: a piece of a request that is done in one go. */
+struct block_part {
+	struct aio_op op;
+	struct worker_job job;
+	struct block_request *request;
+	enum block_op kind;
+	uint64_t offset;
+	struct iovec one;
+	struct iovec *slice; /* allocated; NULL: `one`, or the request's own list */
+	bool entered;
+	unsigned parity;
+};
+
 struct block_request {
 	enum block_op op;
 	uint32_t flags;
@@ -181,7 +201,8 @@ struct block_request {
 	/*
 	 * On the queue's loop thread, never from within block_queue__submit(). `result` is 0 or
 	 * -errno: -EINVAL (beyond the end, misaligned, too long, unknown), -EROFS, -EIO, -ENOSPC,
-	 * -ECANCELED. It may submit requests, free or reuse the request, but not destroy the queue.
+	 * -ECANCELED, -EPERM (docs/block.md). It may submit requests, free or reuse the request, but
+	 * not destroy the queue. `op` and `flags` may have changed (detect_zeroes).
 	 */
 	void (*done)(struct block_request *request, int result);
 	void *opaque; /* the submitter's */
@@ -189,11 +210,10 @@ struct block_request {
 	/* vmm/block's own, from here on; the submitter need not initialise it. */
 	struct block_queue *queue;
 	struct block_request *next;
-	uint64_t at;		 /* bytes that are on their way */
-	uint32_t pending;	 /* parts that have not completed */
+	uint32_t pending; /* parts that have not completed */
 	int result;
-	uint8_t phase;
-	uint8_t throttled;
+	bool flushing;
+	struct block_part part; /* the first one; most requests have no other */
 };
 
 /* Events of the disk, on the queue's loop thread. Each may be NULL. */
