@@ -66,7 +66,7 @@ LAYERS = {
     "vmm/machine": PLAIN + ["vmm/acpi/", "vmm/block/block.h", "vmm/boot/", "vmm/char/", "vmm/device/",
                             "vmm/devices/classes.h", "vmm/kvm/", "vmm/loop/", "vmm/memory/",
                             "vmm/vcpu/"],
-    "vmm/cli": PLAIN + ["vmm/block/", "vmm/char/", "vmm/config/", "vmm/device/", "vmm/kvm/", "vmm/machine/"],
+    "vmm/cli": PLAIN + ["vmm/block/", "vmm/cli/", "vmm/char/", "vmm/config/", "vmm/device/", "vmm/kvm/", "vmm/machine/"],
 }
 
 # Headers from outside of the project. core/ has no libc; the compiler's own headers and the

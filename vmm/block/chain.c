@@ -13,6 +13,7 @@
 #define HEAD_SIZE 4096
 
 static const struct format_class *const formats[] = {
+	&format_class_qcow2,
 	&format_class_raw, /* takes what nobody else does */
 };
 

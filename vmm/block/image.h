@@ -55,6 +55,15 @@ struct image_snapshot {
 	uint64_t icount;   /* UINT64_MAX: not known */
 };
 
+/* What a format has to say of an image; strings are the node's. */
+struct image_info {
+	uint64_t cluster_size; /* 0: the format has none */
+	bool qcow2;	       /* the rest has a meaning */
+	uint32_t version, refcount_bits;
+	bool lazy_refcounts, corrupt, dirty, extended_l2, zstd, data_file_raw;
+	const char *data_file; /* NULL: none */
+};
+
 /* Writes zeroes that take space. 0 or -errno. */
 int image__fill(struct block_file *file, uint64_t offset, uint64_t length);
 

@@ -76,6 +76,7 @@ struct extent {
 
 struct image_check;
 struct image_create;
+struct image_info;
 struct image_snapshot;
 
 struct format_class {
@@ -108,6 +109,9 @@ struct format_class {
 	/* One whole cluster, packed; -E2BIG: packing gains nothing. */
 	int (*write_packed)(struct node *node, uint64_t offset, const void *buf, size_t length);
 	int (*check)(struct node *node, struct image_check *check, char *error, size_t error_size);
+	void (*info)(struct node *node, struct image_info *info);
+	/* Nothing is in the image any more: all reads go to what backs it. */
+	int (*empty)(struct node *node);
 	int (*set_backing)(struct node *node, const char *name, const char *format, char *error,
 			   size_t error_size);
 	int (*snapshot_create)(struct node *node, const char *name, char *error, size_t error_size);

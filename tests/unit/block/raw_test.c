@@ -206,6 +206,21 @@ static void test_odd_size_is_filled_up(void **state)
 	disk__close(&disk);
 }
 
+static void test_recognised_raw_does_not_become_qcow2(void **state)
+{
+	static uint8_t buf[512] = { 'Q', 'F', 'I', 0xfb, 0, 0, 0, 3 };
+	struct disk disk;
+
+	disk__open(&disk, fixture__file("raw", SIZE, 1));
+	assert_string_equal(block__format(disk.block), "raw");
+	assert_int_equal(disk__do(&disk, BLOCK_WRITE, 0, buf, 512, 0), -EPERM);
+	assert_int_equal(disk__do(&disk, BLOCK_WRITE, 512, buf, 512, 0), 0);
+	disk__close(&disk);
+	open_way(&disk, fixture__file("raw", SIZE, 1), "read-only=off");
+	assert_int_equal(disk__do(&disk, BLOCK_WRITE, 0, buf, 512, 0), 0);
+	disk__close(&disk);
+}
+
 static void test_second_writer_is_kept_out(void **state)
 {
 	struct block_options options;
@@ -431,6 +446,7 @@ int main(void)
 		cmocka_unit_test(test_discard_off_keeps_data),
 		cmocka_unit_test(test_bad_requests_fail),
 		cmocka_unit_test(test_odd_size_is_filled_up),
+		cmocka_unit_test(test_recognised_raw_does_not_become_qcow2),
 		cmocka_unit_test(test_second_writer_is_kept_out),
 		cmocka_unit_test(test_resize_is_told),
 		cmocka_unit_test(test_written_zeroes_are_found),
