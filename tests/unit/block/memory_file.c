@@ -179,6 +179,7 @@ void memory_file__cut(struct memory_file *file, uint64_t seed)
 	struct pending *pending;
 	uint64_t at, piece;
 
+	pthread_mutex_lock(&lock);
 	for (pending = file->pending; pending; pending = pending->next)
 		for (at = 0; at < pending->length; at += piece) {
 			piece = SECTOR - (pending->offset + at) % SECTOR;
@@ -195,6 +196,7 @@ void memory_file__cut(struct memory_file *file, uint64_t seed)
 	if (next_random(&seed) & 1)
 		file->durable_size = file->size;
 	file->dead = true;
+	pthread_mutex_unlock(&lock);
 }
 
 void memory_file__revive(struct memory_file *file)
