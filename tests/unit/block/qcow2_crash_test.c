@@ -261,8 +261,7 @@ static void check_with_qemu(const char *path, bool lazy)
 	if (status && status != 3) {
 		snprintf(command, sizeof(command), "qemu-img check -f qcow2 %s >&2; cp %s /var/tmp/trivet-crashed.qcow2",
 			 path, path);
-		if (system(command))
-			fail_msg("qemu-img check: status %d", status);
+		fail_msg("qemu-img check: status %d; then status %d", status, system(command));
 	}
 }
 
@@ -359,6 +358,22 @@ static void work_until_killed(const char *path, const char *more)
 	_exit(1);
 }
 
+/* The kernel ends the last requests of a dead process; until then the image is locked. */
+static void wait_for_lock(const char *path)
+{
+	struct node_how how = { .path = path, .write = true, .lock = true, .check = true };
+	struct node *node;
+	char error[512];
+	unsigned tries;
+	int err = -EBUSY;
+
+	for (tries = 0; err == -EBUSY && tries < 100; tries++)
+		err = node__open(&how, &node, error, sizeof(error));
+	if (err)
+		fail_msg("%s", error);
+	node__close(node);
+}
+
 static void kill_once(const struct kind *kind, const char *path)
 {
 	static const char *const ways[] = { "aio=io_uring", "aio=threads", "cache=none", "cache=unsafe" };
@@ -376,6 +391,7 @@ static void kill_once(const struct kind *kind, const char *path)
 	assert_int_equal(waitpid(child, &status, 0), child);
 	if (!WIFSIGNALED(status))
 		fail_msg("the child ended by itself: status %d", status);
+	wait_for_lock(path);
 	if (!kind->create.lazy_refcounts)
 		check_with_qemu(path, false);
 	/* The image's own way back from lazy refcounts. */

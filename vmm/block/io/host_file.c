@@ -26,6 +26,8 @@
 #define PERMISSION_WRITE 1
 #define PERMISSION_RESIZE 3
 #define PERMISSION_COUNT 4
+#define LOCK_TRIES 10
+#define LOCK_WAIT_US 30000
 
 static int set_lock(int fd, short type, off_t at)
 {
@@ -92,12 +94,18 @@ static void drop_locks(int fd, unsigned used, unsigned refused)
 static int lock_host_file(struct block_file *file, enum file_lock lock, char *error,
 			  size_t error_size)
 {
-	unsigned used, refused, held_used, held_refused;
+	unsigned used, refused, held_used, held_refused, tries;
 	int err;
 
 	lock_masks(lock, &used, &refused);
 	lock_masks(file->held, &held_used, &held_refused);
 	err = take_locks(file->fd, used, refused);
+	/* A process that was just killed may still hold its lock until its last io_uring request is done. */
+	for (tries = 0; (err == -EAGAIN || err == -EACCES) && tries < LOCK_TRIES; tries++) {
+		drop_locks(file->fd, held_used, held_refused);
+		usleep(LOCK_WAIT_US);
+		err = take_locks(file->fd, used, refused);
+	}
 	if (err == -EAGAIN || err == -EACCES) {
 		drop_locks(file->fd, held_used, held_refused);
 		snprintf(error, error_size, "%s: in use by another process (%s)", file->path,

@@ -33,6 +33,8 @@ int qcow2_flush__begin(struct qcow2 *q)
 	err = qcow2_header__write_features(q);
 	if (err)
 		q->incompatible &= ~QCOW2_INCOMPATIBLE_DIRTY;
+	else
+		q->marked = true;
 	return err;
 }
 

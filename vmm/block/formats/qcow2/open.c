@@ -251,7 +251,7 @@ static int mark_clean(struct qcow2 *q)
 {
 	int err;
 
-	if (!(q->incompatible & QCOW2_INCOMPATIBLE_DIRTY))
+	if (!q->marked)
 		return 0;
 	err = table_cache__write(q, TABLE_REFCOUNT);
 	if (!err)

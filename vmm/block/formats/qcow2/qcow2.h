@@ -78,6 +78,7 @@ struct qcow2 {
 	uint64_t cluster_size, incompatible, compatible, autoclear;
 	uint32_t header_length;
 	bool extended, data_raw, lazy, viewing;
+	bool marked; /* we have set the dirty bit: refcounts in memory are right */
 	bool corrupt; /* found while working; nothing is written any more */
 	uint32_t entry_size, l2_bits; /* bytes of an L2 entry; L2 entries of a table, as a power */
 	uint32_t sub_count, sub_bits; /* subclusters of a cluster; their size, as a power of two */
