@@ -2,13 +2,13 @@
 /*
  * The order in which an image's parts reach the medium:
  *
- *	1. data and refcounts (those that lose a user have waited for 4 of an earlier flush)
+ *	1. data, refcounts (those that lose a user have waited for 3 of an earlier flush), and new L2
+ *	   tables as they are made: empty, or a copy of a shared one
  *	   sync
- *	2. L2 tables
- *	   sync, if there is a 3
- *	3. L1 entries
+ *	2. L2 tables and L1 entries; there is no order between them, because an L2 table that is
+ *	   behind only lacks what has not been flushed
  *	   sync
- *	4. only now: what 1 to 3 no longer refer to loses a user, in memory
+ *	3. only now: what 1 and 2 no longer refer to loses a user, in memory
  *
  * With lazy refcounts, refcounts are written when the cache is short of room and at close; a bit in
  * the header, set before anything else, says that they are to be counted anew after a crash.
@@ -77,11 +77,8 @@ int qcow2_flush__tables(struct qcow2 *q)
 	err = sync_files(q);
 	if (!err)
 		err = table_cache__write(q, TABLE_L2);
-	if (!err && l1) {
-		err = file__sync(q->file);
-		if (!err)
-			err = write_l1(q);
-	}
+	if (!err && l1)
+		err = write_l1(q);
 	return err;
 }
 

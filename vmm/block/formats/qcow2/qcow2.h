@@ -5,7 +5,7 @@
  * metadata.
  *
  * The order of writes, so that the image is right whenever the power fails (flush.c): data and
- * refcounts that grow, then L2 tables, then L1 entries, then refcounts that shrink. What is
+ * refcounts that grow, then L2 tables and L1 entries, then refcounts that shrink. What is
  * interrupted leaves clusters that nobody uses, and nothing else.
  */
 #ifndef VMM_BLOCK_FORMATS_QCOW2_QCOW2_H
