@@ -97,7 +97,7 @@ static int set_number(const struct create_option *option, const char *value, uin
 		*field = strtoul(value, NULL, 10);
 		return *field ? 0 : refuse(option->name, value, option->help);
 	}
-	if (image__parse_size(value, &number))
+	if (image__parse_bytes(value, &number))
 		return -EINVAL;
 	if (number < 512 || number > 2 << 20 || number & (number - 1))
 		return refuse(option->name, value, "must be a power of two from 512 to 2M");
@@ -183,6 +183,8 @@ void image_options__print(const struct image_create *create, const char *format)
 	if (create->data_file)
 		printf(" data_file=%s data_file_raw=%s", create->data_file,
 		       create->data_file_raw ? "on" : "off");
+	if (!strcmp(format, "qcow2") && create->version == 2)
+		printf(" compat=0.10");
 	if (!strcmp(format, "qcow2"))
 		printf(" lazy_refcounts=%s refcount_bits=%u", create->lazy_refcounts ? "on" : "off",
 		       create->refcount_bits);

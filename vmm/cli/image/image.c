@@ -36,7 +36,7 @@ int image__usage(const struct image_command *command)
 	return 1;
 }
 
-int image__parse_size(const char *text, uint64_t *size)
+int image__parse_bytes(const char *text, uint64_t *bytes)
 {
 	static const char units[] = "kmgtpe";
 	unsigned long long number;
@@ -57,8 +57,17 @@ int image__parse_size(const char *text, uint64_t *size)
 		image__error("size \"%s\": give bytes, or a number with k, M, G, T, P or E", text);
 		return -EINVAL;
 	}
-	*size = ((number << shift) + 511) & ~511ULL;
+	*bytes = number << shift;
 	return 0;
+}
+
+int image__parse_size(const char *text, uint64_t *size)
+{
+	int err = image__parse_bytes(text, size);
+
+	if (!err)
+		*size = (*size + 511) & ~511ULL;
+	return err;
 }
 
 int image__parse_cache(const char *name, struct node_how *how, bool *flush_each)

@@ -30,7 +30,9 @@ extern const struct image_command image_command_snapshot;
 int image__error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Usage of a command after a wrong option. Returns 1. */
 int image__usage(const struct image_command *command);
-/* "1G" and the like to bytes, rounded up to 512; -EINVAL after a message. */
+/* "1G" and the like to bytes; -EINVAL after a message. */
+int image__parse_bytes(const char *text, uint64_t *bytes);
+/* The same, rounded up to 512. */
 int image__parse_size(const char *text, uint64_t *size);
 /* Sets no_sync and direct from a name of a cache mode; -EINVAL after a message. */
 int image__parse_cache(const char *name, struct node_how *how, bool *flush_each);

@@ -23,7 +23,7 @@ void json__string(const char *text)
 	putchar('"');
 }
 
-static void print_size(uint64_t bytes)
+static void print_size(uint64_t bytes, char *text, size_t size)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
 	double value = bytes;
@@ -33,7 +33,7 @@ static void print_size(uint64_t bytes)
 		value /= 1024;
 		i++;
 	}
-	printf("%0.3g %s", value, units[i]);
+	snprintf(text, size, "%0.3g %s", value, units[i]);
 }
 
 static uint64_t disk_usage(const struct node *node)
@@ -43,27 +43,34 @@ static uint64_t disk_usage(const struct node *node)
 	return stat(node->file->path, &st) ? 0 : (uint64_t)st.st_blocks * 512;
 }
 
+static void print_snapshot(const struct image_snapshot *s)
+{
+	uint64_t clock = s->vm_clock / 1000000;
+	char date[32] = "?", passed[64], size[32], icount[24] = "";
+	time_t when = s->seconds;
+	struct tm tm;
+
+	if (localtime_r(&when, &tm))
+		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
+	snprintf(passed, sizeof(passed), "%02llu:%02llu:%02llu.%03llu", (unsigned long long)clock / 3600000,
+		 (unsigned long long)clock / 60000 % 60, (unsigned long long)clock / 1000 % 60,
+		 (unsigned long long)clock % 1000);
+	if (s->icount != UINT64_MAX)
+		snprintf(icount, sizeof(icount), "%llu", (unsigned long long)s->icount);
+	print_size(s->vm_state_size, size, sizeof(size));
+	printf("%-9s %-16s %8s%20s%13s%11s\n", s->id, s->name, size, date, passed, icount);
+}
+
 void info__print_snapshots(struct node *node)
 {
 	struct image_snapshot s;
 	unsigned n;
 
 	for (n = 0; node->class->snapshot_get && !node->class->snapshot_get(node, n, &s); n++) {
-		time_t when = s.seconds;
-		uint64_t clock = s.vm_clock / 1000000;
-		char date[32] = "?", text[64];
-		struct tm tm;
-
-		if (localtime_r(&when, &tm))
-			strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
-		snprintf(text, sizeof(text), "%02llu:%02llu:%02llu.%03llu",
-			 (unsigned long long)clock / 3600000, (unsigned long long)clock / 60000 % 60,
-			 (unsigned long long)clock / 1000 % 60, (unsigned long long)clock % 1000);
 		if (!n)
-			printf("Snapshot list:\n%-10s%-17s%8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE",
-			       "VM CLOCK", "ICOUNT");
-		printf("%-9s %-16s %4llu MiB %19s %s\n", s.id, s.name,
-		       (unsigned long long)s.vm_state_size >> 20, date, text);
+			printf("Snapshot list:\n%-9s %-16s %8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE",
+			       "DATE", "VM CLOCK", "ICOUNT");
+		print_snapshot(&s);
 	}
 }
 
@@ -87,15 +94,14 @@ static void print_qcow2(const struct image_info *info)
 static void print_text(struct node *node)
 {
 	struct image_info info = { 0 };
-	char *path, error[256];
+	char *path, error[256], size[32], used[32];
 
 	if (node->class->info)
 		node->class->info(node, &info);
-	printf("image: %s\nfile format: %s\nvirtual size: ", node->file->path, node->class->name);
-	print_size(atomic_load(&node->size));
-	printf(" (%llu bytes)\ndisk size: ", (unsigned long long)atomic_load(&node->size));
-	print_size(disk_usage(node));
-	printf("\n");
+	print_size(atomic_load(&node->size), size, sizeof(size));
+	print_size(disk_usage(node), used, sizeof(used));
+	printf("image: %s\nfile format: %s\nvirtual size: %s (%llu bytes)\ndisk size: %s\n",
+	       node->file->path, node->class->name, size, (unsigned long long)atomic_load(&node->size), used);
 	if (info.dirty)
 		printf("cleanly shut down: no\n");
 	if (info.cluster_size)

@@ -13,7 +13,7 @@ static int resize_image(const struct node_how *how, const char *text, bool shrin
 	char error[1024];
 	int status = 0;
 
-	if (image__parse_size(text + (*text == '+' || *text == '-'), &by))
+	if (image__parse_bytes(text + (*text == '+' || *text == '-'), &by))
 		return 1;
 	node = image__open(how);
 	if (!node)
@@ -28,6 +28,8 @@ static int resize_image(const struct node_how *how, const char *text, bool shrin
 	if (!size || size > INT64_MAX)
 		status = image__error("%s: size %s: the new size must be more than zero, and less than 8E",
 				      how->path, text);
+	else if (size & 511)
+		status = image__error("%s: size %s: the new size must be a multiple of 512", how->path, text);
 	else if (size < old && !shrink)
 		status = image__error("%s: shrinking loses data behind %llu bytes; give --shrink for that",
 				      how->path, (unsigned long long)size);

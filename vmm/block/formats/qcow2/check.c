@@ -95,6 +95,7 @@ static int count_l2(struct checker *c, uint64_t l2, uint64_t guest, bool active)
 	uint64_t i, *buf = malloc(q->cluster_size);
 	int err = buf ? file__read(q->file, l2, buf, q->cluster_size) : -ENOMEM;
 
+	c->next_host = 0;
 	for (i = 0; !err && i < 1ULL << q->l2_bits; i++) {
 		struct l2_entry entry = { be64toh(buf[i * q->entry_size / 8]),
 					  q->extended ? be64toh(buf[i * 2 + 1]) : 0 };
@@ -294,13 +295,14 @@ static int compare(struct checker *c)
 	return 0;
 }
 
+/* The mark stands for the refcount that is stored, which may be wrong itself. */
 static bool is_mark_wrong(struct checker *c, uint64_t raw)
 {
-	uint64_t offset = raw & QCOW2_OFFSET_MASK, cluster = offset >> c->q->cluster_bits;
+	uint64_t offset = raw & QCOW2_OFFSET_MASK, cluster = offset >> c->q->cluster_bits, count;
 
-	if (cluster >= c->clusters)
+	if (cluster >= c->clusters || refcount__get(c->q, cluster, &count))
 		return false;
-	return (c->users[cluster] == 1) != !!(raw & QCOW2_COPIED);
+	return (count == 1) != !!(raw & QCOW2_COPIED);
 }
 
 /* Says it, and counts it as fixed or as left. */

@@ -12,7 +12,7 @@ struct checker {
 	uint32_t *users; /* of each cluster of the file, as the tables have it */
 	uint64_t clusters;
 	uint64_t highest; /* cluster with a user */
-	uint64_t next_host; /* where the last data cluster ends */
+	uint64_t next_host; /* where the last data cluster of the table ends */
 	bool rebuild; /* refcounts cannot be repaired one by one */
 };
 
