@@ -164,7 +164,8 @@ int l2__get_for_write(struct qcow2 *q, uint64_t guest, struct table **table)
 				return err;
 		}
 	}
-	return l2__get(q, guest, table);
+	err = l2__get(q, guest, table);
+	return !err && !*table ? -EIO : err;
 }
 
 static enum extent_kind extent_kind(enum sub_kind kind)

@@ -126,6 +126,9 @@ static int change_one(struct qcow2 *q, uint64_t cluster, int by)
 		return 0;
 	if (cluster < q->hint)
 		q->hint = cluster;
+	/* No more packed bytes go there. */
+	if (cluster == q->packed_end >> q->cluster_bits)
+		q->packed_end = 0;
 	table_cache__forget(q, cluster, 1);
 	return 0;
 }

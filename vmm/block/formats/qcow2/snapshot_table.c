@@ -65,7 +65,7 @@ static int read_extra(struct qcow2 *q, struct snapshot *s, uint64_t at, uint32_t
 }
 
 /* One entry at *at, which moves on. -EINVAL: impossible. */
-static int read_entry(struct qcow2 *q, struct snapshot *s, uint64_t *at)
+static int read_entry(struct qcow2 *q, struct snapshot *s, uint64_t *at, uint64_t file_size)
 {
 	uint8_t fixed[ENTRY_SIZE];
 	uint32_t extra_size;
@@ -85,8 +85,10 @@ static int read_entry(struct qcow2 *q, struct snapshot *s, uint64_t *at)
 	s->disk_size = atomic_load(&q->node->size);
 	s->icount = UINT64_MAX;
 	extra_size = get_be32(fixed + 36);
+	/* Its L1 table has to be there: thousands of large ones that are not would cost memory. */
 	if (extra_size > MAX_EXTRA || s->l1_size > QCOW2_MAX_L1_BYTES / 8 ||
-	    (s->l1_offset & (q->cluster_size - 1)) || s->l1_offset >= QCOW2_MAX_OFFSET)
+	    (s->l1_offset & (q->cluster_size - 1)) || s->l1_offset >= QCOW2_MAX_OFFSET ||
+	    s->l1_offset + s->l1_size * 8ULL > ((file_size + 511) & ~511ULL))
 		return -EINVAL;
 	err = read_extra(q, s, *at + ENTRY_SIZE, extra_size, id_size, name_size);
 	*at += (ENTRY_SIZE + extra_size + id_size + name_size + 7ULL) & ~7ULL;
@@ -122,7 +124,7 @@ int snapshot_table__read(struct qcow2 *q, char *error, size_t error_size)
 	while (!err && q->snapshot_count < count) {
 		err = at - offset > QCOW2_MAX_SNAPSHOT_BYTES || at >= size ? -EINVAL : 0;
 		if (!err)
-			err = read_entry(q, &q->snapshot[q->snapshot_count++], &at);
+			err = read_entry(q, &q->snapshot[q->snapshot_count++], &at, size);
 	}
 	q->snapshot_bytes = at - offset;
 tell:
