@@ -243,12 +243,13 @@ unsigned block_queue__in_flight(const struct block_queue *queue);
 void block_queue__retry(struct block_queue *queue);
 /*
  * Returns when nothing is in flight, but for requests that wait by the error policy; the callbacks
- * run within. Rate limits still hold.
+ * run within. Rate limits still hold. Not from within a done().
  */
 void block_queue__drain(struct block_queue *queue);
 /*
  * As drain, but requests that wait for rate limits or by the error policy, and have not started,
- * complete with -ECANCELED. Afterwards nothing is in flight: for the reset of a device.
+ * complete with -ECANCELED. Afterwards nothing is in flight: for the reset of a device. Not from
+ * within a done().
  */
 void block_queue__cancel(struct block_queue *queue);
 
