@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fuzz target: texts that users write: options of devices (--device), sizes, command lines.
+ * Fuzz target: texts that users write: options of devices (--device) and disks, sizes, command lines.
  *
  * Input: what, which class, then the text.
  */
 #include <string.h>
 #include "tests/fuzz/fuzz.h"
+#include "vmm/block/block.h"
 #include "vmm/cli/options.h"
 #include "vmm/device/device.h"
 #include "vmm/machine/device_table.h"
@@ -55,6 +56,28 @@ static void parse_device(struct fuzz_input *in)
 		FUZZ_CHECK(error[0] && strlen(error) < error_size);
 	}
 	free(object);
+	free(error);
+	free(text);
+}
+
+static void parse_disk(struct fuzz_input *in)
+{
+	unsigned error_size = 1 + fuzz__take(in, 1), i;
+	char *text = take_text(in), *error = calloc(1, error_size);
+	struct block_options options;
+
+	FUZZ_CHECK(error);
+	if (!block_options__parse(&options, text, error, error_size)) {
+		FUZZ_CHECK(options.file && *options.file && strlen(options.file) <= strlen(text));
+		FUZZ_CHECK(options.cache <= BLOCK_CACHE_UNSAFE && options.aio <= BLOCK_AIO_THREADS);
+		FUZZ_CHECK(options.read_error <= BLOCK_ERROR_ENOSPC &&
+			   options.write_error <= BLOCK_ERROR_ENOSPC);
+		for (i = 0; i < BLOCK_LIMIT_COUNT; i++)
+			FUZZ_CHECK(!options.limit[i].burst || options.limit[i].burst >= options.limit[i].rate);
+		block_options__free(&options);
+	} else if (error_size > 1) {
+		FUZZ_CHECK(error[0] && strlen(error) < error_size);
+	}
 	free(error);
 	free(text);
 }
@@ -120,6 +143,9 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	case 1:
 		parse_command_line(&in);
 		break;
+	case 2:
+		parse_disk(&in);
+		break;
 	default:
 		parse_device(&in);
 	}
@@ -135,10 +161,13 @@ size_t fuzz__seed(unsigned n, u8 *buf, size_t size)
 		{ { 0, '1', '2' }, "G" },
 		{ { 0, '5', '1' }, "2MiB" },
 		{ { 1, '-', '-' }, "memory=1G\n--verbose\n--memory\n2G" },
-		{ { 2, 100, 6 }, "port=0x3f8,irq=4,char=file:/tmp/a,,b" },
-		{ { 2, 100, 8 }, "port=0xf4,size=4" },
-		{ { 2, 3, 6 }, "colour=red" },
-		{ { 2, 100, 3 }, "localtime=on,x=off" },
+		{ { 3, 100, 6 }, "port=0x3f8,irq=4,char=file:/tmp/a,,b" },
+		{ { 3, 100, 8 }, "port=0xf4,size=4" },
+		{ { 3, 3, 6 }, "colour=red" },
+		{ { 2, 100, 'a' }, ",,b,format=qcow2,cache=none,aio=threads,read-only=on,discard=off" },
+		{ { 2, 100, 'a' }, ",iops=100,iops-max=200,iops-max-length=3,bps-wr=2M,iops-size=4K" },
+		{ { 2, 100, 'f' }, "ile=x,detect-zeroes=unmap,rerror=stop,werror=ignore,locking=off" },
+		{ { 3, 100, 3 }, "localtime=on,x=off" },
 	};
 	size_t length;
 

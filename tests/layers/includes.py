@@ -23,7 +23,7 @@ OBJECTS = PLAIN + ["core/host.h", "core/engine.h", "core/vm/vcpu.h", "core/vm/vm
 # A device knows the framework, its back ends and its firmware description; no other device, no
 # board, no KVM.
 DEVICE = PLAIN + ["vmm/device/", "vmm/memory/", "vmm/acpi/", "vmm/loop/", "vmm/char/",
-                  "vmm/devices/classes.h"]
+                  "vmm/block/block.h", "vmm/devices/classes.h"]
 
 LAYERS = {
     "base": [],
@@ -56,15 +56,17 @@ LAYERS = {
     "vmm/kvm": PLAIN + ["hosts/user/trivet_kvm.h", "vmm/config/"],
     "vmm/memory": PLAIN + ["vmm/kvm/"],
     "vmm/vcpu": PLAIN + ["vmm/kvm/", "vmm/memory/"],
+    "vmm/block": PLAIN + ["vmm/block/", "vmm/loop/"],
+    "vmm/block/io": PLAIN + ["vmm/block/io/", "vmm/loop/"],
     "vmm/device": PLAIN + ["vmm/config/", "vmm/memory/"],
     "vmm/char": PLAIN + ["vmm/loop/"],
     "vmm/acpi": PLAIN + ["vmm/device/"],
     "vmm/boot": PLAIN + ["vmm/memory/"],
     "vmm/devices": DEVICE,
-    "vmm/machine": PLAIN + ["vmm/acpi/", "vmm/boot/", "vmm/char/", "vmm/device/",
+    "vmm/machine": PLAIN + ["vmm/acpi/", "vmm/block/block.h", "vmm/boot/", "vmm/char/", "vmm/device/",
                             "vmm/devices/classes.h", "vmm/kvm/", "vmm/loop/", "vmm/memory/",
                             "vmm/vcpu/"],
-    "vmm/cli": PLAIN + ["vmm/char/", "vmm/config/", "vmm/device/", "vmm/kvm/", "vmm/machine/"],
+    "vmm/cli": PLAIN + ["vmm/block/", "vmm/cli/", "vmm/char/", "vmm/config/", "vmm/device/", "vmm/kvm/", "vmm/machine/"],
 }
 
 # Headers from outside of the project. core/ has no libc; the compiler's own headers and the

@@ -12,6 +12,7 @@
 static const struct cli_command *const commands[] = {
 	&cli_run_command,
 	&cli_host_command,
+	&cli_image_command,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

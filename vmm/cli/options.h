@@ -34,5 +34,6 @@ int cli__error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 extern const struct cli_command cli_run_command;
 extern const struct cli_command cli_host_command;
+extern const struct cli_command cli_image_command;
 
 #endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Asynchronous file accesses: the choice of the way, short accesses, delivery on the loop. */
+#include "vmm/block/io/aio.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "vmm/block/io/aio_engine.h"
+#include "vmm/block/io/file.h"
+#include "vmm/block/io/iov.h"
+#include "vmm/loop/loop.h"
+
+struct aio {
+	struct loop *loop;
+	struct aio_uring *uring; /* NULL: threads only */
+	struct aio_pool *pool;	 /* made when first needed */
+	struct loop_watch *uring_watch, *event_watch;
+	int event; /* tells the loop that `done` is not empty */
+	pthread_mutex_t lock; /* done, last */
+	struct aio_op *done, **last;
+};
+
+static void deliver_posted(struct aio *aio)
+{
+	struct aio_op *op, *next;
+	uint64_t count;
+
+	/* Read first: what is posted after the list was taken tells again. */
+	if (read(aio->event, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		return;
+	pthread_mutex_lock(&aio->lock);
+	op = aio->done;
+	aio->done = NULL;
+	aio->last = &aio->done;
+	pthread_mutex_unlock(&aio->lock);
+	for (; op; op = next) {
+		next = op->next;
+		op->done(op, op->result);
+	}
+}
+
+static void on_event(void *opaque, uint32_t events)
+{
+	struct aio *aio = opaque;
+
+	deliver_posted(aio);
+	aio__commit(aio);
+}
+
+static void end_op(struct aio_op *op, int result)
+{
+	free(op->rest);
+	op->rest = NULL;
+	op->done(op, result);
+}
+
+/* The rest of an access that was short. */
+static int go_on(struct aio_op *op)
+{
+	struct iovec *rest = calloc(op->iov_count, sizeof(*rest));
+	uint64_t already = op->length - iov__length(op->iov, op->iov_count);
+
+	if (!rest)
+		return -ENOMEM;
+	op->iov_count = iov__slice(op->iov, op->iov_count, op->moved - already, op->length - op->moved,
+				   rest);
+	free(op->rest);
+	op->rest = rest;
+	op->iov = rest;
+	aio_uring__submit(op->aio->uring, op);
+	return 0;
+}
+
+static void finish_uring(struct aio_op *op, int result)
+{
+	uint64_t before;
+	int err;
+
+	if (op->kind == AIO_SYNC) {
+		if (result < 0)
+			atomic_store(&op->file->sync_error, result);
+		end_op(op, result < 0 ? result : 0);
+		return;
+	}
+	if (result == -EINTR || result == -EAGAIN)
+		result = 0;
+	else if (!result && op->kind == AIO_WRITE)
+		result = -ENOSPC;
+	else if (!result) {
+		before = op->length - iov__length(op->iov, op->iov_count);
+		iov__zero(op->iov, op->iov_count, op->moved - before, op->length - op->moved);
+		result = op->length - op->moved;
+	}
+	if (result < 0) {
+		end_op(op, result);
+		return;
+	}
+	op->moved += result;
+	if (op->moved >= op->length) {
+		end_op(op, 0);
+		return;
+	}
+	/* A direct read that ends within a block: nothing follows. */
+	if (op->kind == AIO_READ && (op->moved & (op->file->align - 1))) {
+		before = op->length - iov__length(op->iov, op->iov_count);
+		iov__zero(op->iov, op->iov_count, op->moved - before, op->length - op->moved);
+		end_op(op, 0);
+		return;
+	}
+	err = go_on(op);
+	if (err)
+		end_op(op, err);
+}
+
+static void on_uring(void *opaque, uint32_t events)
+{
+	struct aio *aio = opaque;
+
+	aio_uring__reap(aio->uring, finish_uring);
+	aio__commit(aio);
+}
+
+static int watch_event(struct aio *aio)
+{
+	aio->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (aio->event < 0)
+		return -errno;
+	return loop__watch(aio->loop, aio->event, LOOP_IN, on_event, aio, &aio->event_watch);
+}
+
+static int choose_way(struct aio *aio, enum aio_choice choice, char *error, size_t error_size)
+{
+	int err = -ENOSYS;
+
+	if (choice != AIO_THREADS) {
+		err = aio_uring__create(&aio->uring);
+		if (!err)
+			return loop__watch(aio->loop, aio_uring__fd(aio->uring), LOOP_IN, on_uring, aio,
+					   &aio->uring_watch);
+		if (choice == AIO_URING) {
+			snprintf(error, error_size,
+				 "aio=io_uring: not possible on this host (%s); give aio=threads or auto",
+				 strerror(-err));
+			return err;
+		}
+	}
+	return aio_pool__create(&aio->pool);
+}
+
+int aio__create(struct loop *loop, enum aio_choice choice, struct aio **out, char *error,
+		size_t error_size)
+{
+	struct aio *aio = calloc(1, sizeof(*aio));
+	int err;
+
+	snprintf(error, error_size, "out of memory or descriptors");
+	if (!aio)
+		return -ENOMEM;
+	pthread_mutex_init(&aio->lock, NULL);
+	aio->loop = loop;
+	aio->event = -1;
+	aio->last = &aio->done;
+	err = watch_event(aio);
+	if (!err)
+		err = choose_way(aio, choice, error, error_size);
+	if (err) {
+		aio__destroy(aio);
+		return err;
+	}
+	*out = aio;
+	return 0;
+}
+
+void aio__destroy(struct aio *aio)
+{
+	if (!aio)
+		return;
+	aio_pool__destroy(aio->pool);
+	loop__unwatch(aio->uring_watch);
+	aio_uring__destroy(aio->uring);
+	loop__unwatch(aio->event_watch);
+	if (aio->event >= 0)
+		close(aio->event);
+	pthread_mutex_destroy(&aio->lock);
+	free(aio);
+}
+
+bool aio__uses_uring(const struct aio *aio)
+{
+	return aio->uring;
+}
+
+void aio__submit(struct aio *aio, struct aio_op *op)
+{
+	op->aio = aio;
+	op->moved = 0;
+	op->rest = NULL;
+	if (op->kind == AIO_SYNC && (op->file->no_sync || !op->file->writable)) {
+		aio__complete(aio, op, 0);
+	} else if (op->kind == AIO_SYNC && atomic_load(&op->file->sync_error)) {
+		aio__complete(aio, op, -EIO);
+	} else if (aio->uring && op->file->fd >= 0) {
+		aio_uring__submit(aio->uring, op);
+	} else if (aio->pool || !aio_pool__create(&aio->pool)) {
+		aio_pool__submit(aio->pool, op);
+	} else {
+		aio__complete(aio, op, -ENOMEM);
+	}
+}
+
+void aio__commit(struct aio *aio)
+{
+	if (aio->uring)
+		aio_uring__commit(aio->uring);
+}
+
+void aio__wait(struct aio *aio)
+{
+	struct pollfd fds[2] = { { .fd = aio->event, .events = POLLIN },
+				 { .fd = -1, .events = POLLIN } };
+
+	if (aio->uring)
+		fds[1].fd = aio_uring__fd(aio->uring);
+	aio__commit(aio);
+	if (poll(fds, 2, -1) <= 0)
+		return;
+	if (fds[0].revents)
+		deliver_posted(aio);
+	if (fds[1].revents)
+		aio_uring__reap(aio->uring, finish_uring);
+}
+
+void aio__complete(struct aio *aio, struct aio_op *op, int result)
+{
+	bool first;
+
+	op->result = result;
+	op->next = NULL;
+	pthread_mutex_lock(&aio->lock);
+	first = !aio->done;
+	*aio->last = op;
+	aio->last = &op->next;
+	/* Within the lock: once the loop has seen the op, `aio` may be gone. */
+	if (first)
+		eventfd_write(aio->event, 1);
+	pthread_mutex_unlock(&aio->lock);
+}
