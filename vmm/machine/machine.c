@@ -20,6 +20,7 @@
 #include "vmm/machine/device_table.h"
 #include "vmm/memory/dispatch.h"
 #include "vmm/memory/guest_memory.h"
+#include "vmm/pci/assign.h"
 
 /* ACPI tables lie where firmware's read-only part would be, and a kernel looks for the RSDP. */
 #define ACPI_GPA 0xe0000u
@@ -49,6 +50,8 @@ struct machine {
 	struct dispatch *ports, *mmio;
 	struct guest_memory memory;
 	struct irq_hub irqs;
+	struct message_hub messages;
+	struct pci pci;
 	struct board board;
 	struct device_services services;
 	struct device *devices, **last_device;
@@ -194,6 +197,7 @@ static int check_limits(struct machine *machine)
 		return err;
 	}
 	bits = vcpu_cpuid__physical_bits(cpuid);
+	machine->services.address_bits = bits;
 	free(cpuid);
 	if (bits < 64 && end > 1ull << bits) {
 		snprintf(machine->error, sizeof(machine->error),
@@ -401,15 +405,18 @@ static int load_board(struct machine *machine, int *status)
 	return err;
 }
 
-/* The devices to their power-on state, and the tables that describe them. */
+/* The devices to their power-on state; then what firmware would do: PCI addresses, ACPI tables. */
 static int reset_devices(struct machine *machine, int *status)
 {
+	struct pci_windows windows;
 	struct device *dev;
 
 	*status = MACHINE_STATUS_HOST_ERROR;
 	irq_hub__refresh(&machine->irqs);
 	for (dev = machine->devices; dev; dev = dev->next)
 		dev->class->reset(dev);
+	pci_windows__init(&windows, &machine->services);
+	pci__assign(&machine->pci, &windows);
 	return place_acpi_tables(machine);
 }
 
@@ -429,6 +436,10 @@ static int create_parts(struct machine *machine)
 static void connect_parts(struct machine *machine)
 {
 	irq_hub__init(&machine->irqs, board__set_gsi, &machine->board);
+	machine->messages = (struct message_hub){ .send = board__send_message,
+						  .doorbell = board__doorbell,
+						  .opaque = &machine->board };
+	pci__init(&machine->pci, machine->ports, machine->mmio, &machine->irqs);
 	machine->board.system = &machine->system;
 	machine->board.vcpus.ports = machine->ports;
 	machine->board.vcpus.mmio = machine->mmio;
@@ -439,7 +450,10 @@ static void connect_parts(struct machine *machine)
 		.ports = machine->ports,
 		.mmio = machine->mmio,
 		.irqs = &machine->irqs,
+		.messages = &machine->messages,
+		.pci = &machine->pci,
 		.memory = &machine->memory,
+		.address_bits = machine->services.address_bits,
 		.request = take_device_request,
 		.opaque = machine,
 	};
@@ -520,8 +534,10 @@ void machine__destroy(struct machine *machine)
 		return;
 	board__down(&machine->board);
 	remove_devices(machine);
-	if (machine->services.irqs)
+	if (machine->services.irqs) {
+		pci__destroy(&machine->pci);
 		irq_hub__destroy(&machine->irqs);
+	}
 	guest_memory__destroy(&machine->memory);
 	dispatch__destroy(machine->mmio);
 	dispatch__destroy(machine->ports);
