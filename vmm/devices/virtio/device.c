@@ -59,11 +59,10 @@ void virtio__hang_doorbells(struct virtio *virtio)
 	for (i = 0; i < virtio->nr_queues; i++) {
 		struct virtio_queue *queue = &virtio->queue[i];
 
-		if (queue->kick_fd < 0)
-			continue;
 		move_doorbell(virtio, queue,
-			      running && queue->enabled ? virtio->transport->doorbell(virtio, queue)
-							: 0);
+			      running && queue->enabled && virtio->options.ioeventfd
+				      ? virtio->transport->doorbell(virtio, queue)
+				      : 0);
 	}
 }
 
@@ -81,7 +80,7 @@ static int init_queue(struct virtio *virtio, unsigned index)
 	queue->kick_fd = -1;
 	pthread_mutex_init(&queue->lock, NULL);
 	virtio->nr_queues = index + 1;
-	return virtio->options.ioeventfd ? make_kick(queue) : 0;
+	return make_kick(queue);
 }
 
 int virtio__realize(struct virtio *virtio, struct device *dev, const struct virtio_class *class,

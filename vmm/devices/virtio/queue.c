@@ -82,7 +82,9 @@ void virtio_queue__signal(struct virtio_queue *queue)
 
 bool virtio_queue__ask_notify(struct virtio_queue *queue, bool on)
 {
-	return queue->running && queue->layout->ask_notify(queue, on);
+	/* What a broken device's ring says does not count. */
+	return queue->running && queue->layout->ask_notify(queue, on) &&
+	       !virtio__is_broken(queue->virtio);
 }
 
 int virtio_chain__add(struct virtio_queue *queue, struct virtio_chain *chain, uint64_t address,

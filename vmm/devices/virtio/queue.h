@@ -80,7 +80,7 @@ struct virtio_queue {
 	uint16_t outstanding;		/* split: buffers taken, packed: descriptors taken */
 
 	/* Notifications. */
-	int kick_fd; /* eventfd, -1: come to the handler */
+	int kick_fd; /* eventfd that the event loop takes as a notification */
 	struct loop_watch *kick_watch;
 	uint64_t doorbell; /* device's lock: address where kick_fd is hung up, 0: not */
 };

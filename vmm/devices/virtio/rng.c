@@ -66,24 +66,24 @@ static size_t fill(const struct virtio_chain *chain, size_t size)
  * Buffers that no byte may be given to stay in the ring. A chain that was taken cannot be put back,
  * so the allowance is looked at first.
  */
-static void kick(struct virtio *virtio, struct virtio_queue *queue)
+static bool kick(struct virtio *virtio, struct virtio_queue *queue)
 {
 	struct virtio_rng *rng = of_virtio(virtio);
 	struct iovec segment[SEGMENTS_MOST];
 	struct virtio_chain chain = { .capacity = SEGMENTS_MOST, .segment = segment };
+	unsigned left = queue->size;
 
-	do {
-		virtio_queue__ask_notify(queue, false);
-		while (take_allowance(rng, 1) && virtio_queue__pop(queue, &chain) > 0) {
-			size_t size = take_allowance(rng, MIN_OF(chain.writable_bytes, BUFFER_MOST));
+	virtio_queue__ask_notify(queue, false);
+	while (left-- && take_allowance(rng, 1) && virtio_queue__pop(queue, &chain) > 0) {
+		size_t size = take_allowance(rng, MIN_OF(chain.writable_bytes, BUFFER_MOST));
 
-			size = fill(&chain, size);
-			if (rng->max_bytes)
-				rng->left -= size;
-			virtio_queue__push(queue, &chain, (uint32_t)size);
-		}
-		virtio_queue__signal(queue);
-	} while (virtio_queue__ask_notify(queue, true) && take_allowance(rng, 1));
+		size = fill(&chain, size);
+		if (rng->max_bytes)
+			rng->left -= size;
+		virtio_queue__push(queue, &chain, (uint32_t)size);
+	}
+	virtio_queue__signal(queue);
+	return virtio_queue__ask_notify(queue, true) && take_allowance(rng, 1);
 }
 
 static void on_timer(void *opaque)

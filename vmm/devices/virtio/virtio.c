@@ -5,10 +5,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#define COMMON_FEATURES                                                                            \
-	(BIT64(VIRTIO_F_INDIRECT_DESC) | BIT64(VIRTIO_F_EVENT_IDX) | BIT64(VIRTIO_F_VERSION_1) |   \
-	 BIT64(VIRTIO_F_RING_PACKED))
+#define COMPLAINTS_MOST 8u
 
 /* ---- features ---- */
 
@@ -122,16 +121,27 @@ void virtio__write_status(struct virtio *virtio, uint8_t value)
 		start(virtio);
 }
 
+/* A driver that breaks its device again and again does not fill the log. */
+static void complain(struct virtio *virtio, const struct virtio_queue *queue, const char *why)
+{
+	unsigned before = atomic_load(&virtio->complaints);
+	char where[24] = "";
+
+	if (before >= COMPLAINTS_MOST)
+		return;
+	atomic_store(&virtio->complaints, before + 1);
+	if (queue)
+		snprintf(where, sizeof(where), "queue %u: ", queue->index);
+	fprintf(stderr, "trivet: %s %u: %s%s; stopped until its driver resets it%s\n",
+		virtio->class->name, virtio->dev->index, where, why,
+		before + 1 == COMPLAINTS_MOST ? "; no more of this is said" : "");
+}
+
 void virtio__break(struct virtio *virtio, const struct virtio_queue *queue, const char *why)
 {
 	if (atomic_fetch_or(&virtio->status, VIRTIO_STATUS_NEEDS_RESET) & VIRTIO_STATUS_NEEDS_RESET)
 		return;
-	if (queue)
-		fprintf(stderr, "trivet: %s %u: queue %u: %s; stopped until its driver resets it\n",
-			virtio->class->name, virtio->dev->index, queue->index, why);
-	else
-		fprintf(stderr, "trivet: %s %u: %s; stopped until its driver resets it\n",
-			virtio->class->name, virtio->dev->index, why);
+	complain(virtio, queue, why);
 	if (virtio__is_running(virtio))
 		virtio->transport->raise_config(virtio);
 }
@@ -184,13 +194,23 @@ void virtio__enable_queue(struct virtio *virtio, struct virtio_queue *queue)
 	virtio__hang_doorbells(virtio);
 }
 
+/* Comes back to the queue from the event loop. */
+static void kick_later(struct virtio_queue *queue)
+{
+	uint64_t one = 1;
+
+	if (write(queue->kick_fd, &one, sizeof(one)) != sizeof(one))
+		return; /* it is full, so it has been written */
+}
+
 void virtio__kick_queue(struct virtio *virtio, unsigned index)
 {
 	struct virtio_queue *queue = &virtio->queue[index];
 
 	pthread_mutex_lock(&queue->lock);
-	if (queue->running && !virtio__is_broken(virtio) && virtio->transport->may_access(virtio))
-		virtio->class->kick(virtio, queue);
+	if (queue->running && !virtio__is_broken(virtio) && virtio->transport->may_access(virtio) &&
+	    virtio->class->kick(virtio, queue))
+		kick_later(queue);
 	pthread_mutex_unlock(&queue->lock);
 }
 

@@ -56,8 +56,12 @@ struct virtio_class {
 	 * the device had begun touches guest memory any more. virtio->lock, no queue's.
 	 */
 	void (*stop)(struct virtio *virtio);
-	/* The driver has made buffers available; the queue's lock. */
-	void (*kick)(struct virtio *virtio, struct virtio_queue *queue);
+	/*
+	 * The driver has made buffers available; the queue's lock. Works off no more than the
+	 * queue holds, so that a driver that goes on and on keeps nobody else from the thread: true
+	 * if there is more to do, for which it is called again.
+	 */
+	bool (*kick)(struct virtio *virtio, struct virtio_queue *queue);
 };
 
 struct virtio_transport_ops {
@@ -124,6 +128,7 @@ struct virtio {
 
 	pthread_mutex_t lock; /* guards what follows, but for what is atomic */
 	uint64_t accepted;    /* features; constant while queues run */
+	atomic_uint complaints; /* that were said */
 	atomic_uchar status;
 	atomic_uchar generation; /* of the configuration space, 2.5.1 */
 	uint32_t device_select, driver_select, queue_select;
@@ -158,7 +163,8 @@ static inline bool virtio__is_running(struct virtio *virtio)
 
 /*
  * The driver broke a rule: the device stops until it is reset (2.1.2, DEVICE_NEEDS_RESET), and
- * says why in the log, once. `queue` may be NULL. Any thread, any lock.
+ * says why in the log, once, and no more than a few times in its life. `queue` may be NULL. Any
+ * thread, any lock.
  */
 void virtio__break(struct virtio *virtio, const struct virtio_queue *queue, const char *why);
 static inline bool virtio__is_broken(struct virtio *virtio)
@@ -169,7 +175,7 @@ static inline bool virtio__is_broken(struct virtio *virtio)
 /* The configuration space has changed: the driver is told. Any thread, any lock. */
 void virtio__config_changed(struct virtio *virtio);
 
-/* Takes and looks through a queue on the device's own account: kick() of the class. No locks. */
+/* Has the class look at a queue. Without locks. */
 void virtio__kick_queue(struct virtio *virtio, unsigned index);
 
 extern const struct state_table virtio_state;
