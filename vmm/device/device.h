@@ -67,8 +67,15 @@ enum device_request {
 	DEVICE_REQUEST_QUIT, /* the user leaves */
 };
 
+#define DEVICE_IO_THREADS 16
+
 struct device_services {
 	struct loop *loop;
+	/*
+	 * The event loop of I/O thread `number`, 1 to DEVICE_IO_THREADS, which starts when it is
+	 * first asked for; 0: `loop`. NULL if the host refuses. For realize(). May be NULL itself.
+	 */
+	struct loop *(*io_loop)(void *opaque, unsigned number);
 	struct dispatch *ports;
 	struct dispatch *mmio;
 	struct irq_hub *irqs;

@@ -15,6 +15,7 @@
 #include "vmm/device/device.h"
 #include "vmm/kvm/probe.h"
 #include "vmm/loop/loop.h"
+#include "vmm/loop/thread.h"
 #include "vmm/machine/board.h"
 #include "vmm/machine/counters.h"
 #include "vmm/machine/device_table.h"
@@ -47,6 +48,7 @@ struct machine {
 	struct machine_config config;
 	struct kvm_system system;
 	struct loop *loop;
+	struct loop_thread *io_thread[DEVICE_IO_THREADS]; /* NULL: not asked for */
 	struct dispatch *ports, *mmio;
 	struct guest_memory memory;
 	struct irq_hub irqs;
@@ -125,6 +127,48 @@ static void take_vcpu_event(void *opaque, unsigned vcpu, enum vcpu_event event)
 void machine__request_stop(struct machine *machine, int status)
 {
 	post_request(machine, REQUEST_STOP, status);
+}
+
+/* ---- I/O threads ---- */
+
+static struct loop *find_io_loop(void *opaque, unsigned number)
+{
+	struct machine *machine = opaque;
+	struct loop_thread **thread;
+
+	if (!number)
+		return machine->loop;
+	thread = &machine->io_thread[number - 1];
+	if (!*thread && loop_thread__create(number, thread))
+		return NULL;
+	return loop_thread__loop(*thread);
+}
+
+static void resume_io_threads(struct machine *machine)
+{
+	unsigned i;
+
+	for (i = 0; i < DEVICE_IO_THREADS; i++)
+		if (machine->io_thread[i])
+			loop_thread__resume(machine->io_thread[i]);
+}
+
+/* After vCPUs stand still: they may wait for what an I/O thread does. */
+static void pause_io_threads(struct machine *machine)
+{
+	unsigned i;
+
+	for (i = 0; i < DEVICE_IO_THREADS; i++)
+		if (machine->io_thread[i])
+			loop_thread__pause(machine->io_thread[i]);
+}
+
+static void destroy_io_threads(struct machine *machine)
+{
+	unsigned i;
+
+	for (i = 0; i < DEVICE_IO_THREADS; i++)
+		loop_thread__destroy(machine->io_thread[i]);
 }
 
 /* ---- building ---- */
@@ -447,6 +491,7 @@ static void connect_parts(struct machine *machine)
 	machine->board.vcpus.opaque = machine;
 	machine->services = (struct device_services){
 		.loop = machine->loop,
+		.io_loop = find_io_loop,
 		.ports = machine->ports,
 		.mmio = machine->mmio,
 		.irqs = &machine->irqs,
@@ -534,6 +579,7 @@ void machine__destroy(struct machine *machine)
 		return;
 	board__down(&machine->board);
 	remove_devices(machine);
+	destroy_io_threads(machine);
 	if (machine->services.irqs) {
 		pci__destroy(&machine->pci);
 		irq_hub__destroy(&machine->irqs);
@@ -625,12 +671,14 @@ static bool run_once(struct machine *machine, int *status)
 
 	machine->started = loop__now();
 	say_when(machine, "first guest instruction");
+	resume_io_threads(machine);
 	vcpu_set__run(&machine->board.vcpus);
 	do /* a second request's stop may be left from before */
 		err = loop__run(machine->loop);
 	while (!err && atomic_load(&machine->request) == REQUEST_NONE);
 	vcpu_set__hold(&machine->board.vcpus);
 	vcpu_set__wait_held(&machine->board.vcpus);
+	pause_io_threads(machine);
 	if (err) {
 		say("event loop: %s", strerror(-err));
 		*status = MACHINE_STATUS_HOST_ERROR;
