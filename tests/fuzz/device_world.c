@@ -125,7 +125,7 @@ struct char_backend {
 	struct char_events events;
 };
 
-static struct char_backend backends[4];
+static struct char_backend backends[8];
 static unsigned nr_backends;
 static u8 input[256];
 static size_t input_left, output_room;
@@ -145,6 +145,11 @@ void char__close(struct char_backend *backend)
 
 void char__start(struct char_backend *backend)
 {
+}
+
+bool char__is_open(struct char_backend *backend)
+{
+	return output_room;
 }
 
 void char__set_events(struct char_backend *backend, const struct char_events *events)
@@ -223,6 +228,21 @@ u32 device_world__levels(void)
 	return levels;
 }
 
+static const char *options_of(const struct device_class *class)
+{
+	static const char *const options[][2] = {
+		{ "serial", "char=x" },
+		{ "virtio-console", "char=x,port1=name:x,packed=on" },
+		{ "virtio-rng", "packed=on,max-bytes=1000" },
+	};
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(options); i++)
+		if (!strcmp(class->name, options[i][0]))
+			return options[i][1];
+	return NULL;
+}
+
 static void make_devices(void)
 {
 	static struct guest_memory memory;
@@ -248,11 +268,10 @@ static void make_devices(void)
 					     .request = note_request };
 	for (c = 0; device_table[c]; c++)
 		for (i = 0; i < MIN_OF(device_table[c]->max, 2u); i++) {
-			bool serial = !strcmp(device_table[c]->name, "serial");
 			struct device **dev = &world.device[world.count++];
 
 			FUZZ_CHECK(world.count <= WORLD_DEVICES);
-			FUZZ_CHECK(!device__create(device_table[c], i, serial ? "char=x" : NULL,
+			FUZZ_CHECK(!device__create(device_table[c], i, options_of(device_table[c]),
 						   &services, dev, error, sizeof(error)));
 			FUZZ_CHECK(!device__realize(*dev, error, sizeof(error)));
 		}

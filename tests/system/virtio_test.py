@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Linux's own drivers with the PCI and virtio devices: quiet, and with the facts right."""
-import re
+import socket
 import sys
 import unittest
 
@@ -81,6 +81,40 @@ class Virtio(unittest.TestCase):
         self.assertRegex(memory, r"100000000-1bfffffff : System RAM")
         self.assertRegex(memory, r"1c0000000-[0-9a-f]+ : PCI Bus 0000:00")
         self.power_off(machine)
+
+    def dial(self, path):
+        """A client of a UNIX socket of the machine's."""
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(fixture.PATIENCE)
+        client.connect(str(path))
+        self.addCleanup(client.close)
+        return client
+
+    def test_console_and_ports(self):
+        console, port, out = (str(self.scratch / name) for name in ("console", "port", "out"))
+        machine = self.start("--device", f"virtio-console,char=unix:{console},port1=org.test.one:unix:{port},"
+                             f"port2=two:file:{out}", cpus=2)
+        self.ask(machine, "modprobe -a virtio_pci virtio_console")
+        self.ask(machine, "while [ ! -e /dev/vport0p2 ]; do sleep 0.1; done")
+        self.assertEqual(self.ask(machine, "cat /sys/class/virtio-ports/*/name").split()[-2:],
+                         ["org.test.one", "two"])
+        # A port, both ways; a reader that was not there yet gets what came before.
+        client = self.dial(port)
+        client.sendall(b"hello guest\n")
+        self.assertIn("hello guest", self.ask(machine, "head -n1 /dev/vport0p1"))
+        self.ask(machine, "echo hello host > /dev/vport0p1")
+        self.assertEqual(client.recv(100), b"hello host\n")
+        # The console, both ways.
+        terminal = self.dial(console)
+        self.ask(machine, "echo to-the-host > /dev/hvc0")
+        self.assertEqual(terminal.recv(100), b"to-the-host\r\n")
+        terminal.sendall(b"from-the-host\n")
+        self.assertIn("from-the-host", self.ask(machine, "head -n1 /dev/hvc0"))
+        # More than any buffer holds, to a file.
+        self.ask(machine, "dd if=/dev/zero bs=65536 count=64 2>/dev/null | tr '\\0' x > /dev/vport0p2")
+        self.power_off(machine)
+        with open(out, "rb") as file:
+            self.assertEqual(file.read(), b"x" * (64 * 65536))
 
     def test_devices_survive_a_reset(self):
         machine = self.start("--device", "root-port", "--device", "virtio-rng,port=1")

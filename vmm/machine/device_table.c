@@ -20,6 +20,7 @@ const struct device_class *const device_table[] = {
 	&device_class_pvpanic,
 	&device_class_debug_exit,
 	&device_class_virtio_rng,
+	&device_class_virtio_console,
 	NULL,
 };
 

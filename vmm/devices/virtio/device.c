@@ -27,8 +27,7 @@ static int make_kick(struct virtio_queue *queue)
 	queue->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (queue->kick_fd < 0)
 		return -errno;
-	err = loop__watch(queue->virtio->dev->services->loop, queue->kick_fd, LOOP_IN, on_kick, queue,
-			  &queue->kick_watch);
+	err = loop__watch(queue->loop, queue->kick_fd, LOOP_IN, on_kick, queue, &queue->kick_watch);
 	if (err) {
 		close(queue->kick_fd);
 		queue->kick_fd = -1;
@@ -68,6 +67,15 @@ void virtio__hang_doorbells(struct virtio *virtio)
 
 /* ---- life ---- */
 
+static struct loop *choose_loop(const struct virtio *virtio)
+{
+	const struct device_services *services = virtio->dev->services;
+
+	if (!services->io_loop)
+		return services->loop;
+	return services->io_loop(services->opaque, (unsigned)virtio->options.io_thread);
+}
+
 static int init_queue(struct virtio *virtio, unsigned index)
 {
 	struct virtio_queue *queue = &virtio->queue[index];
@@ -78,6 +86,9 @@ static int init_queue(struct virtio *virtio, unsigned index)
 	queue->size = queue->size_most;
 	queue->vector = VIRTIO_NO_VECTOR;
 	queue->kick_fd = -1;
+	queue->loop = choose_loop(virtio);
+	if (!queue->loop)
+		return -EAGAIN;
 	pthread_mutex_init(&queue->lock, NULL);
 	virtio->nr_queues = index + 1;
 	return make_kick(queue);

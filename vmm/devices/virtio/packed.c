@@ -102,6 +102,16 @@ static int pop(struct virtio_queue *queue, struct virtio_chain *chain)
 	return 1;
 }
 
+static void unpop(struct virtio_queue *queue, const struct virtio_chain *chain)
+{
+	if (chain->descriptors > queue->next_avail) {
+		queue->next_avail = (uint16_t)(queue->next_avail + queue->size);
+		queue->avail_wrap = !queue->avail_wrap;
+	}
+	queue->next_avail = (uint16_t)(queue->next_avail - chain->descriptors);
+	queue->outstanding = (uint16_t)(queue->outstanding - chain->descriptors);
+}
+
 static void push(struct virtio_queue *queue, const struct virtio_chain *chain, uint32_t written)
 {
 	struct packed_descriptor *d = &ring_of(queue)[queue->next_used];
@@ -169,6 +179,7 @@ static bool ask_notify(struct virtio_queue *queue, bool on)
 
 const struct virtio_layout virtio_layout_packed = {
 	.pop = pop,
+	.unpop = unpop,
 	.push = push,
 	.wants_interrupt = wants_interrupt,
 	.ask_notify = ask_notify,

@@ -67,6 +67,12 @@ int virtio_queue__pop(struct virtio_queue *queue, struct virtio_chain *chain)
 	return queue->layout->pop(queue, chain);
 }
 
+void virtio_queue__unpop(struct virtio_queue *queue, const struct virtio_chain *chain)
+{
+	if (queue->running)
+		queue->layout->unpop(queue, chain);
+}
+
 void virtio_queue__push(struct virtio_queue *queue, const struct virtio_chain *chain,
 			uint32_t written)
 {

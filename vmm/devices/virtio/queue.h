@@ -22,6 +22,7 @@
 
 struct virtio;
 struct virtio_queue;
+struct loop;
 struct loop_watch;
 
 #define VIRTIO_QUEUE_SIZE_MOST 1024u
@@ -42,6 +43,7 @@ struct virtio_chain {
 struct virtio_layout {
 	/* 1: chain filled in, 0: none is available, -EINVAL: the ring is broken. */
 	int (*pop)(struct virtio_queue *queue, struct virtio_chain *chain);
+	void (*unpop)(struct virtio_queue *queue, const struct virtio_chain *chain);
 	void (*push)(struct virtio_queue *queue, const struct virtio_chain *chain,
 		     uint32_t written);
 	/* Whether the driver wants to be told of what was used since the last question. */
@@ -80,6 +82,7 @@ struct virtio_queue {
 	uint16_t outstanding;		/* split: buffers taken, packed: descriptors taken */
 
 	/* Notifications. */
+	struct loop *loop; /* that serves it */
 	int kick_fd; /* eventfd that the event loop takes as a notification */
 	struct loop_watch *kick_watch;
 	uint64_t doorbell; /* device's lock: address where kick_fd is hung up, 0: not */
@@ -90,6 +93,11 @@ struct virtio_queue {
  * now, or -EINVAL: the device is broken, and was said to be.
  */
 int virtio_queue__pop(struct virtio_queue *queue, struct virtio_chain *chain);
+/*
+ * Puts the buffer that was popped last back, to be popped again later. The driver may have changed
+ * it by then.
+ */
+void virtio_queue__unpop(struct virtio_queue *queue, const struct virtio_chain *chain);
 /* Gives a buffer back, with the number of bytes written to it. */
 void virtio_queue__push(struct virtio_queue *queue, const struct virtio_chain *chain,
 			uint32_t written);

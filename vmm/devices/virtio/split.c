@@ -90,6 +90,12 @@ broken:
 	return err;
 }
 
+static void unpop(struct virtio_queue *queue, const struct virtio_chain *chain)
+{
+	queue->next_avail--;
+	queue->outstanding--;
+}
+
 static void push(struct virtio_queue *queue, const struct virtio_chain *chain, uint32_t written)
 {
 	struct split_used *used = used_of(queue);
@@ -142,6 +148,7 @@ static bool ask_notify(struct virtio_queue *queue, bool on)
 
 const struct virtio_layout virtio_layout_split = {
 	.pop = pop,
+	.unpop = unpop,
 	.push = push,
 	.wants_interrupt = wants_interrupt,
 	.ask_notify = ask_notify,

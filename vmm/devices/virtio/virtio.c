@@ -214,16 +214,20 @@ void virtio__kick_queue(struct virtio *virtio, unsigned index)
 	pthread_mutex_unlock(&queue->lock);
 }
 
+void virtio__notify(struct virtio *virtio, unsigned index)
+{
+	if (index >= virtio->nr_queues)
+		return;
+	if (virtio->class->on_loop)
+		kick_later(&virtio->queue[index]);
+	else
+		virtio__kick_queue(virtio, index);
+}
+
 void virtio__kick_all(struct virtio *virtio)
 {
 	unsigned i;
 
 	for (i = 0; i < virtio->nr_queues; i++)
-		virtio__kick_queue(virtio, i);
-}
-
-void virtio__notify(struct virtio *virtio, unsigned index)
-{
-	if (index < virtio->nr_queues)
-		virtio__kick_queue(virtio, index);
+		virtio__notify(virtio, i);
 }

@@ -45,6 +45,8 @@ struct virtio_class {
 	uint32_t pci_class;
 	uint16_t queue_size; /* preset of the option queue-size */
 	uint16_t config_size;
+	/* kick() is called on the queue's event loop only, never on a vCPU's thread. */
+	bool on_loop;
 	/* Optional: the device's configuration space; virtio->lock. */
 	void (*read_config)(struct virtio *virtio, unsigned offset, void *buf, unsigned size);
 	void (*write_config)(struct virtio *virtio, unsigned offset, const void *buf,
@@ -88,6 +90,7 @@ extern const struct virtio_transport_ops virtio_transport_pci;
 struct virtio_options {
 	struct pci_place place;
 	uint64_t queue_size;
+	uint64_t io_thread;
 	bool packed, indirect, event_index, ioeventfd;
 };
 
@@ -95,6 +98,8 @@ struct virtio_options {
 	PCI_PLACE_OPTIONS(type, member.place),                                                     \
 	{ "queue-size", OPTION_U64, offsetof(type, member.queue_size), queue_size_preset, 2,       \
 	  VIRTIO_QUEUE_SIZE_MOST, "descriptors in each queue, a power of two" },                   \
+	{ "iothread", OPTION_U64, offsetof(type, member.io_thread), 0, 0, DEVICE_IO_THREADS,        \
+	  "number of the I/O thread that serves it; 0: the main one" },                            \
 	{ "packed", OPTION_BOOL, offsetof(type, member.packed), 0, 0, 0,                           \
 	  "offer the packed ring layout (off)" },                                                  \
 	{ "indirect", OPTION_BOOL, offsetof(type, member.indirect), 1, 0, 0,                       \
@@ -103,7 +108,7 @@ struct virtio_options {
 	  "offer suppression of notifications by index (on)" },                                    \
 	{                                                                                          \
 		"ioeventfd", OPTION_BOOL, offsetof(type, member.ioeventfd), 1, 0, 0,               \
-			"take notifications on the event loop, not on the vCPU's thread (on)"      \
+			"notifications wake the event loop without an exit to the machine (on)"    \
 	}
 
 /* The transport over PCI (4.1). */
@@ -175,7 +180,7 @@ static inline bool virtio__is_broken(struct virtio *virtio)
 /* The configuration space has changed: the driver is told. Any thread, any lock. */
 void virtio__config_changed(struct virtio *virtio);
 
-/* Has the class look at a queue. Without locks. */
+/* Has the class look at a queue, in this thread. Without locks. */
 void virtio__kick_queue(struct virtio *virtio, unsigned index);
 
 extern const struct state_table virtio_state;
