@@ -4,6 +4,7 @@
  * so these stay out of the program, and with them real time and real descriptors.
  */
 #include "tests/fuzz/device_world.h"
+#include "tests/fuzz/guard.h"
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -243,6 +244,8 @@ static const char *options_of(const struct device_class *class)
 	return NULL;
 }
 
+#define MEMORY_BYTES (1u << 20)
+
 static void make_devices(void)
 {
 	static struct guest_memory memory;
@@ -256,9 +259,12 @@ static void make_devices(void)
 	irq_hub__init(&irqs, set_level, NULL);
 	FUZZ_CHECK(!dispatch__create(&world.ports, 1));
 	FUZZ_CHECK(!dispatch__create(&world.mmio, 1));
-	FUZZ_CHECK(!guest_memory__create(&memory, 1 << 20));
+	memory = (struct guest_memory){ .size = MEMORY_BYTES,
+					.count = 1,
+					.region = { { 0, MEMORY_BYTES, guard__map(MEMORY_BYTES) } } };
 	pci__init(&pci, world.ports, world.mmio, &irqs);
-	services = (struct device_services){ .ports = world.ports,
+	services = (struct device_services){ .loop = (struct loop *)&world, /* its fakes take any */
+					     .ports = world.ports,
 					     .mmio = world.mmio,
 					     .irqs = &irqs,
 					     .messages = &messages,

@@ -177,7 +177,7 @@ int guest_memory__read(const struct guest_memory *mem, uint64_t gpa, void *buf, 
 	return copy(mem, gpa, buf, NULL, size);
 }
 
-int guest_memory__write(struct guest_memory *mem, uint64_t gpa, const void *buf, size_t size)
+int guest_memory__write(const struct guest_memory *mem, uint64_t gpa, const void *buf, size_t size)
 {
 	return copy(mem, gpa, NULL, buf, size);
 }

@@ -53,6 +53,6 @@ void *guest_memory__pointer(const struct guest_memory *mem, uint64_t gpa, uint64
 
 /* Bounded copies; may span regions that adjoin. 0 or -EFAULT with nothing copied. */
 int guest_memory__read(const struct guest_memory *mem, uint64_t gpa, void *buf, size_t size);
-int guest_memory__write(struct guest_memory *mem, uint64_t gpa, const void *buf, size_t size);
+int guest_memory__write(const struct guest_memory *mem, uint64_t gpa, const void *buf, size_t size);
 
 #endif
