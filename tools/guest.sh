@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Puts Debian's stock kernels (vmlinuz-FLAVOUR) and a small initramfs into the cache directory.
+# Puts Debian's stock kernels (vmlinuz-FLAVOUR), a small initramfs, and for each kernel an archive of
+# modules that can be appended to the initramfs (modules-FLAVOUR.cpio.gz) into the cache directory.
 # usage: guest.sh CACHE FLAVOUR...      FLAVOUR: amd64, cloud-amd64, rt-amd64
 set -eu
 
@@ -15,10 +16,31 @@ trap 'rm -rf "$work"' EXIT INT TERM
 as_root=""
 [ "$(id -u)" = 0 ] || as_root="sudo"
 
+# What the drivers of Trivet's devices need, below kernel/.
+modules="drivers/virtio drivers/block/virtio_blk.ko drivers/char/virtio_console.ko
+	drivers/char/hw_random/virtio-rng.ko drivers/net/virtio_net.ko drivers/net/net_failover.ko
+	net/core/failover.ko net/vmw_vsock net/9p fs/9p fs/netfs fs/fscache"
+
+# Modules of one kernel, with what modprobe needs; those the flavour has not are left out.
+pack_modules()
+{
+	flavour=$1
+	from=$(echo "$work"/lib/modules/*)
+	to="$work/modules/lib/modules/${from##*/}"
+	for module in $modules; do
+		[ -e "$from/kernel/$module" ] || continue
+		mkdir -p "$to/kernel/${module%/*}"
+		cp -r "$from/kernel/$module" "$to/kernel/${module%/*}/"
+	done
+	busybox depmod -b "$work/modules/" "${from##*/}"
+	(cd "$work/modules" && find . | sort | cpio --quiet -o -H newc -R 0:0) | gzip -n -9 >"$cache/modules-$flavour.cpio.gz.new"
+	mv "$cache/modules-$flavour.cpio.gz.new" "$cache/modules-$flavour.cpio.gz"
+}
+
 fetch_kernel()
 {
 	flavour=$1
-	[ -f "$cache/vmlinuz-$flavour" ] && return
+	[ -f "$cache/vmlinuz-$flavour" ] && [ -f "$cache/modules-$flavour.cpio.gz" ] && return
 	echo "==> Fetching Debian's linux-image-$flavour" >&2
 	package=$(apt-cache depends "linux-image-$flavour" 2>/dev/null | awk '/Depends: linux-image-/ { print $2; exit }')
 	if [ -z "$package" ]; then
@@ -28,10 +50,12 @@ fetch_kernel()
 	[ -n "$package" ] || { echo "guest.sh: no package linux-image-$flavour; give amd64, cloud-amd64 or rt-amd64" >&2; exit 2; }
 	chmod 755 "$work"
 	(cd "$work" && apt-get -q download -o APT::Sandbox::User=root "$package" </dev/null >&2)
-	dpkg-deb --fsys-tarfile "$work/${package}"_*.deb | tar -x -C "$work" --wildcards './boot/vmlinuz-*'
+	dpkg-deb --fsys-tarfile "$work/${package}"_*.deb | tar -x -C "$work" --wildcards './boot/vmlinuz-*' './lib/modules/*'
 	rm -f "$work"/*.deb
+	pack_modules "$flavour"
 	mv "$work"/boot/vmlinuz-* "$cache/vmlinuz-$flavour.new"
 	mv "$cache/vmlinuz-$flavour.new" "$cache/vmlinuz-$flavour"
+	rm -rf "$work/lib" "$work/boot" "$work/modules"
 }
 
 make_initramfs()

@@ -22,10 +22,32 @@ static void note_request(void *opaque, enum device_request what, int status)
 	fixture->status = status;
 }
 
+static int note_message(void *opaque, const struct irq_message *message)
+{
+	struct fixture *fixture = opaque;
+
+	fixture->message[fixture->message_count++ % FIXTURE_MESSAGES] = *message;
+	return 0;
+}
+
+struct device *fixture__add(struct fixture *fixture, const struct device_class *class,
+			    unsigned index, const char *options)
+{
+	struct device **last = &fixture->dev;
+	char error[200] = "";
+
+	while (*last)
+		last = &(*last)->next;
+	if (device__create(class, index, options, &fixture->services, last, error, sizeof(error)) ||
+	    device__realize(*last, error, sizeof(error)))
+		fail_msg("%s", error);
+	class->reset(*last);
+	return *last;
+}
+
 struct fixture *fixture__create(const struct device_class *class, const char *options)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
-	char error[200] = "";
 
 	assert_non_null(fixture);
 	fixture->request = -1;
@@ -34,24 +56,33 @@ struct fixture *fixture__create(const struct device_class *class, const char *op
 	assert_int_equal(dispatch__create(&fixture->mmio, 1), 0);
 	assert_int_equal(guest_memory__create(&fixture->memory, 16 << 20), 0);
 	irq_hub__init(&fixture->irqs, set_level, fixture);
+	fixture->messages = (struct message_hub){ .send = note_message, .opaque = fixture };
+	pci__init(&fixture->pci, fixture->ports, fixture->mmio, &fixture->irqs);
 	fixture->services = (struct device_services){ .loop = fixture->loop,
 						      .ports = fixture->ports,
 						      .mmio = fixture->mmio,
 						      .irqs = &fixture->irqs,
+						      .messages = &fixture->messages,
+						      .pci = &fixture->pci,
+						      .address_bits = 40,
 						      .memory = &fixture->memory,
 						      .request = note_request,
 						      .opaque = fixture };
-	if (device__create(class, 0, options, &fixture->services, &fixture->dev, error,
-			   sizeof(error)) ||
-	    device__realize(fixture->dev, error, sizeof(error)))
-		fail_msg("%s", error);
-	class->reset(fixture->dev);
+	fixture__add(fixture, class, 0, options);
 	return fixture;
 }
 
 void fixture__destroy(struct fixture *fixture)
 {
-	device__destroy(fixture->dev);
+	while (fixture->dev) { /* the last one first */
+		struct device **last = &fixture->dev;
+
+		while ((*last)->next)
+			last = &(*last)->next;
+		device__destroy(*last);
+		*last = NULL;
+	}
+	pci__destroy(&fixture->pci);
 	irq_hub__destroy(&fixture->irqs);
 	guest_memory__destroy(&fixture->memory);
 	dispatch__destroy(fixture->mmio);

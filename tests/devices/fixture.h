@@ -16,6 +16,9 @@
 #include "vmm/devices/classes.h"
 #include "vmm/loop/loop.h"
 #include "vmm/memory/guest_memory.h"
+#include "vmm/pci/pci.h"
+
+#define FIXTURE_MESSAGES 64
 
 struct fixture {
 	struct loop *loop;
@@ -24,6 +27,10 @@ struct fixture {
 	struct irq_hub irqs;
 	bool level[IRQ_HUB_GSIS];
 	unsigned edges[IRQ_HUB_GSIS]; /* rising ones */
+	struct message_hub messages;
+	struct irq_message message[FIXTURE_MESSAGES]; /* the last ones that were sent */
+	unsigned message_count;
+	struct pci pci;
 	int request;		      /* the last enum device_request, -1: none */
 	int status;
 	struct device_services services;
@@ -32,6 +39,9 @@ struct fixture {
 
 /* Realizes and resets one device; 16 MiB of memory. Fails the test if that fails. */
 struct fixture *fixture__create(const struct device_class *class, const char *options);
+/* One more, the `index`th of its class; destroyed with the fixture. */
+struct device *fixture__add(struct fixture *fixture, const struct device_class *class,
+			    unsigned index, const char *options);
 void fixture__destroy(struct fixture *fixture);
 
 uint32_t fixture__in(struct fixture *fixture, uint16_t port, unsigned size);

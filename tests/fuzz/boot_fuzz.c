@@ -8,11 +8,9 @@
 #include <asm/bootparam.h>
 #include <elf.h>
 #include <string.h>
-#include <sys/mman.h>
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/guard.h"
 #include "vmm/boot/image.h"
-
-#define GUARD 0x10000u
 
 enum loader_choice { LOAD_BZIMAGE, LOAD_MULTIBOOT, LOAD_PVH, LOAD_ANY };
 
@@ -20,16 +18,6 @@ enum loader_choice { LOAD_BZIMAGE, LOAD_MULTIBOOT, LOAD_PVH, LOAD_ANY };
 static const struct {
 	u64 low, high;
 } machines[] = { { 1 << 20, 0 }, { 2 << 20, 0 }, { 16 << 20, 0 }, { 8 << 20, 1 << 20 } };
-
-static u8 *map_between_guards(size_t size)
-{
-	u8 *p = mmap(NULL, size + 2 * GUARD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		     -1, 0);
-
-	FUZZ_CHECK(p != MAP_FAILED);
-	FUZZ_CHECK(!mprotect(p + GUARD, size, PROT_READ | PROT_WRITE));
-	return p + GUARD;
-}
 
 static struct guest_memory *machine_memory(unsigned which)
 {
@@ -41,11 +29,11 @@ static struct guest_memory *machine_memory(unsigned which)
 	mem->size = machines[which].low + machines[which].high;
 	mem->region[mem->count++] =
 		(struct guest_region){ 0, machines[which].low,
-				       map_between_guards(machines[which].low) };
+				       guard__map(machines[which].low) };
 	if (machines[which].high)
 		mem->region[mem->count++] =
 			(struct guest_region){ GUEST_HIGH_RAM_START, machines[which].high,
-					       map_between_guards(machines[which].high) };
+					       guard__map(machines[which].high) };
 	return mem;
 }
 

@@ -4,6 +4,7 @@
  * so these stay out of the program, and with them real time and real descriptors.
  */
 #include "tests/fuzz/device_world.h"
+#include "tests/fuzz/guard.h"
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -11,6 +12,7 @@
 #include "vmm/loop/loop.h"
 #include "vmm/machine/device_table.h"
 #include "vmm/memory/guest_memory.h"
+#include "vmm/pci/pci.h"
 
 /* ---- the loop: timers, in the input's time ---- */
 
@@ -64,6 +66,19 @@ void loop__timer_free(struct loop_timer *timer)
 	free(timer);
 }
 
+/* Descriptors never become ready: notifications come to the devices' handlers. */
+int loop__watch(struct loop *loop, int fd, uint32_t events,
+		void (*callback)(void *opaque, uint32_t events), void *opaque,
+		struct loop_watch **watch)
+{
+	*watch = NULL;
+	return 0;
+}
+
+void loop__unwatch(struct loop_watch *watch)
+{
+}
+
 /* The RTC shows real time, which is the input's, too (linked with --wrap). */
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
 int __real_clock_gettime(clockid_t clock, struct timespec *t);
@@ -111,7 +126,7 @@ struct char_backend {
 	struct char_events events;
 };
 
-static struct char_backend backends[4];
+static struct char_backend backends[8];
 static unsigned nr_backends;
 static u8 input[256];
 static size_t input_left, output_room;
@@ -131,6 +146,11 @@ void char__close(struct char_backend *backend)
 
 void char__start(struct char_backend *backend)
 {
+}
+
+bool char__is_open(struct char_backend *backend)
+{
+	return output_room;
 }
 
 void char__set_events(struct char_backend *backend, const struct char_events *events)
@@ -190,6 +210,12 @@ static void set_level(void *opaque, unsigned gsi, bool level)
 	levels ^= 1u << gsi;
 }
 
+static int note_message(void *opaque, const struct irq_message *message)
+{
+	FUZZ_CHECK(message->address >> 20 == 0xfee);
+	return 0;
+}
+
 static void note_request(void *opaque, enum device_request what, int status)
 {
 	FUZZ_CHECK(what <= DEVICE_REQUEST_QUIT);
@@ -203,28 +229,55 @@ u32 device_world__levels(void)
 	return levels;
 }
 
+static const char *options_of(const struct device_class *class)
+{
+	static const char *const options[][2] = {
+		{ "serial", "char=x" },
+		{ "virtio-console", "char=x,port1=name:x,packed=on" },
+		{ "virtio-rng", "packed=on,max-bytes=1000" },
+	};
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(options); i++)
+		if (!strcmp(class->name, options[i][0]))
+			return options[i][1];
+	return NULL;
+}
+
+#define MEMORY_BYTES (1u << 20)
+
 static void make_devices(void)
 {
 	static struct guest_memory memory;
 	static struct irq_hub irqs;
+	static struct message_hub messages = { .send = note_message };
+	static struct pci pci;
 	static struct device_services services;
 	char error[200] = "";
 	unsigned c, i;
 
 	irq_hub__init(&irqs, set_level, NULL);
 	FUZZ_CHECK(!dispatch__create(&world.ports, 1));
-	FUZZ_CHECK(!guest_memory__create(&memory, 1 << 20));
-	services = (struct device_services){ .ports = world.ports,
+	FUZZ_CHECK(!dispatch__create(&world.mmio, 1));
+	memory = (struct guest_memory){ .size = MEMORY_BYTES,
+					.count = 1,
+					.region = { { 0, MEMORY_BYTES, guard__map(MEMORY_BYTES) } } };
+	pci__init(&pci, world.ports, world.mmio, &irqs);
+	services = (struct device_services){ .loop = (struct loop *)&world, /* its fakes take any */
+					     .ports = world.ports,
+					     .mmio = world.mmio,
 					     .irqs = &irqs,
+					     .messages = &messages,
+					     .pci = &pci,
 					     .memory = &memory,
+					     .address_bits = 40,
 					     .request = note_request };
 	for (c = 0; device_table[c]; c++)
 		for (i = 0; i < MIN_OF(device_table[c]->max, 2u); i++) {
-			bool serial = !strcmp(device_table[c]->name, "serial");
 			struct device **dev = &world.device[world.count++];
 
 			FUZZ_CHECK(world.count <= WORLD_DEVICES);
-			FUZZ_CHECK(!device__create(device_table[c], i, serial ? "char=x" : NULL,
+			FUZZ_CHECK(!device__create(device_table[c], i, options_of(device_table[c]),
 						   &services, dev, error, sizeof(error)));
 			FUZZ_CHECK(!device__realize(*dev, error, sizeof(error)));
 		}
@@ -268,7 +321,7 @@ void device_world__compare(const struct device *dev, const u8 *a, const u8 *b)
 	size_t at = 4;
 
 	for (field = dev->class->state->fields; field->name; field++) {
-		size_t size = (size_t)field->size * field->count;
+		size_t size = field->count * (field->part ? state__size(field->part) : field->size);
 
 		if (memcmp(a + at, b + at, size)) {
 			fprintf(stderr, "%s: %s differs\n", dev->class->name, field->name);

@@ -9,10 +9,10 @@
 #include "tests/fuzz/fuzz.h"
 #include "vmm/device/device.h"
 
-#define WORLD_DEVICES 12
+#define WORLD_DEVICES 32
 
 struct device_world {
-	struct dispatch *ports;
+	struct dispatch *ports, *mmio;
 	struct device *device[WORLD_DEVICES];
 	unsigned count;
 	unsigned requests; /* to the machine, since the reset */

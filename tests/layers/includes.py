@@ -22,7 +22,7 @@ OBJECTS = PLAIN + ["core/host.h", "core/engine.h", "core/vm/vcpu.h", "core/vm/vm
 
 # A device knows the framework, its back ends and its firmware description; no other device, no
 # board, no KVM.
-DEVICE = PLAIN + ["vmm/device/", "vmm/memory/", "vmm/acpi/", "vmm/loop/", "vmm/char/",
+DEVICE = PLAIN + ["vmm/device/", "vmm/memory/", "vmm/acpi/", "vmm/loop/", "vmm/char/", "vmm/pci/",
                   "vmm/block/block.h", "vmm/devices/classes.h"]
 
 LAYERS = {
@@ -62,11 +62,14 @@ LAYERS = {
     "vmm/char": PLAIN + ["vmm/loop/"],
     "vmm/acpi": PLAIN + ["vmm/device/"],
     "vmm/boot": PLAIN + ["vmm/memory/"],
+    # The PCI bus: part of the framework, under the devices that are on it.
+    "vmm/pci": PLAIN + ["vmm/device/", "vmm/memory/"],
     "vmm/devices": DEVICE,
     "vmm/machine": PLAIN + ["vmm/acpi/", "vmm/block/block.h", "vmm/boot/", "vmm/char/", "vmm/device/",
                             "vmm/devices/classes.h", "vmm/kvm/", "vmm/loop/", "vmm/memory/",
-                            "vmm/vcpu/"],
-    "vmm/cli": PLAIN + ["vmm/block/", "vmm/cli/", "vmm/char/", "vmm/config/", "vmm/device/", "vmm/kvm/", "vmm/machine/"],
+                            "vmm/pci/", "vmm/vcpu/"],
+    "vmm/cli": PLAIN + ["vmm/block/", "vmm/cli/", "vmm/char/", "vmm/config/", "vmm/device/", "vmm/kvm/",
+                        "vmm/machine/"],
 }
 
 # Headers from outside of the project. core/ has no libc; the compiler's own headers and the

@@ -44,6 +44,16 @@ def initrd():
     return str(cache() / "initramfs.cpio.gz")
 
 
+def initrd_with_modules(path, flavour="cloud-amd64"):
+    """Writes an initramfs that has the kernel's modules for virtio; its name."""
+    modules = cache() / f"modules-{flavour}.cpio.gz"
+    if not modules.exists():
+        print(f"skipped: {modules} is missing; tools/guest.sh makes it")
+        sys.exit(SKIPPED)
+    path.write_bytes(pathlib.Path(initrd()).read_bytes() + modules.read_bytes())
+    return str(path)
+
+
 def require_kernel(flavour="cloud-amd64"):
     for path in kernel(flavour), initrd():
         if not os.path.exists(path):

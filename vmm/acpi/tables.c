@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* RSDP, RSDT, XSDT, FADT, FACS, MADT and DSDT. */
+/* RSDP, RSDT, XSDT, FADT, FACS, MADT and DSDT, and the tables that devices bring. */
 #include "vmm/acpi/tables.h"
 
 #include <errno.h>
@@ -30,6 +30,7 @@
 #define BOOT_LEGACY_DEVICES 0x01
 #define BOOT_8042 0x02
 #define BOOT_NO_VGA 0x04
+#define BOOT_NO_ASPM 0x10
 
 #define FADT_WBINVD (1u << 0)
 #define FADT_PROC_C1 (1u << 2)
@@ -47,11 +48,21 @@
 /* Override flags: bits 1:0 polarity, 3:2 trigger. 0: as the bus has it. */
 #define MADT_HIGH_LEVEL 0x000d
 
+#define TABLES_MOST 32u /* that RSDT and XSDT point to */
+
 struct image {
 	uint8_t *data;
 	size_t size, most;
 	uint64_t gpa;
 	bool full;
+};
+
+/* What RSDT and XSDT will point to. */
+struct acpi_tables {
+	struct image *image;
+	uint64_t gpa[TABLES_MOST];
+	unsigned count;
+	int error;
 };
 
 /* Room for `size` bytes at a multiple of 64. Offset, or 0 with image->full set. */
@@ -196,7 +207,7 @@ static uint64_t place_fadt(struct image *image, uint64_t facs, uint64_t dsdt)
 		.c2_latency = NO_C2,
 		.c3_latency = NO_C3,
 		.century = RTC_CENTURY_INDEX,
-		.boot_flags = BOOT_LEGACY_DEVICES | BOOT_8042 | BOOT_NO_VGA,
+		.boot_flags = BOOT_LEGACY_DEVICES | BOOT_8042 | BOOT_NO_VGA | BOOT_NO_ASPM,
 		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLEEP_BUTTON | FADT_RTC_WAKE |
 			 FADT_TIMER_32BIT | FADT_RESET_REGISTER,
 		.reset = io_address(RESET_CONTROL_PORT, 8, ACCESS_BYTE),
@@ -270,13 +281,47 @@ static int build_madt(struct image *image, unsigned cpus, uint64_t *gpa)
 	return 0;
 }
 
+/* ---- devices' own ---- */
+
+static void list_table(struct acpi_tables *tables, uint64_t gpa)
+{
+	if (tables->count == TABLES_MOST)
+		tables->error = -E2BIG;
+	else
+		tables->gpa[tables->count++] = gpa;
+}
+
+void acpi_tables__add(struct acpi_tables *tables, const char *signature, uint8_t revision,
+		      const void *body, size_t size)
+{
+	size_t total = sizeof(struct acpi_header) + size;
+	uint8_t *table = calloc(1, total);
+
+	if (!table) {
+		tables->error = -ENOMEM;
+		return;
+	}
+	fill_header((struct acpi_header *)table, signature, revision, total);
+	memcpy(table + sizeof(struct acpi_header), body, size);
+	list_table(tables, place_table(tables->image, table, total));
+	free(table);
+}
+
+static int add_device_tables(struct acpi_tables *tables, struct device *dev)
+{
+	for (; dev; dev = dev->next)
+		if (dev->class->acpi_tables)
+			dev->class->acpi_tables(dev, tables);
+	return tables->error;
+}
+
 /* ---- the roots ---- */
 
 static uint64_t place_rsdt(struct image *image, const uint64_t *tables, unsigned count)
 {
 	struct {
 		struct acpi_header header;
-		uint32_t entry[4];
+		uint32_t entry[TABLES_MOST];
 	} ACPI_PACKED rsdt = { 0 };
 	size_t size = sizeof(rsdt.header) + count * sizeof(rsdt.entry[0]);
 	unsigned i;
@@ -291,7 +336,7 @@ static uint64_t place_xsdt(struct image *image, const uint64_t *tables, unsigned
 {
 	struct {
 		struct acpi_header header;
-		uint64_t entry[4];
+		uint64_t entry[TABLES_MOST];
 	} ACPI_PACKED xsdt = { 0 };
 	size_t size = sizeof(xsdt.header) + count * sizeof(xsdt.entry[0]);
 
@@ -316,19 +361,24 @@ static void fill_rsdp(struct image *image, size_t at, uint64_t rsdt, uint64_t xs
 static int build_all(struct image *image, const struct acpi_request *request, uint64_t *rsdp)
 {
 	size_t rsdp_at = reserve(image, sizeof(struct acpi_rsdp));
-	uint64_t facs, dsdt, tables[2], rsdt, xsdt;
+	struct acpi_tables tables = { .image = image };
+	uint64_t facs, dsdt, madt, rsdt, xsdt;
 	int err;
 
 	facs = place_facs(image);
 	err = build_dsdt(image, request, &dsdt);
 	if (err)
 		return err;
-	tables[0] = place_fadt(image, facs, dsdt);
-	err = build_madt(image, request->cpus, &tables[1]);
+	list_table(&tables, place_fadt(image, facs, dsdt));
+	err = build_madt(image, request->cpus, &madt);
 	if (err)
 		return err;
-	rsdt = place_rsdt(image, tables, 2);
-	xsdt = place_xsdt(image, tables, 2);
+	list_table(&tables, madt);
+	err = add_device_tables(&tables, request->devices);
+	if (err)
+		return err;
+	rsdt = place_rsdt(image, tables.gpa, tables.count);
+	xsdt = place_xsdt(image, tables.gpa, tables.count);
 	if (image->full)
 		return -E2BIG;
 	fill_rsdp(image, rsdp_at, rsdt, xsdt);

@@ -21,6 +21,14 @@ struct acpi_image {
 	uint64_t rsdp; /* GPA; on a 16-byte boundary */
 };
 
+/*
+ * For a device's acpi_tables(): a table of its own, without header. Failure is told by
+ * acpi_tables__build().
+ */
+struct acpi_tables;
+void acpi_tables__add(struct acpi_tables *tables, const char *signature, uint8_t revision,
+		      const void *body, size_t size);
+
 /* 0, -E2BIG: larger than size_most, or -ENOMEM. */
 int acpi_tables__build(const struct acpi_request *request, struct acpi_image *image);
 

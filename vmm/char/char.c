@@ -88,6 +88,16 @@ void char__set_events(struct char_backend *backend, const struct char_events *ev
 	backend->events = *events;
 }
 
+bool char__is_open(struct char_backend *backend)
+{
+	bool open;
+
+	pthread_mutex_lock(&backend->lock);
+	open = !backend->class->has_peers || backend->out_fd >= 0;
+	pthread_mutex_unlock(&backend->lock);
+	return open;
+}
+
 static int open_none(struct char_backend *backend, const char *rest, char *error,
 		     size_t error_size)
 {

@@ -46,6 +46,9 @@ void char__start(struct char_backend *backend);
 /* Where events go. Loop thread, or before the loop runs. */
 void char__set_events(struct char_backend *backend, const struct char_events *events);
 
+/* Whether somebody is at the other end; always so for back ends that know no peers. Any thread. */
+bool char__is_open(struct char_backend *backend);
+
 /* Any thread. Returns how many bytes were accepted: fewer than len means wait for writable(). */
 size_t char__write(struct char_backend *backend, const void *buf, size_t len);
 /* Any thread. Returns how many bytes of pending input were taken, 0 if there are none now. */

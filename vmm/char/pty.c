@@ -121,6 +121,7 @@ static void lose_opener(struct char_backend *backend)
 
 const struct char_class char_class_pty = {
 	.prefix = "pty",
+	.has_peers = true,
 	.open = open_pty,
 	.close = close_pty,
 	.hung_up = lose_opener,

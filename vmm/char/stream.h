@@ -16,6 +16,7 @@
 
 struct char_class {
 	const char *prefix; /* "stdio" or "file:" */
+	bool has_peers;	    /* who come and go: without one it has no descriptors */
 	int (*open)(struct char_backend *backend, const char *rest, char *error, size_t error_size);
 	void (*close)(struct char_backend *backend);
 	/* The machine will run (char__start); may be NULL. */

@@ -134,6 +134,7 @@ static void lose_client(struct char_backend *backend)
 
 const struct char_class char_class_unix = {
 	.prefix = "unix:",
+	.has_peers = true,
 	.open = open_unix,
 	.close = close_unix,
 	.hung_up = lose_client,

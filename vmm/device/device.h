@@ -12,21 +12,26 @@
 #include "base/types.h"
 #include "vmm/config/option.h"
 #include "vmm/device/irq.h"
+#include "vmm/device/message.h"
 #include "vmm/memory/dispatch.h"
 
+struct acpi_tables;
 struct aml;
 struct device;
 struct guest_memory;
 struct loop;
+struct pci;
 
 /* ---- saved state: a table of fields, read by save, load and dump alike ---- */
 
 struct state_field {
 	const char *name; /* NULL ends the table */
 	size_t offset;
-	uint32_t size;	/* of one element: 1, 2, 4 or 8 (saved little endian) */
+	uint32_t size;	/* of one element: 1, 2, 4 or 8 (saved little endian), or of a part */
 	uint32_t count; /* elements */
 	uint32_t since; /* first version of the table that has it */
+	/* Elements are structures with these fields, in that table's version, not numbers. */
+	const struct state_table *part;
 };
 
 struct state_table {
@@ -45,6 +50,12 @@ struct state_table {
 		#member, offsetof(type, member), sizeof(((type *)0)->member[0]),                   \
 			sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0]), since_version \
 	}
+/* A member that is a structure, or an array of `n` of them, with a table of its own. */
+#define STATE_PART(type, member, n, table, since_version)                                          \
+	{                                                                                          \
+		#member, offsetof(type, member), sizeof(((type *)0)->member) / (n), n,              \
+			since_version, table                                                       \
+	}
 
 /* ---- what a device is given ---- */
 
@@ -56,12 +67,22 @@ enum device_request {
 	DEVICE_REQUEST_QUIT, /* the user leaves */
 };
 
+#define DEVICE_IO_THREADS 16
+
 struct device_services {
 	struct loop *loop;
+	/*
+	 * The event loop of I/O thread `number`, 1 to DEVICE_IO_THREADS, which starts when it is
+	 * first asked for; 0: `loop`. NULL if the host refuses. For realize(). May be NULL itself.
+	 */
+	struct loop *(*io_loop)(void *opaque, unsigned number);
 	struct dispatch *ports;
 	struct dispatch *mmio;
 	struct irq_hub *irqs;
+	struct message_hub *messages;
+	struct pci *pci;
 	const struct guest_memory *memory; /* bounded access */
+	unsigned address_bits;		   /* of a guest-physical address */
 	/* Asks the machine for something; any thread; the vCPU that did it runs no further. */
 	void (*request)(void *opaque, enum device_request what, int status);
 	void *opaque;
@@ -87,6 +108,8 @@ struct device_class {
 	void (*remove)(struct device *dev);
 	/* Its nodes in the ACPI name space, emitted into \_SB. */
 	void (*acpi)(struct device *dev, struct aml *aml);
+	/* Optional: ACPI tables of its own. */
+	void (*acpi_tables)(struct device *dev, struct acpi_tables *tables);
 	/* Optional: the machine's power button goes to the first device that has this. */
 	void (*power_button)(struct device *dev);
 };

@@ -7,6 +7,7 @@
 #include "vmm/loop/loop.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -39,12 +40,24 @@ struct loop_timer {
 	int fd;
 };
 
+/* One that waits for loop__call() to be done; on its stack. */
+struct loop_call {
+	struct loop_call *next;
+	void (*call)(void *opaque);
+	void *opaque;
+	bool done;
+};
+
 struct loop {
 	int epoll;
-	int wake; /* eventfd that loop__stop() writes */
+	int wake; /* eventfd that loop__stop() and loop__call() write */
 	atomic_bool stop;
-	bool running;
 	struct loop_watch *dead; /* freed after the present round */
+	pthread_mutex_t lock;	 /* guards running (which its thread may read without) and calls */
+	pthread_cond_t called;	 /* a call is done, or running is false */
+	bool running;
+	pthread_t thread; /* while it runs */
+	struct loop_call *calls;
 };
 
 int loop__create(struct loop **out)
@@ -69,6 +82,8 @@ int loop__create(struct loop **out)
 		err = -errno;
 		goto close_wake;
 	}
+	pthread_mutex_init(&loop->lock, NULL);
+	pthread_cond_init(&loop->called, NULL);
 	*out = loop;
 	return 0;
 close_wake:
@@ -95,6 +110,8 @@ void loop__destroy(struct loop *loop)
 	if (!loop)
 		return;
 	free_dead(loop);
+	pthread_cond_destroy(&loop->called);
+	pthread_mutex_destroy(&loop->lock);
 	close(loop->wake);
 	close(loop->epoll);
 	free(loop);
@@ -112,44 +129,159 @@ static uint32_t to_epoll(uint32_t events)
 	return (events & LOOP_IN ? EPOLLIN : 0) | (events & LOOP_OUT ? EPOLLOUT : 0);
 }
 
-int loop__run(struct loop *loop)
+static void clear_wake(struct loop *loop)
+{
+	uint64_t count;
+
+	/* Nothing to read is fine: another has just read it. */
+	if (read(loop->wake, &count, sizeof(count)) != sizeof(count))
+		return;
+}
+
+/* The lock is held, and given up during each call. */
+static void run_calls(struct loop *loop)
+{
+	struct loop_call *call;
+
+	while ((call = loop->calls)) {
+		loop->calls = call->next;
+		pthread_mutex_unlock(&loop->lock);
+		call->call(call->opaque);
+		pthread_mutex_lock(&loop->lock);
+		call->done = true;
+		pthread_cond_broadcast(&loop->called);
+	}
+}
+
+static void take_wake(struct loop *loop)
+{
+	clear_wake(loop);
+	pthread_mutex_lock(&loop->lock);
+	run_calls(loop);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+/* One round: what has happened, each callback once. 0 or -errno. */
+static int run_round(struct loop *loop)
 {
 	struct epoll_event event[EVENTS_PER_WAIT];
-	uint64_t count;
-	int i, n, err = 0;
+	int i, n = epoll_wait(loop->epoll, event, EVENTS_PER_WAIT, -1);
 
-	loop->running = true;
-	while (!atomic_exchange(&loop->stop, false)) {
-		n = epoll_wait(loop->epoll, event, EVENTS_PER_WAIT, -1);
-		if (n < 0) {
-			if (errno == EINTR)
-				continue;
-			err = -errno;
-			break;
-		}
-		for (i = 0; i < n; i++) {
-			struct loop_watch *watch = event[i].data.ptr;
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	for (i = 0; i < n; i++) {
+		struct loop_watch *watch = event[i].data.ptr;
 
-			if (watch && !watch->dead)
-				watch->callback(watch->opaque, from_epoll(event[i].events));
-		}
-		free_dead(loop);
+		if (!watch)
+			take_wake(loop);
+		else if (!watch->dead)
+			watch->callback(watch->opaque, from_epoll(event[i].events));
 	}
+	free_dead(loop);
+	return 0;
+}
+
+/* The lock is held. */
+static void take_over(struct loop *loop)
+{
+	loop->running = true;
+	loop->thread = pthread_self();
+}
+
+/* This thread is the loop's, once nobody else is. */
+static void enter(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	while (loop->running)
+		pthread_cond_wait(&loop->called, &loop->lock);
+	take_over(loop);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+/* Whoever has called meanwhile is not left waiting; whoever does from now on is the loop's thread. */
+static void leave(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	run_calls(loop);
+	free_dead(loop);
 	loop->running = false;
-	if (read(loop->wake, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		err = -errno;
+	pthread_cond_broadcast(&loop->called);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+int loop__run(struct loop *loop)
+{
+	int err = 0;
+
+	enter(loop);
+	while (!err && !atomic_exchange(&loop->stop, false))
+		err = run_round(loop);
+	leave(loop);
 	return err;
 }
 
-void loop__stop(struct loop *loop)
+static void wake(struct loop *loop)
 {
 	uint64_t one = 1;
 	int saved = errno;
 
-	atomic_store(&loop->stop, true);
 	/* Full is as good as written: the loop wakes either way. */
 	if (write(loop->wake, &one, sizeof(one)) != sizeof(one))
 		errno = saved;
+}
+
+/*
+ * Leaves the call to the thread that runs the loop. False: there was none, and this thread is the
+ * loop's now.
+ */
+static bool hand_over(struct loop *loop, void (*call)(void *opaque), void *opaque)
+{
+	struct loop_call waiting = { .call = call, .opaque = opaque };
+	struct loop_call **last;
+	bool running;
+
+	pthread_mutex_lock(&loop->lock);
+	running = loop->running;
+	if (running) {
+		for (last = &loop->calls; *last; last = &(*last)->next)
+			;
+		*last = &waiting;
+		wake(loop);
+	} else {
+		take_over(loop);
+	}
+	while (running && !waiting.done)
+		pthread_cond_wait(&loop->called, &loop->lock);
+	pthread_mutex_unlock(&loop->lock);
+	return running;
+}
+
+static bool is_own_thread(struct loop *loop)
+{
+	bool own;
+
+	pthread_mutex_lock(&loop->lock);
+	own = loop->running && pthread_equal(loop->thread, pthread_self());
+	pthread_mutex_unlock(&loop->lock);
+	return own;
+}
+
+void loop__call(struct loop *loop, void (*call)(void *opaque), void *opaque)
+{
+	if (is_own_thread(loop)) {
+		call(opaque);
+		return;
+	}
+	if (hand_over(loop, call, opaque))
+		return;
+	call(opaque);
+	leave(loop);
+}
+
+void loop__stop(struct loop *loop)
+{
+	atomic_store(&loop->stop, true);
+	wake(loop);
 }
 
 int loop__watch(struct loop *loop, int fd, uint32_t events,

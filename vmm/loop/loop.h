@@ -22,6 +22,13 @@ int loop__run(struct loop *loop);
 /* Makes loop__run() return (the present one or the next). Any thread, signal handlers too. */
 void loop__stop(struct loop *loop);
 
+/*
+ * Runs `call` on the loop's thread and returns when it has: at once if this is that thread, else
+ * between two callbacks. While the loop does not run this thread stands in for it, and the loop
+ * does not start meanwhile. Any thread; holds no lock that a callback of the loop takes.
+ */
+void loop__call(struct loop *loop, void (*call)(void *opaque), void *opaque);
+
 #define LOOP_IN 1u
 #define LOOP_OUT 4u
 #define LOOP_ERROR 8u  /* reported, never asked for */

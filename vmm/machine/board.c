@@ -91,3 +91,26 @@ void board__set_gsi(void *opaque, unsigned gsi, bool level)
 		fprintf(stderr, "trivet: interrupt %u: %s\n", gsi, strerror(-err));
 	}
 }
+
+int board__send_message(void *opaque, const struct irq_message *message)
+{
+	const struct kvm_msi msi = { .address_lo = (uint32_t)message->address,
+				     .address_hi = (uint32_t)(message->address >> 32),
+				     .data = message->data };
+	struct board *board = opaque;
+
+	return board->is_up ? kvm_vm__signal_msi(&board->vm, &msi) : 0;
+}
+
+int board__doorbell(void *opaque, const struct doorbell *doorbell, bool on)
+{
+	/* Length 0: a write of any size, where it is offered. */
+	const struct kvm_ioeventfd ioeventfd = { .addr = doorbell->address,
+						 .fd = doorbell->fd,
+						 .flags = on ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN };
+	struct board *board = opaque;
+
+	if (!board->is_up || !kvm_system__extension(board->system, KVM_CAP_IOEVENTFD_ANY_LENGTH))
+		return -EOPNOTSUPP;
+	return kvm_vm__ioeventfd(&board->vm, &ioeventfd);
+}

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "vmm/device/irq.h"
+#include "vmm/device/message.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/memory/guest_memory.h"
 #include "vmm/vcpu/vcpu.h"
@@ -29,5 +30,8 @@ void board__down(struct board *board);
 
 /* For the interrupt hub: a GSI's level. Nothing while the board is down. */
 void board__set_gsi(void *board, unsigned gsi, bool level);
+/* For the message hub: the same. */
+int board__send_message(void *board, const struct irq_message *message);
+int board__doorbell(void *board, const struct doorbell *doorbell, bool on);
 
 #endif

@@ -9,9 +9,18 @@
 #include "vmm/devices/classes.h"
 
 const struct device_class *const device_table[] = {
-	&device_class_pci_host, &device_class_reset_control, &device_class_acpi_pm,
-	&device_class_rtc,	&device_class_i8042,	     &device_class_port92,
-	&device_class_serial,	&device_class_pvpanic,	     &device_class_debug_exit,
+	&device_class_pci_host,
+	&device_class_root_port,
+	&device_class_reset_control,
+	&device_class_acpi_pm,
+	&device_class_rtc,
+	&device_class_i8042,
+	&device_class_port92,
+	&device_class_serial,
+	&device_class_pvpanic,
+	&device_class_debug_exit,
+	&device_class_virtio_rng,
+	&device_class_virtio_console,
 	NULL,
 };
 

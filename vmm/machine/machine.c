@@ -15,11 +15,13 @@
 #include "vmm/device/device.h"
 #include "vmm/kvm/probe.h"
 #include "vmm/loop/loop.h"
+#include "vmm/loop/thread.h"
 #include "vmm/machine/board.h"
 #include "vmm/machine/counters.h"
 #include "vmm/machine/device_table.h"
 #include "vmm/memory/dispatch.h"
 #include "vmm/memory/guest_memory.h"
+#include "vmm/pci/assign.h"
 
 /* ACPI tables lie where firmware's read-only part would be, and a kernel looks for the RSDP. */
 #define ACPI_GPA 0xe0000u
@@ -46,9 +48,12 @@ struct machine {
 	struct machine_config config;
 	struct kvm_system system;
 	struct loop *loop;
+	struct loop_thread *io_thread[DEVICE_IO_THREADS]; /* NULL: not asked for */
 	struct dispatch *ports, *mmio;
 	struct guest_memory memory;
 	struct irq_hub irqs;
+	struct message_hub messages;
+	struct pci pci;
 	struct board board;
 	struct device_services services;
 	struct device *devices, **last_device;
@@ -124,6 +129,48 @@ void machine__request_stop(struct machine *machine, int status)
 	post_request(machine, REQUEST_STOP, status);
 }
 
+/* ---- I/O threads ---- */
+
+static struct loop *find_io_loop(void *opaque, unsigned number)
+{
+	struct machine *machine = opaque;
+	struct loop_thread **thread;
+
+	if (!number)
+		return machine->loop;
+	thread = &machine->io_thread[number - 1];
+	if (!*thread && loop_thread__create(number, thread))
+		return NULL;
+	return loop_thread__loop(*thread);
+}
+
+static void resume_io_threads(struct machine *machine)
+{
+	unsigned i;
+
+	for (i = 0; i < DEVICE_IO_THREADS; i++)
+		if (machine->io_thread[i])
+			loop_thread__resume(machine->io_thread[i]);
+}
+
+/* After vCPUs stand still: they may wait for what an I/O thread does. */
+static void pause_io_threads(struct machine *machine)
+{
+	unsigned i;
+
+	for (i = 0; i < DEVICE_IO_THREADS; i++)
+		if (machine->io_thread[i])
+			loop_thread__pause(machine->io_thread[i]);
+}
+
+static void destroy_io_threads(struct machine *machine)
+{
+	unsigned i;
+
+	for (i = 0; i < DEVICE_IO_THREADS; i++)
+		loop_thread__destroy(machine->io_thread[i]);
+}
+
 /* ---- building ---- */
 
 static int check_config(struct machine *machine)
@@ -194,6 +241,7 @@ static int check_limits(struct machine *machine)
 		return err;
 	}
 	bits = vcpu_cpuid__physical_bits(cpuid);
+	machine->services.address_bits = bits;
 	free(cpuid);
 	if (bits < 64 && end > 1ull << bits) {
 		snprintf(machine->error, sizeof(machine->error),
@@ -401,15 +449,18 @@ static int load_board(struct machine *machine, int *status)
 	return err;
 }
 
-/* The devices to their power-on state, and the tables that describe them. */
+/* The devices to their power-on state; then what firmware would do: PCI addresses, ACPI tables. */
 static int reset_devices(struct machine *machine, int *status)
 {
+	struct pci_windows windows;
 	struct device *dev;
 
 	*status = MACHINE_STATUS_HOST_ERROR;
 	irq_hub__refresh(&machine->irqs);
 	for (dev = machine->devices; dev; dev = dev->next)
 		dev->class->reset(dev);
+	pci_windows__init(&windows, &machine->services);
+	pci__assign(&machine->pci, &windows);
 	return place_acpi_tables(machine);
 }
 
@@ -429,6 +480,10 @@ static int create_parts(struct machine *machine)
 static void connect_parts(struct machine *machine)
 {
 	irq_hub__init(&machine->irqs, board__set_gsi, &machine->board);
+	machine->messages = (struct message_hub){ .send = board__send_message,
+						  .doorbell = board__doorbell,
+						  .opaque = &machine->board };
+	pci__init(&machine->pci, machine->ports, machine->mmio, &machine->irqs);
 	machine->board.system = &machine->system;
 	machine->board.vcpus.ports = machine->ports;
 	machine->board.vcpus.mmio = machine->mmio;
@@ -436,10 +491,14 @@ static void connect_parts(struct machine *machine)
 	machine->board.vcpus.opaque = machine;
 	machine->services = (struct device_services){
 		.loop = machine->loop,
+		.io_loop = find_io_loop,
 		.ports = machine->ports,
 		.mmio = machine->mmio,
 		.irqs = &machine->irqs,
+		.messages = &machine->messages,
+		.pci = &machine->pci,
 		.memory = &machine->memory,
+		.address_bits = machine->services.address_bits,
 		.request = take_device_request,
 		.opaque = machine,
 	};
@@ -520,8 +579,11 @@ void machine__destroy(struct machine *machine)
 		return;
 	board__down(&machine->board);
 	remove_devices(machine);
-	if (machine->services.irqs)
+	destroy_io_threads(machine);
+	if (machine->services.irqs) {
+		pci__destroy(&machine->pci);
 		irq_hub__destroy(&machine->irqs);
+	}
 	guest_memory__destroy(&machine->memory);
 	dispatch__destroy(machine->mmio);
 	dispatch__destroy(machine->ports);
@@ -609,12 +671,14 @@ static bool run_once(struct machine *machine, int *status)
 
 	machine->started = loop__now();
 	say_when(machine, "first guest instruction");
+	resume_io_threads(machine);
 	vcpu_set__run(&machine->board.vcpus);
 	do /* a second request's stop may be left from before */
 		err = loop__run(machine->loop);
 	while (!err && atomic_load(&machine->request) == REQUEST_NONE);
 	vcpu_set__hold(&machine->board.vcpus);
 	vcpu_set__wait_held(&machine->board.vcpus);
+	pause_io_threads(machine);
 	if (err) {
 		say("event loop: %s", strerror(-err));
 		*status = MACHINE_STATUS_HOST_ERROR;

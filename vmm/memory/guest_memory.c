@@ -72,6 +72,17 @@ void guest_memory__destroy(struct guest_memory *mem)
 	mem->size = 0;
 }
 
+uint64_t guest_memory__end(const struct guest_memory *mem)
+{
+	uint64_t end = 0;
+	unsigned i;
+
+	for (i = 0; i < mem->count; i++)
+		if (mem->region[i].gpa + mem->region[i].size > end)
+			end = mem->region[i].gpa + mem->region[i].size;
+	return end;
+}
+
 int guest_memory__register(struct guest_memory *mem, struct kvm_vm *vm)
 {
 	unsigned i;
@@ -166,7 +177,7 @@ int guest_memory__read(const struct guest_memory *mem, uint64_t gpa, void *buf, 
 	return copy(mem, gpa, buf, NULL, size);
 }
 
-int guest_memory__write(struct guest_memory *mem, uint64_t gpa, const void *buf, size_t size)
+int guest_memory__write(const struct guest_memory *mem, uint64_t gpa, const void *buf, size_t size)
 {
 	return copy(mem, gpa, NULL, buf, size);
 }

@@ -9,8 +9,16 @@
 
 struct kvm_vm;
 
-/* Guest-physical layout of a PC: RAM below the hole, the hole for devices, the rest above 4 GiB. */
-#define GUEST_LOW_RAM_END 0xc0000000ULL /* 3 GiB: RAM stops here at the latest */
+/*
+ * Guest-physical layout of a PC: RAM below the hole, the hole for devices, the rest above 4 GiB.
+ * PCI Express configuration space is where firmware for a Q35 puts it; above the PCI window are
+ * the IOAPIC, HPET, TPM, local APICs and, at the end, flash.
+ */
+#define GUEST_LOW_RAM_END 0x80000000ULL /* 2 GiB: RAM stops here at the latest */
+#define GUEST_ECAM 0xb0000000ULL
+#define GUEST_ECAM_BUSES 256u
+#define GUEST_PCI_WINDOW 0xc0000000ULL
+#define GUEST_PCI_WINDOW_END 0xfec00000ULL
 #define GUEST_HIGH_RAM_START 0x100000000ULL
 
 struct guest_region {
@@ -32,6 +40,9 @@ struct guest_memory {
 int guest_memory__create(struct guest_memory *mem, uint64_t size);
 void guest_memory__destroy(struct guest_memory *mem);
 
+/* The address behind the last byte of RAM. */
+uint64_t guest_memory__end(const struct guest_memory *mem);
+
 /* Registers every region as a memory slot. 0 or -errno. */
 int guest_memory__register(struct guest_memory *mem, struct kvm_vm *vm);
 
@@ -42,6 +53,6 @@ void *guest_memory__pointer(const struct guest_memory *mem, uint64_t gpa, uint64
 
 /* Bounded copies; may span regions that adjoin. 0 or -EFAULT with nothing copied. */
 int guest_memory__read(const struct guest_memory *mem, uint64_t gpa, void *buf, size_t size);
-int guest_memory__write(struct guest_memory *mem, uint64_t gpa, const void *buf, size_t size);
+int guest_memory__write(const struct guest_memory *mem, uint64_t gpa, const void *buf, size_t size);
 
 #endif

@@ -95,9 +95,9 @@ static void memory_map_has_all_memory(void **state)
 			continue;
 		usable += entry->size;
 		assert_true(end <= 0x9fc00 || entry->addr >= MIB);
-		assert_true(end <= 3072 * MIB || entry->addr >= 4096 * MIB);
+		assert_true(end <= 2048 * MIB || entry->addr >= 4096 * MIB);
 	}
-	assert_int_equal(end, 6 * 1024 * MIB);
+	assert_int_equal(end, 7 * 1024 * MIB);
 	assert_in_range(usable, 5 * 1024 * MIB - MIB / 2, 5 * 1024 * MIB);
 	bench__down(&bench);
 }

@@ -31,31 +31,13 @@ static uint8_t sum(const void *data, size_t size)
 static struct fixture *create_pc(struct device **list)
 {
 	struct fixture *fixture = fixture__create(device_table[0], NULL);
-	struct device **last = &fixture->dev->next;
-	char error[200];
-	unsigned i, port;
+	unsigned i, n;
 
 	for (i = 1; device_table[i]; i++)
-		for (port = 0; port < (device_table[i]->max > 1 ? 4u : 1u); port++) {
-			assert_int_equal(device__create(device_table[i], port, NULL, &fixture->services,
-							last, error, sizeof(error)),
-					 0);
-			assert_int_equal(device__realize(*last, error, sizeof(error)), 0);
-			last = &(*last)->next;
-		}
+		for (n = 0; n < (device_table[i]->max > 1 ? 4u : 1u); n++)
+			fixture__add(fixture, device_table[i], n, NULL);
 	*list = fixture->dev;
 	return fixture;
-}
-
-static void destroy_pc(struct fixture *fixture)
-{
-	while (fixture->dev->next) {
-		struct device *dev = fixture->dev->next;
-
-		fixture->dev->next = dev->next;
-		device__destroy(dev);
-	}
-	fixture__destroy(fixture);
 }
 
 static const struct acpi_header *table_at(const struct acpi_image *image, uint64_t gpa)
@@ -97,6 +79,34 @@ static void check_with_iasl(const struct acpi_header *table, const char *name)
 	assert_int_equal(system(command), 0);
 }
 
+static void check_table(const struct acpi_image *image, const struct acpi_header *table,
+			unsigned cpus, bool has_iasl)
+{
+	const struct acpi_fadt *fadt = (const void *)table;
+	char name[5] = { 0 };
+
+	memcpy(name, table->signature, 4);
+	if (has_iasl)
+		check_with_iasl(table, name);
+	if (!strcmp(name, "FACP")) {
+		assert_memory_equal(table_at(image, fadt->facs)->signature, "FACS", 4);
+		assert_int_equal(fadt->dsdt, fadt->x_dsdt);
+		table = table_at(image, fadt->dsdt);
+		assert_memory_equal(table->signature, "DSDT", 4);
+		if (has_iasl)
+			check_with_iasl(table, "DSDT");
+	} else if (!strcmp(name, "APIC")) {
+		assert_true(table->length >= 44 + 8 * cpus);
+	} else {
+		uint64_t ecam;
+
+		assert_string_equal(name, "MCFG");
+		assert_int_equal(table->length, 60);
+		memcpy(&ecam, (const char *)table + 44, 8);
+		assert_int_equal(ecam, GUEST_ECAM);
+	}
+}
+
 static void follow_tables(const struct acpi_image *image, unsigned cpus)
 {
 	const struct acpi_rsdp *rsdp = (const void *)(image->data + (image->rsdp - GPA));
@@ -113,28 +123,12 @@ static void follow_tables(const struct acpi_image *image, unsigned cpus)
 	count = (xsdt->length - 36) / 8;
 	assert_int_equal((rsdt->length - 36) / 4, count);
 	for (i = 0; i < count; i++) {
-		const struct acpi_header *table;
 		uint64_t gpa;
 
 		memcpy(&gpa, (const char *)(xsdt + 1) + 8 * i, 8);
-		table = table_at(image, gpa);
-		if (has_iasl)
-			check_with_iasl(table, memcmp(table->signature, "APIC", 4) ? "facp" : "apic");
-		if (!memcmp(table->signature, "FACP", 4)) {
-			const struct acpi_fadt *fadt = (const void *)table;
-
-			assert_memory_equal(table_at(image, fadt->facs)->signature, "FACS", 4);
-			assert_int_equal(fadt->dsdt, fadt->x_dsdt);
-			table = table_at(image, fadt->dsdt);
-			assert_memory_equal(table->signature, "DSDT", 4);
-			if (has_iasl)
-				check_with_iasl(table, "dsdt");
-		} else {
-			assert_memory_equal(table->signature, "APIC", 4);
-			assert_true(table->length >= 44 + 8 * cpus);
-		}
+		check_table(image, table_at(image, gpa), cpus, has_iasl);
 	}
-	assert_int_equal(count, 2);
+	assert_int_equal(count, 3); /* FADT, MADT, MCFG */
 	if (!has_iasl)
 		print_message("iasl is not installed: tables not compiled\n");
 }
@@ -151,7 +145,7 @@ static void build_and_follow(unsigned cpus)
 	assert_int_equal(acpi_tables__build(&request, &image), 0);
 	follow_tables(&image, cpus);
 	free(image.data);
-	destroy_pc(fixture);
+	fixture__destroy(fixture);
 }
 
 static void one_cpu(void **state)

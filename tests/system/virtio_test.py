@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Linux's own drivers with the PCI and virtio devices: quiet, and with the facts right."""
+import socket
+import sys
+import unittest
+
+import fixture
+
+
+class Virtio(unittest.TestCase):
+    def setUp(self):
+        self.scratch = fixture.TemporaryDirectory(self)
+        self.initrd = fixture.initrd_with_modules(self.scratch / "initrd")
+
+    def start(self, *args, append="", memory="512M", cpus=1):
+        arguments = [*fixture.boots(append), "--memory", memory, "--cpus", str(cpus), *args]
+        arguments[arguments.index(fixture.initrd())] = self.initrd
+        machine = fixture.on_pipes(arguments)
+        self.addCleanup(machine.close)
+        machine.expect(fixture.PROMPT)
+        return machine
+
+    def ask(self, machine, command):
+        """The output of a command in the guest."""
+        machine.send(f"{command}; echo status-$?\n")
+        match = machine.expect(rb"\n(.*?)status-(\d+)\r\n" + fixture.PROMPT)
+        # What the shell echoed comes first; it holds the text "status-$?".
+        output = match[1].decode(errors="replace").replace("\r", "")
+        self.assertEqual(match[2], b"0", output)
+        return output
+
+    def power_off(self, machine):
+        complaints = self.ask(machine, "dmesg -r | grep -E '^<[0-4]>' | grep -vE 'PMU not available' || true")
+        self.assertNotRegex(complaints, r"<[0-4]>")
+        machine.send("poweroff -f\n")
+        self.assertEqual(machine.wait(), 0)
+        self.assertEqual(machine.process.stderr.read(), b"")
+
+    def check_rng(self, append, interrupt):
+        machine = self.start("--device", "virtio-rng", "--device", "root-port",
+                             "--device", "virtio-rng,port=1,packed=on", append=append)
+        self.ask(machine, "modprobe -a virtio_pci virtio-rng")
+        for number in 0, 1:
+            self.ask(machine, f"echo virtio_rng.{number} > /sys/class/misc/hw_random/rng_current")
+            one = self.ask(machine, "dd if=/dev/hwrng bs=512 count=64 2>&1 | md5sum")
+            other = self.ask(machine, "dd if=/dev/hwrng bs=512 count=64 2>&1 | md5sum")
+            self.assertRegex(one, r"[0-9a-f]{32}")
+            self.assertNotEqual(one, other)
+            self.assertIn("32768", self.ask(machine, "dd if=/dev/hwrng bs=512 count=64 2>/dev/null | wc -c"))
+        self.assertRegex(self.ask(machine, "cat /proc/interrupts"), interrupt)
+        return machine
+
+    def test_entropy_on_the_root_bus_and_behind_a_port(self):
+        machine = self.check_rng("", r"PCI-MSI.*virtio[01]-input")
+        devices = self.ask(machine, "cd /sys/bus/pci/devices; for d in *; do"
+                                    " echo $d $(cat $d/vendor) $(cat $d/device) $(cat $d/class); done; cd")
+        for line in ("0000:00:00.0 0x1b36 0x0008 0x060000", "0000:00:01.0 0x1b36 0x000c 0x060400",
+                     "0000:00:02.0 0x1af4 0x1044 0x00ff00", "0000:01:00.0 0x1af4 0x1044 0x00ff00"):
+            self.assertIn(line, devices)
+        self.assertIn("PCIe", self.ask(machine, "dmesg | grep 'OS now controls'"))
+        self.assertIn("reserved in ACPI", self.ask(machine, "dmesg | grep MMCONFIG"))
+        memory = self.ask(machine, "cat /proc/iomem")
+        self.assertRegex(memory, r"c0[0-9a-f]{6}-c0[0-9a-f]{6} : 0000:01:00.0")
+        self.assertRegex(memory, r"PCI MMCONFIG 0000 \[bus 00-ff\]")
+        self.power_off(machine)
+
+    def test_interrupt_pins(self):
+        self.power_off(self.check_rng("pci=nomsi", r"IO-APIC +1[6-9]-fasteoi +virtio"))
+
+    def test_interrupt_pins_through_the_pic(self):
+        machine = self.check_rng("pci=nomsi noapic", r"1[01]: .*XT-PIC +virtio")
+        machine.send("poweroff -f\n")
+        self.assertEqual(machine.wait(), 0)
+
+    def test_memory_on_both_sides_of_the_hole(self):
+        machine = self.start("--device", "virtio-rng", memory="5G", cpus=2)
+        self.ask(machine, "modprobe -a virtio_pci virtio-rng")
+        self.assertIn("16384", self.ask(machine, "dd if=/dev/hwrng bs=512 count=32 2>/dev/null | wc -c"))
+        memory = self.ask(machine, "cat /proc/iomem")
+        self.assertRegex(memory, r"100000000-1bfffffff : System RAM")
+        self.assertRegex(memory, r"1c0000000-[0-9a-f]+ : PCI Bus 0000:00")
+        self.power_off(machine)
+
+    def dial(self, path):
+        """A client of a UNIX socket of the machine's."""
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(fixture.PATIENCE)
+        client.connect(str(path))
+        self.addCleanup(client.close)
+        return client
+
+    def test_console_and_ports(self):
+        console, port, out = (str(self.scratch / name) for name in ("console", "port", "out"))
+        machine = self.start("--device", f"virtio-console,char=unix:{console},port1=org.test.one:unix:{port},"
+                             f"port2=two:file:{out}", cpus=2)
+        self.ask(machine, "modprobe -a virtio_pci virtio_console")
+        self.ask(machine, "while [ ! -e /dev/vport0p2 ]; do sleep 0.1; done")
+        self.assertEqual(self.ask(machine, "cat /sys/class/virtio-ports/*/name").split()[-2:],
+                         ["org.test.one", "two"])
+        # A port, both ways; a reader that was not there yet gets what came before.
+        client = self.dial(port)
+        client.sendall(b"hello guest\n")
+        self.assertIn("hello guest", self.ask(machine, "head -n1 /dev/vport0p1"))
+        self.ask(machine, "echo hello host > /dev/vport0p1")
+        self.assertEqual(client.recv(100), b"hello host\n")
+        # The console, both ways.
+        terminal = self.dial(console)
+        self.ask(machine, "echo to-the-host > /dev/hvc0")
+        self.assertEqual(terminal.recv(100), b"to-the-host\r\n")
+        terminal.sendall(b"from-the-host\n")
+        self.assertIn("from-the-host", self.ask(machine, "head -n1 /dev/hvc0"))
+        # More than any buffer holds, to a file.
+        self.ask(machine, "dd if=/dev/zero bs=65536 count=64 2>/dev/null | tr '\\0' x > /dev/vport0p2")
+        self.power_off(machine)
+        with open(out, "rb") as file:
+            self.assertEqual(file.read(), b"x" * (64 * 65536))
+
+    def test_devices_survive_a_reset(self):
+        machine = self.start("--device", "root-port", "--device", "virtio-rng,port=1")
+        for last in False, True:
+            self.ask(machine, "modprobe -a virtio_pci virtio-rng")
+            self.assertIn("16384", self.ask(machine, "dd if=/dev/hwrng bs=512 count=32 2>/dev/null | wc -c"))
+            if not last:
+                machine.send("reboot -f\n")
+                machine.expect(rb"user space reached")
+                machine.expect(fixture.PROMPT)
+        self.power_off(machine)
+
+
+if __name__ == "__main__":
+    fixture.start(sys.argv)
+    fixture.require_kernel()
+    unittest.main(verbosity=2)
