@@ -99,6 +99,8 @@ bool group__operand(struct translation *t, struct cold **cold)
 	find_span(t, &span);
 	if (span.members < 2)
 		return false;
+	/* Writing them later would take REG_ADDRESS. */
+	x87__settle(t);
 	translate__save_flags(t);
 	at = *insn;
 	at.disp = span.low;

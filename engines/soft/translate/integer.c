@@ -471,6 +471,8 @@ bool translate__integer(struct translation *t)
 		return widen_accumulator(t);
 	if (forms == &forms_mul || forms == &forms_imul || forms == &forms_cmpxchg)
 		return with_accumulator(t, 1);
+	if (forms == &forms_div || forms == &forms_idiv)
+		return !has_high_byte(insn) && translate__divide(t);
 	if (forms == &forms_xchg && second == PLACE_RAX)
 		return exchange_accumulator(t);
 	if ((forms == &forms_inc || forms == &forms_dec) && first == PLACE_LOW)

@@ -72,6 +72,7 @@ void translate__call_executor(struct translation *t)
 {
 	stack__settle(t);
 	translate__save_flags(t);
+	x87__settle(t);
 	call_executor(t, t->insn, t->offset);
 	t->flags = FLAGS_MEMORY;
 }
@@ -92,6 +93,7 @@ struct cold *translate__cold(struct translation *t, enum cold_kind kind, u32 fro
 		.insn = t->insn,
 		.offset = t->offset,
 		.pending = t->stack.pending,
+		.x87 = t->x87,
 	};
 	cold->from[cold->entries++] = from;
 	return cold;
@@ -159,6 +161,7 @@ static void emit_one(struct translation *t, const struct cold *cold)
 		if (cold->save_flags)
 			store_flags(&t->e);
 		move_stack_pointer(&t->e, cold->pending);
+		x87__store_pointers(t, &cold->x87);
 		execute_all(t, cold);
 		move_stack_pointer(&t->e, -cold->pending_back);
 		if (cold->load_flags)

@@ -62,6 +62,12 @@ enum cold_kind {
 
 #define COLD_ENTRIES 4
 
+/* x87 instructions whose pointers are not written yet; NULL: memory has them. */
+struct x87_pending {
+	const struct insn *code; /* FIP, FOP */
+	const struct insn *data; /* FDP */
+};
+
 /* Code that stands behind the block, for what happens rarely. */
 struct cold {
 	u8 kind;
@@ -80,6 +86,7 @@ struct cold {
 	u16 bad;	 /* ... before the cold code with this index, if the address is not canonical */
 	const struct insn *insn;
 	s64 offset; /* of insn in the page */
+	struct x87_pending x87; /* before insn */
 };
 
 #define MAX_COLD (SOFT_BLOCK_INSNS * 4 + 8)
@@ -129,6 +136,7 @@ struct translation {
 	bool plain; /* without knowledge of the stack */
 	struct stack_track stack;
 	struct group group;
+	struct x87_pending x87;
 	/* For show.c: where the block's code and that of each instruction begins. */
 	u32 start;
 	u32 nr_insns;
@@ -233,6 +241,17 @@ bool translate__integer(struct translation *t);
 bool translate__vector(struct translation *t);
 /* Whether the block's code executes this vector instruction itself. */
 bool translate__is_vector(const struct translation *t, const struct insn *insn);
+/* The instruction at `at` may raise a signal, for which this cold code stands. */
+void translate__note_fault(struct translation *t, u32 at, struct cold *cold);
+/* divide.c: DIV and IDIV; false: call the executor. */
+bool translate__divide(struct translation *t);
+/* x87.c: likewise for x87 instructions; whether the block's code executes this one itself. */
+bool translate__x87(struct translation *t);
+bool translate__is_x87(const struct translation *t, const struct insn *insn);
+/* Before an instruction: writes pointers that it would make unknown; writes all; writes these. */
+void x87__before(struct translation *t);
+void x87__settle(struct translation *t);
+void x87__store_pointers(struct translation *t, const struct x87_pending *pending);
 /* system.c: the same for system instructions and the direction flag's; *ends as below. */
 bool translate__system(struct translation *t, bool *ends);
 void translate__direction(struct translation *t); /* CLD, STD */

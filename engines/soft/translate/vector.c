@@ -41,7 +41,7 @@ static unsigned alignment_of(const struct insn *insn, unsigned size)
 	return !(insn->flags & INSN_VEX) && size == 16 && !(row->flags & ROW_UNALIGNED) ? 16 : 1;
 }
 
-static void note_fault(struct translation *t, u32 at, struct cold *cold)
+void translate__note_fault(struct translation *t, u32 at, struct cold *cold)
 {
 	struct soft_vcpu *soft = t->soft;
 
@@ -119,6 +119,6 @@ bool translate__vector(struct translation *t)
 		t->flags = FLAGS_HOST;
 	cold->save_flags = save_flags;
 	group__finish_cold(t, cold);
-	note_fault(t, at, cold);
+	translate__note_fault(t, at, cold);
 	return true;
 }
