@@ -85,6 +85,7 @@ static bool emit_insn(struct translation *t)
 	u8 flags = t->flags;
 	bool ends, group_open;
 	u32 nr_group;
+	u8 resident;
 
 	translate__count(t);
 	t->rax_is_taken = false;
@@ -94,12 +95,18 @@ static bool emit_insn(struct translation *t)
 	stack = t->stack;
 	group_open = t->group.open;
 	nr_group = t->group.nr_cold;
+	resident = t->group.resident;
 	at = t->e.at;
+	group__begin(t);
 	if (translate_insn(t, &ends)) {
 		stack__finish(t);
 		group__end(t, t->index, false);
+		/* Cold code comes back here with something else in RAX. */
+		if (!t->group.open && (group_open || t->nr_cold != nr_cold))
+			t->cached = -1;
 		return ends;
 	}
+	t->cached = -1;
 	t->e.at = at;
 	t->nr_cold = nr_cold;
 	t->nr_faults = nr_faults;
@@ -108,6 +115,7 @@ static bool emit_insn(struct translation *t)
 	t->x87 = x87;
 	t->group.open = group_open;
 	t->group.nr_cold = nr_group;
+	t->group.resident = resident;
 	/* Unforeseen: the executor does not keep the address. */
 	if (group_open)
 		group__end(t, t->index - 1, true);
@@ -122,6 +130,7 @@ static void emit_block(struct translation *t)
 	bool ended = false;
 	unsigned i;
 
+	group__survey(t);
 	emit_entry(t);
 	for (i = 0; i < block->count && !ended; i++) {
 		t->insn = &block->insn[i];

@@ -60,9 +60,11 @@ static void emit_vzero(struct translation *t)
 	emit8(&t->e, 0x77);
 }
 
-bool translate__vector_is_unaligned(const struct insn *insn)
+unsigned translate__alignment(const struct insn *insn)
 {
-	return alignment_of(insn, translate__access_size(insn)) == 1;
+	if (!insn->row || insn->row->class != CLASS_VECTOR)
+		return 1;
+	return alignment_of(insn, translate__access_size(insn));
 }
 
 bool translate__is_vector(const struct translation *t, const struct insn *insn)
@@ -97,7 +99,7 @@ bool translate__vector(struct translation *t)
 		if (stack__is_operand(t, insn)) {
 			t->operand = stack__operand(t);
 			t->rax_is_taken = true;
-		} else if (!group__operand(t, &cold)) {
+		} else if (!group__operand(t)) {
 			cold = translate__operand(t, size, row->flags & ROW_WRITES_MEM,
 						  alignment_of(insn, size));
 			if (!cold)

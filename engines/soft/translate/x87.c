@@ -92,6 +92,7 @@ static void settle_data(struct translation *t)
 	if (t->x87.data)
 		store_data_pointer(t, t->x87.data);
 	t->x87.data = NULL;
+	t->group.resident = GROUP_NO_SPAN;
 }
 
 void x87__settle(struct translation *t)
@@ -160,7 +161,7 @@ bool translate__x87(struct translation *t)
 	bool save_flags;
 	u32 at;
 
-	if (insn->flags & INSN_MEM) {
+	if ((insn->flags & INSN_MEM) && !group__operand(t)) {
 		cold = translate__operand(t, translate__access_size(insn),
 					  row->flags & ROW_WRITES_MEM, 1);
 		if (!cold)
