@@ -71,6 +71,7 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	u8 bytes[SOFT_BLOCK_INSNS * INSN_MAX_LENGTH + 1];
 	struct code_page *page;
 	struct block *block;
+	unsigned limit = kind == BLOCK_LONG ? SOFT_BLOCK_INSNS : SOFT_BLOCK_BRANCHING;
 	const u8 *code;
 	bool alone;
 	u64 avail;
@@ -93,11 +94,13 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	block->heat = 0;
 	block->checks = 0;
 	block->is_too_long = false;
+	block->retries = 0;
+	block->misses = 0;
 	block->code = NULL;
 	block->plain = NULL;
 	block->page = page;
 	memset(block->link, 0, sizeof(block->link));
-	while (block->count < SOFT_BLOCK_INSNS && left) {
+	while (block->count < limit && left) {
 		struct insn *insn = &block->insn[block->count];
 
 		if (decode_one(vcpu, code, left, mode, insn, bytes + block->bytes) == DECODE_SHORT)
@@ -111,6 +114,8 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 		left -= insn->len;
 		if (alone || ends_block(vcpu->soft, insn, kind))
 			break;
+		if (insn->flags & INSN_BRANCH)
+			limit = SOFT_BLOCK_BRANCHING;
 		/* What has been translated already is jumped to. */
 		if (kind == BLOCK_LONG && (insn->flags & INSN_BRANCH) &&
 		    block_cache__has_code(cache, gpa + block->bytes, mode))

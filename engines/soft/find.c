@@ -25,9 +25,10 @@ static bool is_near_edge(u64 rip)
 	return (rip ^ (rip + (1ULL << 31))) >> 47 & 1 || (rip ^ (rip - (1ULL << 31))) >> 47 & 1;
 }
 
-/* Room for another translation; else the loop is to make some. */
-static bool has_room(struct vcpu *vcpu, struct soft_vcpu *soft)
+bool soft__has_room(struct vcpu *vcpu)
 {
+	struct soft_vcpu *soft = vcpu->soft;
+
 	if (room__grow(vcpu, ROOM_CODE, soft->area.used + SOFT_CODE_ROOM) &&
 	    room__grow(vcpu, ROOM_FAULTS, (soft->nr_faults + SOFT_BLOCK_INSNS) * sizeof(*soft->faults)))
 		return true;
@@ -44,7 +45,7 @@ static struct block *translate_at(struct vcpu *vcpu, const struct block *block)
 	u32 mode = block->mode, flushes = soft->flushes;
 	struct block *hot;
 
-	if (!has_room(vcpu, soft))
+	if (!soft__has_room(vcpu))
 		return NULL;
 	hot = block__build(vcpu, gpa, mode, BLOCK_LONG);
 	if (!hot)
@@ -82,8 +83,7 @@ const u8 *soft__code_of(struct vcpu *vcpu, struct block **found)
 	return block->code;
 }
 
-/* Makes the jump whose displacement is at `site` go to code. */
-static void set_jump_to(struct soft_vcpu *soft, u32 site, const u8 *code)
+void soft__set_jump(struct soft_vcpu *soft, u32 site, const u8 *code)
 {
 	s32 displacement = (s32)(code - soft->area.execute) - (s32)(site + 4);
 
@@ -102,7 +102,7 @@ static void set_link(struct soft_vcpu *soft, u32 link, u64 base, struct block *b
 		memcpy(at - soft->far_context, &soft->context_id, sizeof(soft->context_id));
 		block->page->has_far_links = true;
 	}
-	set_jump_to(soft, site, link & SOFT_LINK_FORWARD ? block->code + soft->check_size :
+	soft__set_jump(soft, site, link & SOFT_LINK_FORWARD ? block->code + soft->check_size :
 							   block->code);
 }
 
@@ -208,7 +208,7 @@ const u8 *soft__other_stack(struct vcpu *vcpu, struct block *block)
 	if (has_stack(vcpu, block))
 		return block->code;
 	if (!block->plain) {
-		if (!has_room(vcpu, soft))
+		if (!soft__has_room(vcpu))
 			return NULL;
 		translate__block(vcpu, block, true);
 		if (!block->plain) {
@@ -216,7 +216,7 @@ const u8 *soft__other_stack(struct vcpu *vcpu, struct block *block)
 			block->is_too_long = true;
 			return NULL;
 		}
-		set_jump_to(soft, block->stack_site, block->plain);
+		soft__set_jump(soft, block->stack_site, block->plain);
 	}
 	return block->plain;
 }

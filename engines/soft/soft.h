@@ -39,6 +39,9 @@ struct block {
 	u32 heat;	 /* times it was interpreted */
 	u32 checks;	 /* times it came to be checked */
 	bool is_too_long; /* there is no translation of it */
+	u8 retries;	  /* translations of it given up because of such: */
+	u8 misses;	  /* look-ups for several operands that failed ... */
+	u64 missed_since; /* ... since this time stamp */
 	const u8 *code;	 /* its translation, or NULL */
 	const u8 *plain; /* the same for when the stack is not where `code` needs it, or NULL */
 	u32 stack_site;	 /* in `code`: displacement of the jump to that */
@@ -182,6 +185,7 @@ struct glue {
 	u32 load_vectors;
 	/* For writing: [1]. The page of a stack beside the TLB; above: it can't be. */
 	u32 fill_stack[TLB_NR_VIEWS][2];
+	u32 group_missed; /* soft__group_missed() for the block in RAX (bit 0: `plain`), the address in R14 */
 	u32 other_stack; /* on with the block in R14, whose stack is elsewhere */
 	u32 leave; /* out, to the offset in R14 */
 	u32 link;  /* to the offset in R14, making the jump at soft_vcpu.link a direct one */
@@ -209,6 +213,7 @@ struct soft_vcpu {
 	u64 host_stack;
 	u64 scratch;
 	u64 more_scratch;
+	u64 spans[SOFT_GROUP_SPANS]; /* host addresses, while generated code needs them */
 	u32 offset; /* in the page, of the instruction that `scratch` keeps: gate.c */
 	u64 jump_key; /* of the context; see soft__refresh_context() */
 	u32 context_id;
@@ -219,6 +224,10 @@ struct soft_vcpu {
 	bool inlines_vectors; /* not where C code may use vector registers: instrumented builds */
 	bool counts; /* generated code advances vcpu->stats.insns, for tests */
 	bool host_has_bmi2;
+	/* The block that look-ups were made to succeed for last, how many, and when. */
+	const struct block *refilled;
+	u32 refills;
+	u64 refilled_at;
 	u32 heat_limit; /* interpretations before a block is translated */
 	struct code_area area;
 	struct glue glue;
@@ -362,6 +371,16 @@ bool soft__may_go_on(struct vcpu *vcpu);
 
 /* find.c: where the code of a block goes on whose stack is elsewhere; NULL: back to the loop. */
 const u8 *soft__other_stack(struct vcpu *vcpu, struct block *block);
+/* Room for another translation; else the loop is to make some. */
+bool soft__has_room(struct vcpu *vcpu);
+/* Makes the jump whose displacement is at `site` in the code area go to code. */
+void soft__set_jump(struct soft_vcpu *soft, u32 site, const u8 *code);
+/*
+ * missed.c: a look-up for several operands, of this linear address, has failed. true: the TLB has it now.
+ * Else they are on two pages, most likely; where that happens often the block (or `plain`, for bit 0) is
+ * translated again for the addresses of this time, or at last without such look-ups.
+ */
+bool soft__group_missed(struct vcpu *vcpu, u64 block, u64 linear);
 /* find.c: where generated code goes on at cpu.rip; NULL: back to the loop, with soft->found. */
 const u8 *soft__find_code(struct vcpu *vcpu);
 /*

@@ -27,8 +27,12 @@
 #define SOFT_HEAT 8
 /* The longest time guest code runs without a look at pending signals. */
 #define SOFT_PULSE_NS 4000000
-/* Instructions in one block at most: bounds how much is decoded that never runs. */
-#define SOFT_BLOCK_INSNS 32
+/*
+ * Instructions in one block at most, where it branches and where it does not: bounds how much is decoded that
+ * never runs.
+ */
+#define SOFT_BLOCK_BRANCHING 32
+#define SOFT_BLOCK_INSNS 96
 /* Buckets of the block hash, entries of the linear look-up and of the fetch TLB; powers of two. */
 #define SOFT_HASH_ENTRIES 131072
 #define SOFT_PAGE_HASH_ENTRIES 4096
@@ -43,6 +47,15 @@
 #define SOFT_LAST_CONTEXT 0xf0000000u
 /* Code is kept from the second execution on: a set of addresses, and how full it may become. */
 #define SOFT_SEEN_BITS (1u << 21)
+/* Look-ups that serve several operands, in one run of instructions. */
+#define SOFT_GROUP_SPANS 6
+/*
+ * When these fail so many times, once in so many cycles or more often, the block is translated again. After
+ * so many translations each operand has a look-up of its own.
+ */
+#define SOFT_GROUP_RETRIES 3
+#define SOFT_GROUP_MISSES 16
+#define SOFT_GROUP_MISS_CYCLES 30000
 /* Decoded instructions that cross a page. */
 #define SOFT_CROSSINGS 256
 /* Blocks, and interruptions of them, between two looks at pending signals (a system call each). */

@@ -175,6 +175,11 @@ u64 soft__vectors_fault(u64 rip)
 	return current ? soft__code_fault(current, rip) : 0;
 }
 
+bool soft__x87_has_selectors(void)
+{
+	return host.selectors;
+}
+
 /* ---- execution ---- */
 
 static void track_x87(struct vcpu *vcpu, struct soft_vectors *v, const struct insn *insn)

@@ -51,6 +51,9 @@ void soft__vectors_put(struct vcpu *vcpu);
 /* Takes live guest state out of the calling thread's registers. Cheap when there is none. */
 void soft__park_vectors(void);
 
+/* Whether FNSTENV shows the selectors of the pointers, not zeros. */
+bool soft__x87_has_selectors(void);
+
 /* Puts the guest's state into the thread's registers, if it is not there. */
 void soft__vectors_make_live(struct vcpu *vcpu);
 

@@ -121,6 +121,7 @@ void translate__go_to(struct translation *t, s64 target)
 	struct cold *cold;
 
 	translate__save_flags(t);
+	x87__settle(t);
 	if (target < 0 || target >= PAGE_SIZE_4K) {
 		go_far(t, target);
 		return;
@@ -253,6 +254,7 @@ bool translate__branch(struct translation *t, bool *ends)
 	const struct exec_forms *forms = insn->row->forms;
 
 	*ends = true;
+	x87__settle(t);
 	if (insn->row->class != CLASS_INTEGER || insn->opsize != t->size_of_code)
 		return false;
 	if (relative_target(t) != (s32)relative_target(t))

@@ -95,6 +95,38 @@ bool translate__writes_first(const struct insn *insn)
 	return !writes_nothing(insn->row);
 }
 
+/* What the register held does not matter; MULX may so have the address's register as its result. */
+static bool is_only_written(const struct insn *insn, unsigned i)
+{
+	static const struct exec_forms *const writing[] = {
+		&forms_mov, &forms_movzx8, &forms_movzx16, &forms_movsx8, &forms_movsx16,
+		&forms_movsxd, &forms_movbe, &forms_rorx, &forms_sarx, &forms_shlx, &forms_shrx,
+		&forms_andn, &forms_pdep, &forms_pext, &forms_bzhi, &forms_bextr, &forms_popcnt,
+	};
+	const struct exec_forms *forms = insn->row->forms;
+	int number = translate__gpr_operand(insn, i);
+	unsigned j;
+
+	if (forms == &forms_mulx)
+		return i < 2;
+	if (i || insn->row->class != CLASS_INTEGER || insn->opsize < 4)
+		return false;
+	for (j = 1; j < ARRAY_LENGTH(insn->row->op); j++)
+		if (translate__gpr_operand(insn, j) == number)
+			return false;
+	for (j = 0; j < ARRAY_LENGTH(writing); j++)
+		if (writing[j] == forms)
+			return true;
+	return false;
+}
+
+/* Loading one scratch register leaves the other one alone. */
+static bool is_cached(const struct translation *t, unsigned i)
+{
+	return t->cached == translate__gpr_operand(t->insn, i) && t->cached_at == t->e.at &&
+	       scratch_for(t, i) == H_RAX;
+}
+
 bool translate__take_registers(struct translation *t, struct encoding_regs *regs)
 {
 	const struct insn *insn = t->insn;
@@ -102,7 +134,7 @@ bool translate__take_registers(struct translation *t, struct encoding_regs *regs
 	unsigned i, limit = insn->code == 8 ? 15 : 7;
 	bool mem = insn->flags & INSN_MEM;
 
-	if (translate__count_scratch(insn) > (mem ? 1 : 2))
+	if (translate__count_scratch(insn) > (mem && row->forms != &forms_mulx ? 1 : 2))
 		return false;
 	*regs = (struct encoding_regs){
 		.reg = row->group != GROUP_ANY ? row->group : insn->reg & limit,
@@ -116,7 +148,7 @@ bool translate__take_registers(struct translation *t, struct encoding_regs *regs
 
 		if (number < 0)
 			continue;
-		if (host_of[number] == H_NONE)
+		if (host_of[number] == H_NONE && !is_only_written(insn, i) && !is_cached(t, i))
 			emit_load(&t->e, scratch_for(t, i), state_mem(GPR_AT(number)));
 		switch (operand_facts[row->op[i]].place) {
 		case PLACE_REG:
@@ -137,6 +169,7 @@ bool translate__take_registers(struct translation *t, struct encoding_regs *regs
 void translate__give_registers(struct translation *t)
 {
 	const struct insn *insn = t->insn;
+	int first = translate__gpr_operand(insn, 0);
 	unsigned i;
 
 	if (writes_nothing(insn->row))
@@ -146,6 +179,10 @@ void translate__give_registers(struct translation *t)
 
 		if (number >= 0 && host_of[number] == H_NONE)
 			emit_store(&t->e, scratch_for(t, i), state_mem(GPR_AT(number)));
+	}
+	if (first >= 0 && host_of[first] == H_NONE && scratch_for(t, 0) == H_RAX) {
+		t->cached = first;
+		t->cached_at = t->e.at;
 	}
 }
 

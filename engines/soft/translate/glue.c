@@ -210,6 +210,21 @@ static void generate_load_vectors(struct emit *e, struct glue *glue)
 	emit8(e, 0xc3);
 }
 
+/* Called with the block in RAX and an address in R14; EAX: what soft__group_missed() says. */
+static void generate_group_missed(struct emit *e, struct glue *glue)
+{
+	glue->group_missed = e->at;
+	spill(e, 8);
+	emit_alu_imm(e, true, ALU_SUB, H_RSP, 8);
+	vcpu_argument(e, 16);
+	emit_mov(e, true, H_RSI, H_RAX);
+	emit_mov(e, true, H_RDX, H_R14);
+	call_c(e, soft__group_missed);
+	emit_alu_imm(e, true, ALU_ADD, H_RSP, 8);
+	reload(e, 8);
+	emit8(e, 0xc3);
+}
+
 /*
  * EAX: the greatest offset in the page; R14: the address of the access ^ the tag that did not match. Back
  * with "above" if the TLB does not have it.
@@ -338,6 +353,7 @@ void glue__generate(struct vcpu *vcpu)
 	glue->execute_system = e.at;
 	generate_execute(&e, end, EXECUTE_SYSTEM);
 	generate_load_vectors(&e, glue);
+	generate_group_missed(&e, glue);
 	for (view = 0; view < TLB_NR_VIEWS; view++) {
 		generate_fill_stack(&e, soft, view, false);
 		generate_fill_stack(&e, soft, view, true);

@@ -1,116 +1,98 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One look-up for several memory operands: fields of a structure, locals of a function. */
+/*
+ * Look-ups for several memory operands at once, where the first of them stands or before: fields of a
+ * structure, locals of a function, what a loop reads and writes. They do not touch the flags of the code
+ * that they serve.
+ */
 #include "engines/soft/translate/translate.h"
 
-/* How far apart the operands may be: farther ones are too often on two pages. */
-#define MAX_SPAN 256
-
-struct span {
-	s64 low;
-	s64 high;
-	bool write;
-	unsigned members;
-	unsigned last;
-};
-
-static bool has_group_operand(const struct insn *insn)
+static struct host_mem slot_of(unsigned span)
 {
-	return (insn->flags & INSN_MEM) && insn->code == 8 && insn->adsize == 8 &&
-	       insn->seg < X86_FS && insn->base < X86_NR_GPR && insn->index == X86_SLOT_ZERO &&
-	       !(insn->row->flags & ROW_VSIB) && insn->disp == (s32)insn->disp;
+	return state_mem(SOFT_AT(spans) + (s32)(span * sizeof(u64)));
 }
 
-/* Copied as it is, with one scratch register at most, so that REG_ADDRESS stays. */
-static bool may_stand_in_group(const struct translation *t, const struct insn *insn)
+/* The span's look-up; its host address into REG_ADDRESS and into its slot. */
+static void look_up_span(struct translation *t, unsigned k, struct cold *cold)
 {
-	bool on_stack = stack__is_operand(t, insn);
+	const struct group_span *span = &t->group.span[k];
+	const struct insn *insn = t->insn;
+	unsigned entry = cold->entries;
+	struct insn first = *insn;
 
-	if (!insn->row || (insn->flags & (INSN_BRANCH | INSN_STOP | INSN_LOCK)) ||
-	    translate__count_scratch(insn) > !on_stack)
-		return false;
-	if (insn->row->class == CLASS_VECTOR)
-		return translate__is_vector(t, insn) &&
-		       (!(insn->flags & INSN_MEM) || translate__vector_is_unaligned(insn));
-	return insn->row->class == CLASS_INTEGER && translate__is_copied(t, insn);
+	first.base = span->base;
+	first.index = span->index;
+	first.scale = span->scale;
+	first.seg = span->seg;
+	first.adsize = 8;
+	first.disp = span->base == X86_SLOT_RIP ? span->low - t->offset : span->low;
+	t->insn = &first;
+	translate__linear(t);
+	t->insn = insn;
+	translate__check(t, span->high - span->low, span->write, span->alignment, cold);
+	for (; span->write && entry < cold->entries; entry++)
+		cold->writes |= 1 << entry;
+	emit_store(&t->e, REG_ADDRESS, slot_of(k));
+	t->group.resident = k;
 }
 
-static bool writes_register(const struct insn *insn, u8 reg)
+static void open(struct translation *t)
 {
-	return translate__writes_first(insn) && translate__gpr_operand(insn, 0) == reg;
+	struct group *group = &t->group;
+	struct cold *cold;
+	int k, first = group->of[t->index];
+
+	/* So it stays: no instruction of a group moves RSP. */
+	stack__settle(t);
+	cold = translate__cold(t, COLD_EXECUTE, 0);
+	cold->entries = 0;
+	cold->is_group = true;
+	translate__save_flags(t);
+	cold->retry = t->e.at;
+	group->nr_cold = 0;
+	group->open = true;
+	/* That of this instruction comes last: REG_ADDRESS is right then. */
+	for (k = group->nr_spans - 1; k >= 0; k--)
+		if (group->span[k].members && k != first)
+			look_up_span(t, k, cold);
+	if (first != GROUP_NO_SPAN)
+		look_up_span(t, first, cold);
+	group__finish_cold(t, cold);
 }
 
-static bool writes_memory(const struct insn *insn)
-{
-	return insn->row->flags & (ROW_WRITES_MEM | ROW_RMW_MEM);
-}
-
-static bool add_member(struct span *span, const struct insn *insn, unsigned index)
-{
-	unsigned size = translate__access_size(insn);
-	s64 low = MIN_OF(span->low, insn->disp), high = MAX_OF(span->high, insn->disp + size);
-
-	if (!size || size > 64 || high - low > MAX_SPAN)
-		return false;
-	span->low = low;
-	span->high = high;
-	span->write |= writes_memory(insn);
-	span->members++;
-	span->last = index;
-	return true;
-}
-
-static void find_span(const struct translation *t, struct span *span)
-{
-	const struct insn *first = t->insn;
-	unsigned i;
-
-	*span = (struct span){ .low = first->disp, .high = first->disp };
-	for (i = t->index; i < t->block->count; i++) {
-		const struct insn *insn = &t->block->insn[i];
-
-		if (!may_stand_in_group(t, insn))
-			return;
-		if ((insn->flags & INSN_MEM) && !stack__is_operand(t, insn)) {
-			if (!has_group_operand(insn) || insn->base != first->base ||
-			    insn->seg != first->seg || !add_member(span, insn, i))
-				return;
-		}
-		/* What is found on the stack is found by where RSP is now. */
-		if (writes_register(insn, first->base) || writes_register(insn, X86_RSP))
-			return;
-	}
-}
-
-bool group__operand(struct translation *t, struct cold **cold)
+void group__begin(struct translation *t)
 {
 	const struct insn *insn = t->insn;
-	struct group *group = &t->group;
-	struct span span;
-	struct insn at;
+	bool mem = group__has_operand(insn) && !stack__is_operand(t, insn);
 
-	if (group->open) {
-		/* As it was found: the same instructions, the same conditions. */
-		t->operand = mem_at(REG_ADDRESS, insn->disp - group->disp);
-		*cold = NULL;
-		return true;
+	if (t->group.open || t->block->retries > SOFT_GROUP_RETRIES || !insn->row || insn->code != 8)
+		return;
+	/* Else when there is an operand; but while flags cost nothing, for such that come. */
+	if (!mem && (t->flags != FLAGS_MEMORY ||
+		     !((insn->row->writes | insn->row->undefined) & RFLAGS_ARITH)))
+		return;
+	if (group__plan(t, &t->group) && (mem || t->group.spares_flags))
+		open(t);
+}
+
+bool group__operand(struct translation *t)
+{
+	struct group *group = &t->group;
+	u8 k;
+
+	if (!group->open)
+		return false;
+	k = group->of[t->index];
+	if (k == GROUP_NO_SPAN)
+		return false;
+	if (group->resident != k) {
+		bool cached = t->cached_at == t->e.at;
+
+		emit_load(&t->e, REG_ADDRESS, slot_of(k));
+		if (cached)
+			t->cached_at = t->e.at;
 	}
-	if (!has_group_operand(insn) || !may_stand_in_group(t, insn))
-		return false;
-	find_span(t, &span);
-	if (span.members < 2)
-		return false;
-	translate__save_flags(t);
-	at = *insn;
-	at.disp = span.low;
-	t->insn = &at;
-	translate__address(t);
-	t->insn = insn;
-	*cold = translate__look_up(t, span.high - span.low, span.write, 1);
-	t->operand.disp = insn->disp - span.low;
-	group->open = true;
-	group->last = span.last;
-	group->disp = span.low;
-	group->nr_cold = 0;
+	group->resident = k;
+	t->operand = mem_at(REG_ADDRESS, group->disp[t->index] - group->span[k].low);
 	return true;
 }
 
@@ -121,6 +103,7 @@ void group__finish_cold(struct translation *t, struct cold *cold)
 	if (!cold)
 		return;
 	if (group->open) {
+		cold->in_group = true;
 		group->index[group->nr_cold] = t->index;
 		group->cold[group->nr_cold++] = cold - t->cold;
 		return;
@@ -136,8 +119,13 @@ void group__end(struct translation *t, unsigned index, bool now)
 	struct group *group = &t->group;
 	u32 i;
 
-	if (!group->open || (!now && index != group->last))
+	if (!group->open)
 		return;
+	if (!now && index != group->last) {
+		if (group__loses_address(t))
+			group->resident = GROUP_NO_SPAN;
+		return;
+	}
 	for (i = 0; i < group->nr_cold; i++) {
 		struct cold *cold = &t->cold[group->cold[i]];
 

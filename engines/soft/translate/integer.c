@@ -15,7 +15,7 @@ static bool keeps_flags(const struct insn *insn)
 }
 
 /* Flags that must be in EFLAGS before the instruction: those it reads, and those it leaves alone. */
-static u16 flags_needed(const struct insn *insn)
+u16 translate__flags_needed(const struct insn *insn)
 {
 	const struct opcode_row *row = insn->row;
 	u16 touched = (row->writes | row->undefined) & RFLAGS_ARITH;
@@ -47,7 +47,7 @@ static bool leaves_flags(const struct exec_forms *forms)
 
 void translate__need_flags(struct translation *t)
 {
-	u16 need = flags_needed(t->insn);
+	u16 need = translate__flags_needed(t->insn);
 
 	if (!need && t->insn->row->undefined && leaves_flags(t->insn->row->forms)) {
 		emit_rr(&t->e, false, 0x31, H_RAX, H_RAX); /* as the interpreter: xor %eax, %eax */
@@ -158,7 +158,7 @@ static bool take_operand(struct translation *t, struct cold **cold)
 		t->rax_is_taken = true;
 		return true;
 	}
-	if (group__operand(t, cold))
+	if (group__operand(t))
 		return true;
 	*cold = translate__operand(t, translate__access_size(insn), write, 1);
 	return *cold;
@@ -169,9 +169,8 @@ bool translate__is_copied(const struct translation *t, const struct insn *insn)
 	const struct opcode_row *row = insn->row;
 	u8 first = operand_facts[row->op[0]].place;
 
-	if (!row->forms || !is_copied(row->forms) || row->forms == &forms_mulx ||
-	    row->forms == &forms_xchg || row->forms == &forms_xadd || first == PLACE_RAX ||
-	    is_special(t, insn))
+	if (!row->forms || !is_copied(row->forms) || row->forms == &forms_xchg ||
+	    row->forms == &forms_xadd || first == PLACE_RAX || is_special(t, insn))
 		return false;
 	return !((row->forms == &forms_inc || row->forms == &forms_dec) && first == PLACE_LOW);
 }
@@ -293,7 +292,9 @@ static bool with_accumulator(struct translation *t, unsigned alignment)
 
 	if (has_high_byte(insn) || regs.reg == H_NONE)
 		return false;
-	if (regs.mem) {
+	if (regs.mem && group__operand(t)) {
+		regs.at = t->operand;
+	} else if (regs.mem) {
 		cold = translate__operand(t, size, write, alignment);
 		if (!cold)
 			return false;
@@ -471,6 +472,8 @@ bool translate__integer(struct translation *t)
 		return widen_accumulator(t);
 	if (forms == &forms_mul || forms == &forms_imul || forms == &forms_cmpxchg)
 		return with_accumulator(t, 1);
+	if (forms == &forms_div || forms == &forms_idiv)
+		return !has_high_byte(insn) && translate__divide(t);
 	if (forms == &forms_xchg && second == PLACE_RAX)
 		return exchange_accumulator(t);
 	if ((forms == &forms_inc || forms == &forms_dec) && first == PLACE_LOW)

@@ -104,18 +104,17 @@ static struct host_mem entry_field(struct translation *t, size_t field)
  * The tag is subtracted bit by bit: what is left of a matching address is its offset in the page,
  * and one comparison tells match, permission and page crossing.
  */
-struct cold *translate__look_up(struct translation *t, unsigned size, bool write,
-				unsigned alignment)
+void translate__check(struct translation *t, unsigned size, bool write, unsigned alignment,
+		      struct cold *cold)
 {
 	size_t tag = write ? offsetof(struct tlb_entry, write) : offsetof(struct tlb_entry, read);
 	struct emit *e = &t->e;
-	struct cold *cold;
 
 	translate__save_flags(t);
 	translate__emit_index(e, t->soft->host_has_bmi2);
 	emit_alu_mem(e, true, ALU_XOR, REG_ADDRESS, entry_field(t, tag));
 	emit_alu_imm(e, true, ALU_CMP, REG_ADDRESS, PAGE_SIZE_4K - size);
-	cold = translate__cold(t, COLD_EXECUTE, emit_jcc(e, CC_A));
+	cold->from[cold->entries++] = emit_jcc(e, CC_A);
 	if (alignment > 1) {
 		emit_rr(e, false, 0xf6, 0, REG_ADDRESS); /* test $..., %r14b */
 		emit8(e, alignment - 1);
@@ -124,28 +123,53 @@ struct cold *translate__look_up(struct translation *t, unsigned size, bool write
 	emit_alu_mem(e, true, ALU_ADD, REG_ADDRESS, entry_field(t, offsetof(struct tlb_entry, host)));
 	t->flags = FLAGS_MEMORY;
 	t->operand = mem_at(REG_ADDRESS, 0);
+}
+
+void translate__unmatch(struct translation *t, bool write)
+{
+	size_t tag = write ? offsetof(struct tlb_entry, write) : offsetof(struct tlb_entry, read);
+
+	emit_alu_mem(&t->e, true, ALU_XOR, REG_ADDRESS, entry_field(t, tag));
+}
+
+struct cold *translate__look_up(struct translation *t, unsigned size, bool write,
+				unsigned alignment)
+{
+	struct cold *cold = translate__cold(t, COLD_EXECUTE, 0);
+
+	cold->entries = 0;
+	translate__check(t, size, write, alignment, cold);
 	return cold;
+}
+
+bool translate__linear(struct translation *t)
+{
+	const struct insn *insn = t->insn;
+	s32 base = VCPU_AT(cpu.seg) + (s32)(insn->seg * sizeof(struct x86_segment) +
+					    offsetof(struct x86_segment, base));
+
+	translate__save_flags(t);
+	if (!translate__address(t))
+		return false;
+	if (insn->seg >= X86_FS) {
+		emit_alu_mem(&t->e, true, ALU_ADD, REG_ADDRESS, state_mem(base));
+		t->flags = FLAGS_MEMORY;
+	}
+	return true;
 }
 
 struct cold *translate__operand(struct translation *t, unsigned size, bool write,
 				unsigned alignment)
 {
 	const struct insn *insn = t->insn;
-	s32 base = VCPU_AT(cpu.seg) + (s32)(insn->seg * sizeof(struct x86_segment) +
-					    offsetof(struct x86_segment, base));
 
 	if (!size || size > 64 || (insn->row->flags & ROW_VSIB))
 		return NULL;
 	/* Outside of 64-bit code DS, ES and SS are flat (MODE_FLAT); CS can't be written. */
 	if (insn->code != 8 && (insn->seg >= X86_FS || insn->seg == X86_CS))
 		return NULL;
-	translate__save_flags(t);
-	if (!translate__address(t))
+	if (!translate__linear(t))
 		return NULL;
-	if (insn->seg >= X86_FS) {
-		emit_alu_mem(&t->e, true, ALU_ADD, REG_ADDRESS, state_mem(base));
-		t->flags = FLAGS_MEMORY;
-	}
 	return translate__look_up(t, size, write, alignment);
 }
 
@@ -154,7 +178,9 @@ unsigned translate__access_size(const struct insn *insn)
 	const struct opcode_row *row = insn->row;
 	unsigned i;
 
-	if (row->class == CLASS_VECTOR)
+	if (row->exec == exec_x87_m80)
+		return 10;
+	if (row->class == CLASS_VECTOR || row->class == CLASS_X87)
 		return vector__memory_size(insn);
 	for (i = 0; i < ARRAY_LENGTH(row->op); i++) {
 		const struct operand_facts *f = &operand_facts[row->op[i]];

@@ -50,7 +50,7 @@ static bool is_plain_access(const struct translation *t, const struct insn *insn
 	if (translate__count_scratch(insn) > 1)
 		return false;
 	if (insn->row->class == CLASS_VECTOR)
-		return translate__is_vector(t, insn) && translate__vector_is_unaligned(insn);
+		return translate__is_vector(t, insn) && translate__alignment(insn) == 1;
 	return insn->row->class == CLASS_INTEGER && translate__is_copied(t, insn);
 }
 

@@ -72,6 +72,7 @@ void translate__call_executor(struct translation *t)
 {
 	stack__settle(t);
 	translate__save_flags(t);
+	x87__settle(t);
 	call_executor(t, t->insn, t->offset);
 	t->flags = FLAGS_MEMORY;
 }
@@ -92,6 +93,7 @@ struct cold *translate__cold(struct translation *t, enum cold_kind kind, u32 fro
 		.insn = t->insn,
 		.offset = t->offset,
 		.pending = t->stack.pending,
+		.x87 = t->x87,
 	};
 	cold->from[cold->entries++] = from;
 	return cold;
@@ -136,9 +138,15 @@ static void move_stack_pointer(struct emit *e, s32 by)
 		emit_lea(e, true, host_of[X86_RSP], mem_at(host_of[X86_RSP], by));
 }
 
-/* Several: the rest of a group, which goes on without its look-up. */
+static unsigned insn_index(const struct translation *t, const struct insn *insn)
+{
+	return insn - t->block->insn;
+}
+
+/* Several: a whole group, for all that fails in it. */
 static void execute_all(struct translation *t, const struct cold *cold)
 {
+	u32 *at = &t->executed_at[insn_index(t, cold->insn)];
 	const struct insn *insn = cold->insn;
 	s64 offset = cold->offset;
 	unsigned i;
@@ -146,24 +154,61 @@ static void execute_all(struct translation *t, const struct cold *cold)
 	for (i = 0; i < MAX_OF(cold->count, 1); i++) {
 		if (i)
 			translate__count(t);
+		at[i] = t->e.at;
 		call_executor(t, insn, offset);
 		offset += insn->len;
 		insn++;
 	}
 }
 
+/* The entries of a group's cold code lead to the one for reading or to the one for writing. */
+static void emit_missed(struct translation *t, const struct cold *cold)
+{
+	struct emit *e = &t->e;
+	u32 common, retry;
+	unsigned i;
+
+	for (i = 0; i < cold->entries; i++)
+		if (cold->writes >> i & 1)
+			emit_patch(e, cold->from[i], e->at);
+	translate__unmatch(t, true);
+	common = emit_jmp(e);
+	for (i = 0; i < cold->entries; i++)
+		if (!(cold->writes >> i & 1))
+			emit_patch(e, cold->from[i], e->at);
+	translate__unmatch(t, false);
+	emit_patch(e, common, e->at);
+	emit_mov_imm64(e, H_RAX, (u64)t->block | t->plain);
+	emit_call_to(e, t->soft->glue.group_missed);
+	emit_rr(e, false, 0x84, H_RAX, H_RAX);
+	retry = emit_jcc(e, CC_NE);
+	emit_patch(e, retry, cold->retry);
+}
+
+static void execute_cold(struct translation *t, const struct cold *cold)
+{
+	if (cold->save_flags)
+		store_flags(&t->e);
+	if (cold->is_group)
+		emit_missed(t, cold);
+	move_stack_pointer(&t->e, cold->pending);
+	x87__store_pointers(t, &cold->x87);
+	if (cold->in_group && !cold->is_group) {
+		emit_jmp_to(&t->e, t->executed_at[insn_index(t, cold->insn)]);
+		return;
+	}
+	execute_all(t, cold);
+	move_stack_pointer(&t->e, -cold->pending_back);
+	if (cold->load_flags)
+		fetch_flags(&t->e);
+	emit_jmp_to(&t->e, cold->back);
+}
+
 static void emit_one(struct translation *t, const struct cold *cold)
 {
 	switch ((enum cold_kind)cold->kind) {
 	case COLD_EXECUTE:
-		if (cold->save_flags)
-			store_flags(&t->e);
-		move_stack_pointer(&t->e, cold->pending);
-		execute_all(t, cold);
-		move_stack_pointer(&t->e, -cold->pending_back);
-		if (cold->load_flags)
-			fetch_flags(&t->e);
-		emit_jmp_to(&t->e, cold->back);
+		execute_cold(t, cold);
 		break;
 	case COLD_LINK:
 		emit_link(t, cold);

@@ -21,7 +21,8 @@ static bool has_vectors(const struct translation *t)
 	unsigned i;
 
 	for (i = 0; i < t->block->count; i++)
-		if (translate__is_vector(t, &t->block->insn[i]))
+		if (translate__is_vector(t, &t->block->insn[i]) ||
+		    translate__is_x87(t, &t->block->insn[i]))
 			return true;
 	return false;
 }
@@ -58,6 +59,8 @@ static bool translate_insn(struct translation *t, bool *ends)
 		return translate__system(t, ends);
 	if (insn->row->class == CLASS_INTEGER)
 		return translate__integer(t);
+	if (translate__is_x87(t, insn))
+		return translate__x87(t);
 	return translate__is_vector(t, insn) && translate__vector(t);
 }
 
@@ -78,29 +81,41 @@ static bool emit_insn(struct translation *t)
 {
 	u32 at, nr_cold = t->nr_cold, nr_faults = t->nr_faults;
 	struct stack_track stack;
+	struct x87_pending x87;
 	u8 flags = t->flags;
 	bool ends, group_open;
 	u32 nr_group;
+	u8 resident;
 
 	translate__count(t);
 	t->rax_is_taken = false;
+	x87__before(t);
+	x87 = t->x87;
 	stack__prepare(t);
 	stack = t->stack;
 	group_open = t->group.open;
 	nr_group = t->group.nr_cold;
+	resident = t->group.resident;
 	at = t->e.at;
+	group__begin(t);
 	if (translate_insn(t, &ends)) {
 		stack__finish(t);
 		group__end(t, t->index, false);
+		/* Cold code comes back here with something else in RAX. */
+		if (!t->group.open && (group_open || t->nr_cold != nr_cold))
+			t->cached = -1;
 		return ends;
 	}
+	t->cached = -1;
 	t->e.at = at;
 	t->nr_cold = nr_cold;
 	t->nr_faults = nr_faults;
 	t->flags = flags;
 	t->stack = stack;
+	t->x87 = x87;
 	t->group.open = group_open;
 	t->group.nr_cold = nr_group;
+	t->group.resident = resident;
 	/* Unforeseen: the executor does not keep the address. */
 	if (group_open)
 		group__end(t, t->index - 1, true);
@@ -115,6 +130,7 @@ static void emit_block(struct translation *t)
 	bool ended = false;
 	unsigned i;
 
+	group__survey(t);
 	emit_entry(t);
 	for (i = 0; i < block->count && !ended; i++) {
 		t->insn = &block->insn[i];

@@ -49,6 +49,9 @@ enum flags_place {
 	FLAGS_HOST, /* memory is old */
 };
 
+#define GROUP_SPANS SOFT_GROUP_SPANS
+#define GROUP_NO_SPAN 0xff
+
 enum cold_kind {
 	COLD_EXECUTE, /* the executor instead of the fast path, then back */
 	COLD_LINK,    /* a direct exit that leads to no code yet */
@@ -60,7 +63,13 @@ enum cold_kind {
 	COLD_STACK,   /* at a block's entry: the stack is elsewhere */
 };
 
-#define COLD_ENTRIES 4
+#define COLD_ENTRIES (2 * GROUP_SPANS)
+
+/* x87 instructions whose pointers are not written yet; NULL: memory has them. */
+struct x87_pending {
+	const struct insn *code; /* FIP, FOP */
+	const struct insn *data; /* FDP */
+};
 
 /* Code that stands behind the block, for what happens rarely. */
 struct cold {
@@ -68,6 +77,10 @@ struct cold {
 	u8 entries;
 	bool save_flags; /* they are in EFLAGS only */
 	bool load_flags; /* the fast path goes on with flags in EFLAGS */
+	bool is_group;	 /* a look-up of a group failed */
+	bool in_group;
+	u16 writes;	 /* bits of entries: a look-up for writing, of a group */
+	u32 retry;	 /* of a group: where its look-ups begin */
 	u8 count;	 /* COLD_EXECUTE: instructions */
 	s32 pending;	 /* COLD_EXECUTE: stack_track.pending here ... */
 	s32 pending_back; /* ... and where it goes on */
@@ -80,22 +93,44 @@ struct cold {
 	u16 bad;	 /* ... before the cold code with this index, if the address is not canonical */
 	const struct insn *insn;
 	s64 offset; /* of insn in the page */
+	struct x87_pending x87; /* before insn */
 };
 
 #define MAX_COLD (SOFT_BLOCK_INSNS * 4 + 8)
 
 /*
- * Instructions of a block whose memory operands have one base register and lie close together: one
- * look-up serves all. REG_ADDRESS is not touched between the first and the last of them. When the fast
- * path of one fails, executors do the rest of the group.
+ * Operands with the same registers and displacements close together, which one look-up serves. Displacements
+ * are of the registers as they are where the group begins; for RIP-relative ones from the page's begin.
+ */
+struct group_span {
+	u8 base, index, scale, seg;
+	u8 members;
+	bool write;
+	bool spares_flags; /* one stands where a look-up would have to save flags and load them again */
+	u8 alignment; /* of the operand with the displacement `anchor`, and of `low` */
+	s64 anchor;
+	s64 low;
+	s64 high;
+};
+
+/*
+ * Instructions of a block whose operands were looked up ahead. The host addresses are kept in
+ * soft_vcpu.spans, one of them in REG_ADDRESS besides. When a look-up or something else fails,
+ * executors do the rest of the group.
  */
 struct group {
 	bool open;
+	u8 resident;   /* the span whose address is in REG_ADDRESS, or GROUP_NO_SPAN */
+	u8 nr_spans;
+	u8 worth;      /* operands that need no look-up of their own */
+	bool spares_flags;
 	unsigned last; /* index in the block */
-	s64 disp;      /* REG_ADDRESS is the operand with this displacement */
 	u32 nr_cold;   /* cold code that ends where the group does ... */
-	u32 cold[SOFT_BLOCK_INSNS + 1];
-	u8 index[SOFT_BLOCK_INSNS + 1]; /* ... and the instruction that it begins with */
+	struct group_span span[GROUP_SPANS];
+	u32 cold[SOFT_BLOCK_INSNS + 2];
+	u8 index[SOFT_BLOCK_INSNS + 2]; /* ... and the instruction that it begins with */
+	u8 of[SOFT_BLOCK_INSNS];   /* the span of each instruction, or GROUP_NO_SPAN */
+	s64 disp[SOFT_BLOCK_INSNS]; /* of its operand */
 };
 
 /* What is known of RSP while a block is generated; see stack.c. */
@@ -128,7 +163,12 @@ struct translation {
 	u32 nr_cold;
 	bool plain; /* without knowledge of the stack */
 	struct stack_track stack;
+	/* RAX holds this guest register besides memory, while no code has been put behind this place. */
+	int cached;
+	u32 cached_at;
+	bool stands[SOFT_BLOCK_INSNS]; /* whether the instruction may be one of a group */
 	struct group group;
+	struct x87_pending x87;
 	/* For show.c: where the block's code and that of each instruction begins. */
 	u32 start;
 	u32 nr_insns;
@@ -137,6 +177,7 @@ struct translation {
 	/* Instructions that may raise a signal, and the cold code that stands for them then. */
 	u32 fault_at[SOFT_BLOCK_INSNS];
 	u32 fault_cold[SOFT_BLOCK_INSNS];
+	u32 executed_at[SOFT_BLOCK_INSNS]; /* cold code of a group: where the executor is called */
 };
 
 /* translate.c: whether code of this mode is translated at all; the rest is interpreted. */
@@ -154,11 +195,18 @@ struct cold *translate__cold(struct translation *t, enum cold_kind kind, u32 fro
 void translate__call_executor(struct translation *t);
 void translate__emit_cold(struct translation *t);
 
-/*
- * group.c: a look-up for this and for following instructions, if there are some that it can serve.
- * false: not so. *cold as from translate__operand(), or NULL if REG_ADDRESS serves already.
- */
-bool group__operand(struct translation *t, struct cold **cold);
+/* group_plan.c: looks at the block before it is translated. */
+void group__survey(struct translation *t);
+/* Whether the instruction's memory operand is accessed. */
+bool group__has_operand(const struct insn *insn);
+/* Plans the group that begins with t->insn; false: it would be worth nothing. */
+bool group__plan(const struct translation *t, struct group *group);
+/* Whether the instruction's code, in a group, leaves something else in REG_ADDRESS. */
+bool group__loses_address(const struct translation *t);
+/* group.c: before an instruction: begins a group, if that is worth it. */
+void group__begin(struct translation *t);
+/* The operand's host address into REG_ADDRESS (and t->operand), if a group has it. */
+bool group__operand(struct translation *t);
 /* Cold code of an instruction: it ends behind it, or with the group. Call behind the instruction. */
 void group__finish_cold(struct translation *t, struct cold *cold);
 /* Behind the instruction `index`: ends the group if it was the last; `now`: in any case. */
@@ -200,7 +248,10 @@ static inline void stack__keep_delta(struct translation *t)
 
 /* integer.c, vector.c: whether the instruction, copied, may stand in a group. */
 bool translate__is_copied(const struct translation *t, const struct insn *insn);
-bool translate__vector_is_unaligned(const struct insn *insn);
+/* A power of two that the memory operand's address must be a multiple of. */
+unsigned translate__alignment(const struct insn *insn);
+/* integer.c: arithmetic flags that it reads or leaves alone. */
+u16 translate__flags_needed(const struct insn *insn);
 /* encode.c: its general register operand i, or -1; whether it writes operand 0; scratch it needs. */
 int translate__gpr_operand(const struct insn *insn, unsigned i);
 bool translate__writes_first(const struct insn *insn);
@@ -219,6 +270,13 @@ struct cold *translate__operand(struct translation *t, unsigned size, bool write
 /* The same for the linear address in REG_ADDRESS. */
 struct cold *translate__look_up(struct translation *t, unsigned size, bool write,
 				unsigned alignment);
+/* The same, with cold code that is there. */
+void translate__check(struct translation *t, unsigned size, bool write, unsigned alignment,
+		      struct cold *cold);
+/* From R14 and RAX as a failed look-up leaves them, the linear address into R14. */
+void translate__unmatch(struct translation *t, bool write);
+/* The operand's linear address into REG_ADDRESS; false if it can't be computed here. */
+bool translate__linear(struct translation *t);
 /* The index of the TLB entry for REG_ADDRESS, times its size, into RAX. */
 void translate__emit_index(struct emit *e, bool bmi2);
 /* The effective address alone; false if it can't be computed here. */
@@ -233,6 +291,17 @@ bool translate__integer(struct translation *t);
 bool translate__vector(struct translation *t);
 /* Whether the block's code executes this vector instruction itself. */
 bool translate__is_vector(const struct translation *t, const struct insn *insn);
+/* The instruction at `at` may raise a signal, for which this cold code stands. */
+void translate__note_fault(struct translation *t, u32 at, struct cold *cold);
+/* divide.c: DIV and IDIV; false: call the executor. */
+bool translate__divide(struct translation *t);
+/* x87.c: likewise for x87 instructions; whether the block's code executes this one itself. */
+bool translate__x87(struct translation *t);
+bool translate__is_x87(const struct translation *t, const struct insn *insn);
+/* Before an instruction: writes pointers that it would make unknown; writes all; writes these. */
+void x87__before(struct translation *t);
+void x87__settle(struct translation *t);
+void x87__store_pointers(struct translation *t, const struct x87_pending *pending);
 /* system.c: the same for system instructions and the direction flag's; *ends as below. */
 bool translate__system(struct translation *t, bool *ends);
 void translate__direction(struct translation *t); /* CLD, STD */

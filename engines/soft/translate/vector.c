@@ -41,7 +41,7 @@ static unsigned alignment_of(const struct insn *insn, unsigned size)
 	return !(insn->flags & INSN_VEX) && size == 16 && !(row->flags & ROW_UNALIGNED) ? 16 : 1;
 }
 
-static void note_fault(struct translation *t, u32 at, struct cold *cold)
+void translate__note_fault(struct translation *t, u32 at, struct cold *cold)
 {
 	struct soft_vcpu *soft = t->soft;
 
@@ -60,9 +60,11 @@ static void emit_vzero(struct translation *t)
 	emit8(&t->e, 0x77);
 }
 
-bool translate__vector_is_unaligned(const struct insn *insn)
+unsigned translate__alignment(const struct insn *insn)
 {
-	return alignment_of(insn, translate__access_size(insn)) == 1;
+	if (!insn->row || insn->row->class != CLASS_VECTOR)
+		return 1;
+	return alignment_of(insn, translate__access_size(insn));
 }
 
 bool translate__is_vector(const struct translation *t, const struct insn *insn)
@@ -97,7 +99,7 @@ bool translate__vector(struct translation *t)
 		if (stack__is_operand(t, insn)) {
 			t->operand = stack__operand(t);
 			t->rax_is_taken = true;
-		} else if (!group__operand(t, &cold)) {
+		} else if (!group__operand(t)) {
 			cold = translate__operand(t, size, row->flags & ROW_WRITES_MEM,
 						  alignment_of(insn, size));
 			if (!cold)
@@ -119,6 +121,6 @@ bool translate__vector(struct translation *t)
 		t->flags = FLAGS_HOST;
 	cold->save_flags = save_flags;
 	group__finish_cold(t, cold);
-	note_fault(t, at, cold);
+	translate__note_fault(t, at, cold);
 	return true;
 }

@@ -137,7 +137,8 @@ static const struct form forms[] = {
 	{ 0, false, 0x2b, ANY }, { 0, false, 0x33, ANY }, { 0, false, 0x21, ANY },
 	{ 0, false, 0x3b, ANY }, { 0, false, 0x39, ANY }, { 0, false, 0x85, ANY },
 	{ 0, false, 0x84, ANY, true }, { 0, false, 0xff, 0 }, { 0, false, 0xff, 1 },
-	{ 0, false, 0xf7, 2 }, { 0, false, 0xf7, 3 }, { 0, false, 0xd1, 4 }, { 0, false, 0xd1, 5 },
+	{ 0, false, 0xf7, 2 }, { 0, false, 0xf7, 3 }, { 0, false, 0xf7, 4 }, { 0, false, 0xf7, 5 },
+	{ 0, false, 0xf7, 6 }, { 0, false, 0xf6, 7, true }, { 0, false, 0xd1, 4 }, { 0, false, 0xd1, 5 },
 	{ 0, false, 0x83, 0, false, 1 }, { 0, false, 0x83, 7, false, 1 },
 	{ 0, false, 0xc7, 0, false, 4 }, { 0, true, 0xb6, ANY, true }, { 0, true, 0xbe, ANY, true },
 	{ 0, true, 0xb7, ANY }, { 0, true, 0x44, ANY }, { 0, true, 0x4c, ANY },
@@ -145,21 +146,28 @@ static const struct form forms[] = {
 	{ 0, true, 0xc1, ANY }, { 0, false, 0x8d, ANY }, { 0xf3, true, 0x6f, ANY },
 	{ 0xf3, true, 0x7f, ANY }, { 0, true, 0x10, ANY }, { 0, true, 0x11, ANY },
 	{ 0x66, true, 0xd6, ANY }, { 0xf2, true, 0x10, ANY }, { 0xf2, true, 0x58, ANY },
-	{ 0x66, true, 0xfe, ANY }, { 0x66, true, 0x6e, ANY }, { 0x66, true, 0x7e, ANY },
+	{ 0x66, true, 0x6f, ANY }, { 0x66, true, 0x7f, ANY }, { 0x66, true, 0xfe, ANY }, { 0x66, true, 0x6e, ANY }, { 0x66, true, 0x7e, ANY },
 };
 
 /* Of a stream: most operands have these as their base. RBX, RBP, RSI, R13, R10 (in memory). */
 static const u8 bases[] = { 3, 5, 6, 13, 10 };
+#define INDEX 15 /* small, and never written */
 
 #define RSP 4
 
-static u8 *put_modrm(u8 *p, u8 reg, u8 base, bool register_form)
+static u8 *put_modrm(u8 *p, u8 reg, u8 base, bool register_form, bool index)
 {
 	bool sib = (base & 7) == RSP;
 	s32 disp;
 
 	if (register_form) {
 		*p++ = 0xc0 | (reg & 7) << 3 | (base & 7);
+		return p;
+	}
+	if (index) {
+		*p++ = 0x44 | (reg & 7) << 3;
+		*p++ = random_below(4) << 6 | (INDEX & 7) << 3 | (base & 7);
+		*p++ = random_below(8) * 8;
 		return p;
 	}
 	disp = (s32)random_below(24) * 8 - 96 + (random_below(4) ? 0 : (s32)random_below(8));
@@ -178,10 +186,46 @@ static u8 *put_modrm(u8 *p, u8 reg, u8 base, bool register_form)
 	return p;
 }
 
+/* x87 instructions on registers: arithmetic, constants, comparisons into flags, conditional moves. */
+static const u8 pairs[][2] = {
+	{ 0xd8, 0xc1 }, { 0xd8, 0xca }, { 0xd8, 0xe1 }, { 0xdc, 0xc2 }, { 0xde, 0xc1 },
+	{ 0xde, 0xc9 }, { 0xd9, 0xe8 }, { 0xd9, 0xeb }, { 0xd9, 0xee }, { 0xd9, 0xc9 },
+	{ 0xd9, 0xc0 }, { 0xd9, 0xe0 }, { 0xd9, 0xfa }, { 0xdb, 0xe9 }, { 0xdf, 0xf1 },
+	{ 0xda, 0xc1 }, { 0xdb, 0xd1 }, { 0xdf, 0xe0 }, { 0xdd, 0xd9 }, { 0xdb, 0xe2 },
+};
+
+/* FNSTENV among them shows the pointers, FLDCW unmasks exceptions. */
+static u8 *put_x87(u8 *p, u8 base)
+{
+	u8 reg = random_below(8), opcode = 0xd8 + random_below(8);
+	const u8 *pair;
+
+	if (random_below(3)) {
+		/* FLDENV and FRSTOR make everything unlike a program's, and FNSAVE empties the stack. */
+		if ((opcode == 0xd9 && reg == 4) || (opcode == 0xdd && (reg == 4 || reg == 6)))
+			reg = 0;
+		if (opcode == 0xd9 && reg == 5 && random_below(4))
+			reg = 0;
+		if (base & 8)
+			*p++ = 0x41;
+		*p++ = opcode;
+		return put_modrm(p, reg, base, false, false);
+	}
+	if (!random_below(8)) {
+		*p++ = 0x9b;
+		return p;
+	}
+	pair = pairs[random_below(sizeof(pairs) / sizeof(pairs[0]))];
+
+	*p++ = pair[0];
+	*p++ = pair[1];
+	return p;
+}
+
 /* A register to compute with: now and then a base, never RSP. */
 static u8 any_register(void)
 {
-	static const u8 others[] = { 0, 1, 2, 7, 8, 9, 11, 12, 14, 15 };
+	static const u8 others[] = { 0, 1, 2, 7, 8, 9, 11, 12, 14 };
 
 	return random_below(48) ? others[random_below(sizeof(others))] : bases[random_below(5)];
 }
@@ -241,8 +285,11 @@ static u8 *put_insn(u8 *p, u8 base)
 	u8 reg = f->reg != ANY ? f->reg : vector ? random_below(16) : any_register();
 	u8 rm = register_form ? any_register() : random_below(8) ? base : bases[random_below(5)];
 	u8 rex = 0x40 | (random_below(2) && !vector ? 8 : 0) | (reg & 8 ? 4 : 0) | (rm & 8 ? 1 : 0);
+	bool index = !register_form && !random_below(6);
 	unsigned i;
 
+	if (index)
+		rex |= 2;
 	if (f->prefix == 0x66 && !f->two)
 		rex &= ~8;
 	if (f->prefix)
@@ -252,10 +299,62 @@ static u8 *put_insn(u8 *p, u8 base)
 	if (f->two)
 		*p++ = 0x0f;
 	*p++ = f->opcode;
-	p = put_modrm(p, reg, rm, register_form);
+	p = put_modrm(p, reg, rm, register_form, index);
 	for (i = 0; i < f->imm; i++)
 		*p++ = random_below(256);
 	return p;
+}
+
+/* A base moves on: ADD or SUB of a constant, LEA, INC; all keep what is known of addresses. */
+static u8 *move_base(u8 *p, u8 base)
+{
+	u8 kind = random_below(4), by = (random_below(9) - 4) * 8;
+
+	*p++ = 0x48 | (base & 8 && kind != 2 ? 1 : 0) | (base & 8 && kind == 2 ? 5 : 0);
+	if (kind == 2) {
+		*p++ = 0x8d;
+		*p++ = 0x40 | (base & 7) << 3 | (base & 7);
+		*p++ = by;
+	} else if (kind == 3) {
+		*p++ = 0xff;
+		*p++ = 0xc0 | (base & 7);
+	} else {
+		*p++ = 0x83;
+		*p++ = (kind ? 0xe8 : 0xc0) | (base & 7);
+		*p++ = by;
+	}
+	return p;
+}
+
+/* MULX, ADCX, ADOX: of a chain in which two flags live. */
+static u8 *put_chain(u8 *p, u8 base)
+{
+	u8 kind = random_below(3), reg = any_register(), other = any_register();
+	bool memory = kind == 0 ? random_below(4) : !random_below(4);
+	u8 rm = memory ? base : any_register();
+
+	if (kind == 0) {
+		*p++ = 0xc4;
+		*p++ = (reg & 8 ? 0 : 0x80) | 0x40 | (rm & 8 ? 0 : 0x20) | 2;
+		*p++ = 0x83 | (~other & 15) << 3;
+	} else {
+		*p++ = kind == 1 ? 0x66 : 0xf3;
+		*p++ = 0x48 | (reg & 8 ? 4 : 0) | (rm & 8 ? 1 : 0);
+		*p++ = 0x0f;
+		*p++ = 0x38;
+	}
+	*p++ = 0xf6;
+	return put_modrm(p, reg, rm, !memory, false);
+}
+
+/* Of one kind most: x87, chains, or all. */
+static u8 *put_any_insn(u8 *p, u8 base, unsigned kind)
+{
+	if (base != RSP && !random_below(24))
+		return move_base(p, base);
+	if (kind && random_below(3))
+		return kind == 1 ? put_x87(p, base) : put_chain(p, base);
+	return put_insn(p, base);
 }
 
 /* Some of the streams work on the stack, and some jump over an instruction now and then. */
@@ -263,7 +362,7 @@ static void make_stream(struct machine *m)
 {
 	u8 *p = m->memory + CODE, base = bases[random_below(5)], *jump;
 	bool stack = random_below(2), jumps = !random_below(3);
-	unsigned i;
+	unsigned i, kind = random_below(3);
 
 	for (i = 0; i < NR_INSNS; i++) {
 		jump = NULL;
@@ -272,9 +371,9 @@ static void make_stream(struct machine *m)
 			jump = p++;
 		}
 		if (stack && !random_below(2))
-			p = random_below(2) ? put_stack_insn(p) : put_insn(p, RSP);
+			p = random_below(2) ? put_stack_insn(p) : put_any_insn(p, RSP, kind);
 		else
-			p = put_insn(p, base);
+			p = put_any_insn(p, base, kind);
 		if (jump)
 			*jump = p - jump - 1;
 	}
@@ -289,6 +388,20 @@ static void set_state(struct machine *m, const u64 *values, u64 flags)
 	regs.rip = CODE;
 	regs.rflags = flags;
 	assert_int_equal(request(m->vcpu, KVM_SET_REGS, &regs), 0);
+}
+
+static void reset_x87(struct machine *m)
+{
+	struct kvm_fpu fpu;
+
+	request(m->vcpu, KVM_GET_FPU, &fpu);
+	fpu.fcw = 0x37f;
+	fpu.fsw = 0;
+	fpu.ftwx = 0;
+	fpu.last_opcode = 0;
+	fpu.last_ip = 0;
+	fpu.last_dp = 0;
+	assert_int_equal(request(m->vcpu, KVM_SET_FPU, &fpu), 0);
 }
 
 static void prepare(struct machine *interpreted, struct machine *translated)
@@ -310,10 +423,20 @@ static void prepare(struct machine *interpreted, struct machine *translated)
 	for (i = 0; i < 5; i++)
 		values[base_at[i]] = BOUNDARY - 0x80 + random_below(32) * 8 - (random_below(3) ? 0 : 3);
 	values[6] = random_below(2) ? DATA + 0x800 : BOUNDARY - 0x100 + random_below(0x200);
+	values[INDEX] = random_below(32);
 	set_long_mode(interpreted);
 	set_long_mode(translated);
+	reset_x87(interpreted);
+	reset_x87(translated);
 	set_state(interpreted, values, flags);
 	set_state(translated, values, flags);
+}
+
+static bool same_x87(const struct kvm_fpu *f, const struct kvm_fpu *g)
+{
+	return !memcmp(f->fpr, g->fpr, sizeof(f->fpr)) && f->fcw == g->fcw && f->fsw == g->fsw &&
+	       f->ftwx == g->ftwx && f->last_opcode == g->last_opcode && f->last_ip == g->last_ip &&
+	       f->last_dp == g->last_dp;
 }
 
 static bool same(struct machine *a, struct machine *b)
@@ -327,7 +450,7 @@ static bool same(struct machine *a, struct machine *b)
 	request(b->vcpu, KVM_GET_FPU, &g);
 	return a->run->exit_reason == b->run->exit_reason && x.rip == y.rip &&
 	       !memcmp(&x, &y, 16 * sizeof(u64)) && !((x.rflags ^ y.rflags) & FLAGS_COMPARED) &&
-	       !memcmp(f.xmm, g.xmm, sizeof(f.xmm)) &&
+	       !memcmp(f.xmm, g.xmm, sizeof(f.xmm)) && same_x87(&f, &g) &&
 	       !memcmp(a->memory + DATA, b->memory + DATA, DATA_SIZE);
 }
 
@@ -335,6 +458,7 @@ static void explain(struct machine *a, struct machine *b, unsigned n)
 {
 	static const char *const names = "rax rbx rcx rdx rsi rdi rsp rbp r8  r9  r10 r11 r12 r13 r14 r15 ";
 	struct kvm_regs x, y;
+	struct kvm_fpu f, g;
 	unsigned i;
 
 	request(a->vcpu, KVM_GET_REGS, &x);
@@ -345,6 +469,12 @@ static void explain(struct machine *a, struct machine *b, unsigned n)
 		if (((u64 *)&x)[i] != ((u64 *)&y)[i])
 			print_error(" %.3s %llx/%llx\n", names + i * 4, (unsigned long long)((u64 *)&x)[i],
 				    (unsigned long long)((u64 *)&y)[i]);
+	request(a->vcpu, KVM_GET_FPU, &f);
+	request(b->vcpu, KVM_GET_FPU, &g);
+	if (!same_x87(&f, &g))
+		print_error(" x87: fsw %x/%x fcw %x/%x op %x/%x ip %llx/%llx dp %llx/%llx\n", f.fsw, g.fsw,
+			    f.fcw, g.fcw, f.last_opcode, g.last_opcode, f.last_ip, g.last_ip,
+			    f.last_dp, g.last_dp);
 	for (i = 0; i < DATA_SIZE; i++)
 		if (a->memory[DATA + i] != b->memory[DATA + i])
 			print_error(" [%x] %02x/%02x\n", DATA + i, a->memory[DATA + i],

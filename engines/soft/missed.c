@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is done when a look-up for several operands fails: the TLB is filled, or the code made anew. */
+#include "core/memory/access.h"
+#include "engines/soft/translate/translate.h"
+
+/* In this time look-ups of one block fail again only if they drive each other out. */
+#define REFILL_CYCLES 10000
+
+/* Sets no dirty bit: what is to be written is found only if that is set already. */
+static bool refill(struct vcpu *vcpu, const struct block *block, u64 linear)
+{
+	struct soft_vcpu *soft = vcpu->soft;
+	u64 now = host__rdtsc();
+
+	if (tlb__read(vcpu->view, linear, 1))
+		return false;
+	if (soft->refilled != block || now - soft->refilled_at > REFILL_CYCLES)
+		soft->refills = 0;
+	if (soft->refills++ == SOFT_GROUP_SPANS) {
+		soft->refills = 0;
+		return false;
+	}
+	soft->refilled = block;
+	soft->refilled_at = now;
+	if (access__probe_read(vcpu, linear, 1, 0) != EXEC_NEXT) {
+		vcpu->exception.pending = false;
+		return false;
+	}
+	return tlb__read(vcpu->view, linear, 1);
+}
+
+/* What comes to the old code goes on to the new one; nothing leads to the first five bytes but entries. */
+static void redirect(struct soft_vcpu *soft, u32 from, u32 to)
+{
+	s32 displacement = (s32)to - (s32)(from + 5);
+
+	soft->area.write[from] = 0xe9; /* jmp */
+	memcpy(soft->area.write + from + 1, &displacement, sizeof(displacement));
+}
+
+static void note_miss(struct vcpu *vcpu, struct block *block, bool plain)
+{
+	const u8 **code = plain ? &block->plain : &block->code, *old = *code;
+	struct soft_vcpu *soft = vcpu->soft;
+	u64 now = host__rdtsc();
+	u32 from, to;
+
+	if (!block->misses++)
+		block->missed_since = now;
+	if (block->misses < SOFT_GROUP_MISSES)
+		return;
+	block->misses = 0;
+	if (now - block->missed_since > SOFT_GROUP_MISSES * (u64)SOFT_GROUP_MISS_CYCLES ||
+	    soft->check || !soft__has_room(vcpu))
+		return;
+	block->retries++;
+	translate__block(vcpu, block, plain);
+	if (*code == old)
+		return;
+	from = old - soft->area.execute;
+	to = *code - soft->area.execute;
+	redirect(soft, from, to);
+	redirect(soft, from + soft->check_size, to + soft->check_size);
+	if (!plain && block->plain)
+		soft__set_jump(soft, block->stack_site, block->plain);
+	stub__serialize();
+}
+
+bool soft__group_missed(struct vcpu *vcpu, u64 block, u64 linear)
+{
+	struct block *missed = (struct block *)(block & ~1ULL);
+
+	if (refill(vcpu, missed, linear))
+		return true;
+	note_miss(vcpu, missed, block & 1);
+	return false;
+}

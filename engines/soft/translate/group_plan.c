@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which instructions share look-ups: what is known of addresses from the instructions alone. */
+#include "engines/soft/translate/translate.h"
+
+/* How far apart operands of one span may be: farther ones are too often on two pages. */
+#define MAX_SPAN 512
+
+/* What became of the registers since the group began. */
+struct registers {
+	u32 changed; /* bits: another value */
+	s64 added[X86_NR_GPR];
+};
+
+bool group__has_operand(const struct insn *insn)
+{
+	return (insn->flags & INSN_MEM) && insn->row && insn->row->forms != &forms_lea &&
+	       insn->row->exec != exec_nop;
+}
+
+/* ---- instructions ---- */
+
+/* The operand's look-up is one of translate__operand(), alone if need be. */
+static bool has_plain_operand(const struct insn *insn)
+{
+	unsigned size = translate__access_size(insn);
+
+	return size && size <= 64 && insn->adsize != 2 && insn->disp == (s32)insn->disp &&
+	       !(insn->row->flags & ROW_VSIB);
+}
+
+static bool is_with_accumulator(const struct insn *insn)
+{
+	return insn->row->forms == &forms_mul || insn->row->forms == &forms_imul;
+}
+
+static bool is_plain_integer(const struct translation *t, const struct insn *insn)
+{
+	const struct exec_forms *forms = insn->row->forms;
+
+	if (insn->row->exec == exec_nop || forms == &forms_cbw || forms == &forms_cwd)
+		return true;
+	if (forms == &forms_lea)
+		return insn->opsize != 2 && insn->adsize != 2 && insn->disp == (s32)insn->disp;
+	if (is_with_accumulator(insn))
+		return insn->opsize >= 4 && ((insn->flags & INSN_MEM) || host_of[insn->rm] != H_NONE);
+	return translate__is_copied(t, insn);
+}
+
+static bool moves_stack_pointer(const struct insn *insn)
+{
+	return (translate__writes_first(insn) && translate__gpr_operand(insn, 0) == X86_RSP) ||
+	       (translate__writes_second(insn) && translate__gpr_operand(insn, 1) == X86_RSP);
+}
+
+/* Code that is certain to be made, and that calls nothing. */
+static bool may_stand_in_group(const struct translation *t, const struct insn *insn)
+{
+	if (!insn->row || (insn->flags & (INSN_BRANCH | INSN_STOP | INSN_LOCK)))
+		return false;
+	if (group__has_operand(insn) && !has_plain_operand(insn))
+		return false;
+	if (translate__count_scratch(insn) >
+	    (group__has_operand(insn) && insn->row->forms != &forms_mulx ? 1 : 2))
+		return false;
+	if (translate__is_x87(t, insn))
+		return true;
+	if (insn->row->class == CLASS_VECTOR)
+		return translate__is_vector(t, insn);
+	/* What is found on the stack is found by where RSP is now. */
+	if (moves_stack_pointer(insn))
+		return false;
+	return insn->row->class == CLASS_INTEGER && is_plain_integer(t, insn);
+}
+
+/* ---- registers ---- */
+
+/* What the instruction adds to the register that it writes; false: it does something else. */
+static bool adds_constant(const struct insn *insn, s64 *by)
+{
+	const struct exec_forms *forms = insn->row->forms;
+	bool immediate = operand_facts[insn->row->op[1]].place == PLACE_IMM;
+
+	if (insn->row->class != CLASS_INTEGER || insn->opsize != 8)
+		return false;
+	if (forms == &forms_lea && insn->adsize == 8 && insn->base == insn->dst / 8 &&
+	    insn->index == X86_SLOT_ZERO)
+		*by = insn->disp;
+	else if (forms == &forms_add && immediate)
+		*by = (s64)insn->imm;
+	else if (forms == &forms_sub && immediate)
+		*by = -(s64)insn->imm;
+	else if (forms == &forms_inc)
+		*by = 1;
+	else if (forms == &forms_dec)
+		*by = -1;
+	else
+		return false;
+	return *by == (s32)*by;
+}
+
+static void note_changed(struct registers *r, int reg)
+{
+	if (reg >= 0)
+		r->changed |= 1u << reg;
+}
+
+static void note_writes(struct registers *r, const struct insn *insn)
+{
+	const struct opcode_row *row = insn->row;
+	int first = translate__gpr_operand(insn, 0);
+	s64 by;
+
+	if (row->exec == exec_fnstsw_ax)
+		r->changed |= 1u << X86_RAX;
+	if (row->class == CLASS_X87 || !translate__writes_first(insn))
+		return;
+	if (operand_facts[row->op[0]].place == PLACE_RAX)
+		first = X86_RAX;
+	if (first >= 0 && adds_constant(insn, &by)) {
+		r->added[first] += by;
+		return;
+	}
+	note_changed(r, first);
+	if (translate__writes_second(insn))
+		note_changed(r, translate__gpr_operand(insn, 1));
+	if (is_with_accumulator(insn) || row->forms == &forms_cbw || row->forms == &forms_cwd)
+		r->changed |= 1u << X86_RAX | 1u << X86_RDX;
+}
+
+static bool is_known(const struct registers *r, u8 slot)
+{
+	return slot >= X86_NR_GPR || !(r->changed >> slot & 1);
+}
+
+static s64 added_to(const struct registers *r, u8 slot)
+{
+	return slot < X86_NR_GPR ? r->added[slot] : 0;
+}
+
+/* ---- spans ---- */
+
+static bool has_key(const struct group_span *span, const struct insn *insn)
+{
+	return span->base == insn->base && span->index == insn->index &&
+	       span->scale == insn->scale && span->seg == insn->seg;
+}
+
+/* Aligned operands of a span agree on the alignment of its beginning. */
+static bool join_alignment(struct group_span *span, s64 disp, unsigned alignment)
+{
+	unsigned both = MIN_OF((unsigned)span->alignment, alignment);
+
+	if ((u64)(disp - span->anchor) % both)
+		return false;
+	if (alignment > span->alignment) {
+		span->alignment = alignment;
+		span->anchor = disp;
+	}
+	/* Where the first byte is not aligned, the bytes before it are looked up as well. */
+	span->low -= (s64)((u64)(span->low - span->anchor) % span->alignment);
+	return true;
+}
+
+/* As far as the registers of this moment can tell. */
+static bool is_on_one_page(const struct translation *t, const struct group_span *span)
+{
+	const struct x86_cpu *cpu = &t->vcpu->cpu;
+	u64 address = 0;
+
+	if (span->base != X86_SLOT_RIP)
+		address = cpu->slot[span->base] + (cpu->slot[span->index] << span->scale);
+	if (span->seg >= X86_FS)
+		address += cpu->seg[span->seg].base;
+	return !(((address + span->low) ^ (address + span->high - 1)) >> 12);
+}
+
+static bool join(const struct translation *t, struct group_span *span, const struct insn *insn, s64 disp)
+{
+	struct group_span joined = *span;
+
+	joined.low = MIN_OF(span->low, disp);
+	joined.high = MAX_OF(span->high, disp + translate__access_size(insn));
+	if (!join_alignment(&joined, disp, translate__alignment(insn)) ||
+	    joined.high - joined.low > MAX_SPAN || joined.low != (s32)joined.low ||
+	    !is_on_one_page(t, &joined))
+		return false;
+	if (insn->row->flags & (ROW_WRITES_MEM | ROW_RMW_MEM))
+		joined.write = true;
+	joined.members++;
+	*span = joined;
+	return true;
+}
+
+static u8 find_span(const struct translation *t, struct group *group, const struct insn *insn, s64 disp)
+{
+	struct group_span *span;
+	unsigned i;
+
+	for (i = 0; i < group->nr_spans; i++)
+		if (has_key(&group->span[i], insn) && join(t, &group->span[i], insn, disp))
+			return i;
+	if (group->nr_spans == GROUP_SPANS)
+		return GROUP_NO_SPAN;
+	span = &group->span[group->nr_spans];
+	*span = (struct group_span){
+		.base = insn->base, .index = insn->index, .scale = insn->scale, .seg = insn->seg,
+		.alignment = 1, .low = disp, .high = disp,
+	};
+	if (!join(t, span, insn, disp))
+		return GROUP_NO_SPAN;
+	return group->nr_spans++;
+}
+
+static bool may_share(const struct registers *r, const struct insn *insn)
+{
+	return insn->code == 8 && insn->adsize == 8 && is_known(r, insn->base) &&
+	       is_known(r, insn->index);
+}
+
+/* ---- flags ---- */
+
+/* Whether flags that stand at this instruction are needed by it or by a later one of the block. */
+static bool flags_are_needed(const struct block *block, unsigned i)
+{
+	for (; i < block->count; i++) {
+		const struct insn *insn = &block->insn[i];
+
+		if (!insn->row)
+			return false;
+		if (translate__flags_needed(insn))
+			return true;
+		if ((insn->row->writes | insn->row->undefined) & RFLAGS_ARITH)
+			return false;
+	}
+	return false;
+}
+
+/* ---- the plan ---- */
+
+/* Spans of one operand are worth nothing, unless a look-up in its place would cost the flags. */
+static void drop_spans(struct group *group, unsigned first, unsigned end)
+{
+	unsigned i;
+
+	for (i = first; i < end; i++) {
+		u8 k = group->of[i];
+
+		if (k == GROUP_NO_SPAN)
+			continue;
+		if (group->span[k].members > 1 || group->span[k].spares_flags) {
+			group->last = i;
+			group->worth += group->span[k].members > 1 || i > first;
+		} else {
+			group->of[i] = GROUP_NO_SPAN;
+			group->span[k].members = 0;
+		}
+	}
+}
+
+bool group__plan(const struct translation *t, struct group *group)
+{
+	const struct block *block = t->block;
+	struct registers r = { 0 };
+	s64 offset = t->offset;
+	bool written = false;
+	unsigned i;
+
+	group->nr_spans = 0;
+	group->worth = 0;
+	group->spares_flags = false;
+	for (i = t->index; i < block->count; i++) {
+		const struct insn *insn = &block->insn[i];
+
+		if (!t->stands[i])
+			break;
+		group->of[i] = GROUP_NO_SPAN;
+		if (group__has_operand(insn) && !stack__is_operand(t, insn) && may_share(&r, insn)) {
+			s64 disp = insn->disp + added_to(&r, insn->base) +
+				   (s64)((u64)added_to(&r, insn->index) << insn->scale);
+			u8 k;
+
+			if (insn->base == X86_SLOT_RIP)
+				disp += offset;
+			k = find_span(t, group, insn, disp);
+			group->of[i] = k;
+			group->disp[i] = disp;
+			if (k != GROUP_NO_SPAN && written && flags_are_needed(block, i)) {
+				group->span[k].spares_flags = true;
+				group->spares_flags = true;
+			}
+		}
+		if ((insn->row->writes | insn->row->undefined) & RFLAGS_ARITH)
+			written = true;
+		note_writes(&r, insn);
+		offset += insn->len;
+	}
+	drop_spans(group, t->index, i);
+	return group->worth;
+}
+
+void group__survey(struct translation *t)
+{
+	unsigned i;
+
+	for (i = 0; i < t->block->count; i++)
+		t->stands[i] = may_stand_in_group(t, &t->block->insn[i]);
+}
+
+bool group__loses_address(const struct translation *t)
+{
+	const struct insn *insn = t->insn;
+
+	if (insn->row->forms == &forms_lea || translate__count_scratch(insn) > !t->rax_is_taken)
+		return true;
+	if (t->rax_is_taken)
+		return false;
+	return group__has_operand(insn) && t->group.of[t->index] == GROUP_NO_SPAN;
+}
