@@ -44,7 +44,7 @@ class Interactive(unittest.TestCase):
         self.command(machine, "sleep 1000 &", fixture.PROMPT)
         self.command(machine, "jobs", rb"\[1\]\+ +Running +sleep 1000\r+\n")
         self.command(machine, "fg", rb"fg\r+\nsleep 1000\r+\n")
-        self.press(machine, b"\x1a", rb"\[1\]\+ +Stopped +sleep 1000\r+\n" + fixture.PROMPT)
+        self.press(machine, b"\x1a", rb"\[1\]\+ +Stopped +sleep 1000(\^Z)*\r+\n" + fixture.PROMPT)
         self.command(machine, "bg", rb"\[1\] sleep 1000\r+\n" + fixture.PROMPT)
         self.command(machine, "fg", rb"fg\r+\nsleep 1000\r+\n")
         self.press(machine, b"\x03", fixture.PROMPT)
