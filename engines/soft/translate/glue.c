@@ -313,6 +313,8 @@ static void generate_find(struct emit *e, struct glue *glue, u32 end)
 	found = e->at;
 	emit_rr(e, true, 0x85, H_RAX, H_RAX);
 	none = emit_jcc(e, CC_E);
+	/* An instruction that crosses a page may have been executed there. */
+	overflow_from_arith(e, 0);
 	reload(e, 0);
 	emit8(e, 0xff);
 	emit8(e, 0xe0); /* jmp *%rax */
