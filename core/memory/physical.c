@@ -146,17 +146,8 @@ static void protect_page(struct vm *vm, u64 page_gpa)
 	u32 n = __atomic_load_n(&vm->nr_vcpus, __ATOMIC_ACQUIRE);
 	u32 i;
 
-	for (i = 0; i < n; i++) {
-		struct tlb *tlb = &vm->vcpus[i]->tlb;
-		unsigned view, j;
-
-		for (view = 0; view < TLB_NR_VIEWS; view++)
-			FOR_EACH_TLB_ENTRY(tlb, view, j)
-				if ((tlb->entry[view][j].info & PAGE_MASK_4K) == page_gpa) {
-					tlb->entry[view][j].write = tlb__no_tag(j);
-					tlb->entry[view][j].info &= ~(u64)TLB_INFO_WRITABLE;
-				}
-	}
+	for (i = 0; i < n; i++)
+		tlb__protect_page(&vm->vcpus[i]->tlb, page_gpa);
 }
 
 bool memory__code_mark(struct vcpu *vcpu, u64 gpa, u32 **word, u32 *value)

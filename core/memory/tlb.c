@@ -22,7 +22,7 @@ static u64 choose_stack_none(void)
 	return (v & ~(3ULL << 62)) | BIT64(62);
 }
 
-static void drop_stacks(struct tlb *tlb)
+void tlb__drop_stacks(struct tlb *tlb)
 {
 	unsigned view;
 
@@ -92,7 +92,7 @@ void tlb__flush_all(struct vcpu *vcpu)
 		FOR_EACH_TLB_ENTRY(tlb, view, i)
 			drop_entry(tlb, view, i);
 	vcpu->tlb_large_regions = 0;
-	drop_stacks(tlb);
+	tlb__drop_stacks(tlb);
 	vcpu->stats.tlb_flushes++;
 	forget_fetches(vcpu);
 }
@@ -106,7 +106,7 @@ void tlb__flush_non_global(struct vcpu *vcpu)
 		FOR_EACH_TLB_ENTRY(tlb, view, i)
 			if (!(tlb->entry[view][i].info & TLB_INFO_GLOBAL))
 				drop_entry(tlb, view, i);
-	drop_stacks(tlb);
+	tlb__drop_stacks(tlb);
 	vcpu->stats.tlb_flushes++;
 	if (vcpu->fetches.kernel_not_global)
 		forget_fetches(vcpu);
@@ -137,11 +137,17 @@ void tlb__flush_page(struct vcpu *vcpu, u64 linear)
 				drop_entry(tlb, view, i);
 		}
 	}
-	drop_stacks(tlb);
+	tlb__drop_stacks(tlb);
 	vcpu->stats.tlb_flushes++;
 	if (f->huge || test_bit(f->pages, page_bit(linear)) ||
 	    test_bit(f->large, large_page_bit(linear)))
 		forget_fetches(vcpu);
+}
+
+static void drop_write(struct tlb *tlb, unsigned view, unsigned i)
+{
+	tlb->entry[view][i].write = tlb__no_tag(i);
+	tlb->entry[view][i].info &= ~(u64)TLB_INFO_WRITABLE;
 }
 
 void tlb__flush_writes(struct vcpu *vcpu)
@@ -150,10 +156,20 @@ void tlb__flush_writes(struct vcpu *vcpu)
 	unsigned view, i;
 
 	for (view = 0; view < TLB_NR_VIEWS; view++)
-		FOR_EACH_TLB_ENTRY(tlb, view, i) {
-			tlb->entry[view][i].write = tlb__no_tag(i);
-			tlb->entry[view][i].info &= ~(u64)TLB_INFO_WRITABLE;
-		}
-	drop_stacks(tlb);
+		FOR_EACH_TLB_ENTRY(tlb, view, i)
+			drop_write(tlb, view, i);
+	tlb__drop_stacks(tlb);
 	vcpu->stats.tlb_flushes++;
+}
+
+void tlb__protect_page(struct tlb *tlb, u64 gpa)
+{
+	unsigned view, i;
+
+	for (view = 0; view < TLB_NR_VIEWS; view++)
+		FOR_EACH_TLB_ENTRY(tlb, view, i)
+			if ((tlb->entry[view][i].info & PAGE_MASK_4K) == gpa)
+				drop_write(tlb, view, i);
+	/* Which page it is in is not known there. */
+	tlb__drop_stacks(tlb);
 }

@@ -121,7 +121,11 @@ void tlb__note_fetch(struct vcpu *vcpu, u64 linear, u64 page_size, bool global);
 void tlb__flush_all(struct vcpu *vcpu);
 void tlb__flush_non_global(struct vcpu *vcpu);
 void tlb__flush_page(struct vcpu *vcpu, u64 linear);
-/* Drops only write permission everywhere (dirty log cleared, code marked). */
+/* Drops only write permission everywhere (dirty log cleared). */
 void tlb__flush_writes(struct vcpu *vcpu);
+/* Drops only write permission of one guest-physical page (code marked). The vCPU may be another's, stopped. */
+void tlb__protect_page(struct tlb *tlb, u64 gpa);
+/* Empties tlb.stack. */
+void tlb__drop_stacks(struct tlb *tlb);
 
 #endif

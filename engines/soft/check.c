@@ -265,6 +265,8 @@ static enum verdict execute_twice(struct vcpu *vcpu, const struct block *block, 
 	journal__permit(journal);
 	check->left |= __atomic_exchange_n(&vcpu->leave, 0, __ATOMIC_SEQ_CST);
 	vcpu->soft->code_base = vcpu->cpu.rip & PAGE_MASK_4K;
+	/* Where it was last is no permission that the journal has given. */
+	tlb__drop_stacks(&vcpu->tlb);
 	result = glue__enter(vcpu, block->code);
 	journal__revoke(journal);
 	take_outcome(vcpu, check, result, &check->translated);

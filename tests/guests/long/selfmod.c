@@ -249,6 +249,27 @@ static void check_two_cpus(void)
 	check__equal(wrong_remote, 0, "the other CPU sees them after it was told");
 }
 
+/*
+ * Code is pushed on a stack, executed there, and pushed over, with no access to another stack in between.
+ * The code is MOV EAX, ECX's value; JMP *R9.
+ */
+static void check_stack(void)
+{
+	u8 *stack = page__alloc(), *end = stack + 0x800;
+	u32 wrong;
+
+	__asm__ volatile("mov %%rsp, %%r8; lea 3f(%%rip), %%r9; mov %1, %%rsp; lea -8(%1), %%r10;"
+			 "xor %%ecx, %%ecx; xor %0, %0;"
+			 "1: mov %%rcx, %%rax; shl $8, %%rax; or %2, %%rax; jmp 2f;"
+			 "2: push %%rax; jmp *%%r10;"
+			 "3: add $8, %%rsp; cmp %%ecx, %%eax; je 4f; inc %0;"
+			 "4: inc %%ecx; cmp $300, %%ecx; jne 1b; mov %%r8, %%rsp"
+			 : "=&r"(wrong)
+			 : "r"(end), "r"(0xb8UL | 0xe1ff41UL << 40)
+			 : "rax", "rcx", "r8", "r9", "r10", "memory", "cc");
+	check__equal(wrong, 0, "code pushed on the stack");
+}
+
 int main(void)
 {
 	code = page__alloc();
@@ -258,6 +279,7 @@ int main(void)
 	check_crossing();
 	check_remapping();
 	check_kinds_of_store();
+	check_stack();
 	check_two_cpus();
 	return 0;
 }
