@@ -30,6 +30,15 @@ int image__error(const char *format, ...)
 	return 1;
 }
 
+int image__parse_output(const char *name, bool *json)
+{
+	*json = !strcmp(name, "json");
+	if (*json || !strcmp(name, "human"))
+		return 0;
+	image__error("--output %s: must be human or json", name);
+	return -EINVAL;
+}
+
 int image__usage(const struct image_command *command)
 {
 	fprintf(stderr, "usage: trivet image %s %s\n", command->name, command->usage);

@@ -36,6 +36,8 @@ int image__parse_bytes(const char *text, uint64_t *bytes);
 int image__parse_size(const char *text, uint64_t *size);
 /* Sets no_sync and direct from a name of a cache mode; -EINVAL after a message. */
 int image__parse_cache(const char *name, struct node_how *how, bool *flush_each);
+/* --output's value: "json" or "human". -EINVAL after a message. */
+int image__parse_output(const char *name, bool *json);
 /* Opens or says why not; NULL then. */
 struct node *image__open(const struct node_how *how);
 /* Closes, and says if something could not be written. Returns 0 or 1. */

@@ -226,9 +226,8 @@ static int info_command(int argc, char **argv)
 			how.lock = false;
 			break;
 		case 1:
-			if (strcmp(optarg, "json") && strcmp(optarg, "human"))
-				return image__error("--output %s: must be human or json", optarg);
-			json = !strcmp(optarg, "json");
+			if (image__parse_output(optarg, &json))
+				return 1;
 			break;
 		case 2:
 			how.no_backing = false;
