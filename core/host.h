@@ -32,6 +32,8 @@ void host__discard(void *p, size_t n);
 void *host__alloc(size_t n);
 /* Zeroed, page-aligned memory that costs nothing until touched (large sparse tables), or NULL. */
 void *host__alloc_sparse(size_t n);
+/* Sparse memory that is used densely from its beginning: larger pages would make it faster. */
+void host__prefer_huge(void *p, size_t n);
 /* Gives back what host__alloc_sparse(n) gave. NULL is ignored. */
 void host__free_sparse(void *p, size_t n);
 /* Gives back what host__alloc() gave. NULL is ignored. */

@@ -8,6 +8,7 @@ int block_cache__init(struct block_cache *cache)
 	cache->arena = host__alloc_sparse(SOFT_CACHE_SIZE);
 	if (!cache->arena)
 		return -ENOMEM;
+	host__prefer_huge(cache->arena, SOFT_CACHE_SIZE);
 	return 0;
 }
 

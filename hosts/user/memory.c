@@ -10,6 +10,7 @@
 
 #define ALLOC_ALIGNMENT 64
 #define PAGE 4096ULL
+#define HUGE_PAGE (2ULL << 20)
 #define SHORT_COPY 64
 
 /* ---- what the compiler and the core call; see the names in core/host.h ---- */
@@ -111,13 +112,29 @@ void host__free(void *p)
 
 void *host__alloc_sparse(size_t n)
 {
+	/* What huge pages fit into starts where one can: the mapping is made too long, and cut. */
+	size_t more = n >= HUGE_PAGE ? HUGE_PAGE : 0, head;
 	long p;
 
-	if (!n || n > (size_t)PTRDIFF_MAX - PAGE)
+	if (!n || n > (size_t)PTRDIFF_MAX - HUGE_PAGE - PAGE)
 		return NULL;
-	p = RAW_SYSCALL(SYS_mmap, 0, ALIGN_UP_TO(n, PAGE), PROT_READ | PROT_WRITE,
+	n = ALIGN_UP_TO(n, PAGE);
+	p = RAW_SYSCALL(SYS_mmap, 0, n + more, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return p < 0 && p > -4096 ? NULL : (void *)p;
+	if (p < 0 && p > -4096)
+		return NULL;
+	if (!more)
+		return (void *)p;
+	head = -p % HUGE_PAGE;
+	if (head)
+		RAW_SYSCALL(SYS_munmap, p, head);
+	RAW_SYSCALL(SYS_munmap, p + head + n, more - head);
+	return (void *)(p + head);
+}
+
+void host__prefer_huge(void *p, size_t n)
+{
+	RAW_SYSCALL(SYS_madvise, p, n, MADV_HUGEPAGE);
 }
 
 void host__free_sparse(void *p, size_t n)

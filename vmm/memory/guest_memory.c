@@ -1,27 +1,46 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Guest memory: one memfd mapped once per region, so that other processes can share it later. */
+/*
+ * Guest memory: private memory of the process. Shared memory would do as well, but few systems give huge pages
+ * to that.
+ */
 #define _GNU_SOURCE
 #include "vmm/memory/guest_memory.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "vmm/kvm/kvm.h"
 
 #define PAGE_BYTES 4096u
+#define HUGE_PAGE_BYTES (2ULL << 20)
 
-static int map_region(struct guest_memory *mem, int fd, uint64_t gpa, uint64_t size,
-		      uint64_t file_offset)
+/* An address that huge pages can start at: the mapping is made too long, and cut. */
+static void *map_aligned(uint64_t size)
+{
+	uint8_t *start, *aligned;
+	uint64_t head;
+
+	start = mmap(NULL, size + HUGE_PAGE_BYTES, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (start == MAP_FAILED)
+		return NULL;
+	head = -(uintptr_t)start % HUGE_PAGE_BYTES;
+	aligned = start + head;
+	if (head)
+		munmap(start, head);
+	munmap(aligned + size, HUGE_PAGE_BYTES - head);
+	return aligned;
+}
+
+static int map_region(struct guest_memory *mem, uint64_t gpa, uint64_t size)
 {
 	struct guest_region *region = &mem->region[mem->count];
-	void *host = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-			  (off_t)file_offset);
+	void *host = map_aligned(size);
 
-	if (host == MAP_FAILED)
+	if (!host)
 		return -errno;
-	/* Huge pages make the engine's look-ups and the kernel's page tables cheaper. */
+	/* Huge pages make the engine's accesses and the kernel's page tables cheaper. */
 	madvise(host, size, MADV_HUGEPAGE);
 	/* A core dump of the machine should hold the machine, not the guest. */
 	madvise(host, size, MADV_DONTDUMP);
@@ -33,33 +52,22 @@ static int map_region(struct guest_memory *mem, int fd, uint64_t gpa, uint64_t s
 int guest_memory__create(struct guest_memory *mem, uint64_t size)
 {
 	uint64_t low = size < GUEST_LOW_RAM_END ? size : GUEST_LOW_RAM_END;
-	int fd, err;
+	int err;
 
 	memset(mem, 0, sizeof(*mem));
 	if (!size || size % PAGE_BYTES || size > INT64_MAX)
 		return -EINVAL;
-	fd = memfd_create("guest-ram", MFD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, (off_t)size) < 0) {
-		err = -errno;
-		goto close_fd;
-	}
-	err = map_region(mem, fd, 0, low, 0);
+	err = map_region(mem, 0, low);
 	if (err)
-		goto close_fd;
+		return err;
 	if (size > low)
-		err = map_region(mem, fd, GUEST_HIGH_RAM_START, size - low, low);
-	if (err)
-		goto unmap;
+		err = map_region(mem, GUEST_HIGH_RAM_START, size - low);
+	if (err) {
+		guest_memory__destroy(mem);
+		return err;
+	}
 	mem->size = size;
-	close(fd); /* the mappings hold it */
 	return 0;
-unmap:
-	guest_memory__destroy(mem);
-close_fd:
-	close(fd);
-	return err;
 }
 
 void guest_memory__destroy(struct guest_memory *mem)

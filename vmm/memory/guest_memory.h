@@ -34,8 +34,8 @@ struct guest_memory {
 };
 
 /*
- * Reserves `size` bytes of RAM (a multiple of 4 KiB) as a shared memory object, split around the
- * hole below 4 GiB. Nothing is touched. 0 or -errno.
+ * Reserves `size` bytes of RAM (a multiple of 4 KiB), split around the hole below 4 GiB. Nothing is
+ * touched. 0 or -errno.
  */
 int guest_memory__create(struct guest_memory *mem, uint64_t size);
 void guest_memory__destroy(struct guest_memory *mem);

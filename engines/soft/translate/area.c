@@ -3,42 +3,42 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "engines/soft/translate/translate.h"
 
+/*
+ * Shared memory that no file name stands for: perf looks into its map of generated code for it, which it does
+ * not for a memfd.
+ */
 int area__create(struct code_area *area, size_t size)
 {
-	int fd, error;
+	void *write, *execute;
+	int error;
 
-	fd = memfd_create("guest-code", MFD_CLOEXEC);
-	if (fd < 0)
+	write = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (write == MAP_FAILED)
 		return -errno;
-	if (ftruncate(fd, size)) {
-		error = -errno;
-		goto close_file;
-	}
-	area->write = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (area->write == MAP_FAILED) {
-		error = -errno;
-		goto close_file;
-	}
-	area->execute = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
-	if (area->execute == MAP_FAILED) {
+	/* Of length 0: another mapping of the same memory. */
+	execute = mremap(write, 0, size, MREMAP_MAYMOVE);
+	if (execute == MAP_FAILED) {
 		error = -errno;
 		goto unmap;
 	}
-	close(fd);
+	if (mprotect(execute, size, PROT_READ | PROT_EXEC)) {
+		error = -errno;
+		goto unmap_both;
+	}
+	area->write = write;
+	area->execute = execute;
 	area->size = size;
 	area->used = 0;
 	return 0;
 
+unmap_both:
+	munmap(execute, size);
 unmap:
-	munmap(area->write, size);
-close_file:
-	close(fd);
-	area->write = NULL;
-	area->execute = NULL;
+	munmap(write, size);
 	return error;
 }
 
