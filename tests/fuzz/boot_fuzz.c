@@ -104,6 +104,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		request.acpi_start = loader.mem->region[0].size - request.acpi_size;
 		request.rsdp_gpa = request.acpi_start;
 	}
+	request.unpack = how & 16;
 	if (how & 8) {
 		loader.initrd = (struct boot_image){ "initrd", initrd, 1 + fuzz__take(&in, 2) };
 		request.initrd = "initrd";

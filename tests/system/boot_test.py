@@ -8,9 +8,9 @@ import fixture
 
 
 class Boot(unittest.TestCase):
-    def check(self, cpus, memory):
+    def check(self, cpus, memory, *options):
         commands = b"uname -a\nnproc\ngrep MemTotal /proc/meminfo\necho last-of-the-input\npoweroff -f\n"
-        with fixture.on_pipes([*fixture.boots(), "--cpus", str(cpus), "--memory", memory],
+        with fixture.on_pipes([*fixture.boots(), "--cpus", str(cpus), "--memory", memory, *options],
                               stdin=commands) as machine:
             machine.expect(rb"trivet: user space reached")
             machine.expect(fixture.PROMPT + rb"uname -a\r\nLinux trivet \S+ .*x86_64 GNU/Linux\r\n")
@@ -25,6 +25,9 @@ class Boot(unittest.TestCase):
 
     def test_four_cpus(self):
         self.check(4, "512M")
+
+    def test_kernel_unpacks_itself(self):
+        self.check(1, "256M", "--unpack", "off")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,14 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "include/x86/paging.h"
 #include "include/x86/regs.h"
 #include "vmm/boot/image.h"
+
+/* What 64-bit code finds mapped when it begins. */
+#define IDENTITY_GIB 4
+#define PAGE_BYTES 4096
+#define PAGE_RW (PTE_P | PTE_W)
 
 int boot__fail(struct boot_loader *loader, int rc, const char *format, ...)
 {
@@ -224,6 +230,40 @@ int boot__set_flat32(struct boot_loader *loader, uint32_t entry)
 	memset(&loader->state->regs, 0, sizeof(loader->state->regs));
 	loader->state->regs.rip = entry;
 	loader->state->regs.rflags = RFLAGS_FIXED;
+	return 0;
+}
+
+/* PML4, directory pointers, and a directory of 2 MiB pages for each GiB. */
+static int write_identity_map(struct boot_loader *loader)
+{
+	uint64_t table[(2 + IDENTITY_GIB) * 512] = { 0 };
+	unsigned i;
+
+	table[0] = (BOOT_TABLES_GPA + PAGE_BYTES) | PAGE_RW;
+	for (i = 0; i < IDENTITY_GIB; i++)
+		table[512 + i] = (BOOT_TABLES_GPA + (2 + i) * PAGE_BYTES) | PAGE_RW;
+	for (i = 0; i < IDENTITY_GIB * 512; i++)
+		table[1024 + i] = (uint64_t)i << 21 | PAGE_RW | PTE_PS;
+	return guest_memory__write(loader->mem, BOOT_TABLES_GPA, table, sizeof(table));
+}
+
+int boot__set_flat64(struct boot_loader *loader, uint64_t entry)
+{
+	static const uint64_t code = 0x00af9b000000ffffULL; /* FLAT_CS of 64-bit code */
+	struct kvm_sregs *sregs = &loader->state->sregs;
+	int rc = boot__set_flat32(loader, entry);
+
+	if (rc)
+		return rc;
+	if (write_identity_map(loader) ||
+	    guest_memory__write(loader->mem, BOOT_GDT_GPA + FLAT_CS, &code, sizeof(code)))
+		return boot__fail(loader, -ENOSPC, "the machine has too little memory to boot");
+	sregs->cs.db = 0;
+	sregs->cs.l = 1;
+	sregs->cr0 |= CR0_PG;
+	sregs->cr3 = BOOT_TABLES_GPA;
+	sregs->cr4 = CR4_PAE;
+	sregs->efer = EFER_LME | EFER_LMA;
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #ifndef VMM_BOOT_BOOT_H
 #define VMM_BOOT_BOOT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <linux/kvm.h>
 #include "vmm/memory/guest_memory.h"
@@ -17,6 +18,7 @@ struct boot_request {
 	uint64_t rsdp_gpa;	/* where the ACPI RSDP was placed, 0 if none */
 	uint64_t acpi_start;	/* range that ACPI tables and the EBDA occupy: keep off, and report */
 	uint64_t acpi_size;	/* in the memory map as ACPI data */
+	bool unpack;		/* a bzImage's kernel here, if that can be done, not by the guest */
 };
 
 /* State of the boot vCPU; the machine sets it with KVM_SET_SREGS and KVM_SET_REGS. */

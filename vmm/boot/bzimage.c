@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Linux bzImages: the 32-bit boot protocol (Documentation/x86/boot.rst), version 2.06 and later. */
+/*
+ * Linux bzImages (Documentation/x86/boot.rst), version 2.06 and later: the 32-bit boot protocol, or the kernel
+ * inside of it by the state of the 64-bit one.
+ */
 #include <asm/bootparam.h>
 #include <errno.h>
 #include <string.h>
 #include "vmm/boot/image.h"
 #include "vmm/boot/initrd.h"
+#include "vmm/boot/vmlinux.h"
 
 #define HEADER_OFFSET 0x1f1
 #define MAGIC_OFFSET 0x202
@@ -50,7 +54,7 @@ static void fill_e820(const struct boot_loader *loader, struct boot_params *para
 	params->e820_entries = count;
 }
 
-/* Where the protected-mode part goes, and the range it will use while it unpacks itself. */
+/* The range that the kernel will use from where its protected-mode part goes, while it unpacks itself. */
 static int place_kernel(struct boot_loader *loader, const struct setup_header *header,
 			uint64_t offset)
 {
@@ -69,11 +73,52 @@ static int place_kernel(struct boot_loader *loader, const struct setup_header *h
 				  "with --memory",
 				  kernel->path,
 				  (unsigned long long)((loader->kernel_end + 0xfffff) >> 20));
-	if (guest_memory__write(loader->mem, start, kernel->data + offset, size))
-		return boot__fail(loader, -ENOSPC, "kernel %s: does not fit into memory",
-				  kernel->path);
 	loader->kernel_start = start;
 	return 0;
+}
+
+/* As the kernel reads its command line: a word of its own. */
+static bool has_word(const char *line, const char *word)
+{
+	size_t length = strlen(word);
+	const char *at = line;
+
+	while ((at = strstr(at, word))) {
+		if ((at == line || at[-1] == ' ') && (!at[length] || at[length] == ' '))
+			return true;
+		at += length;
+	}
+	return false;
+}
+
+/* The image as it is; it unpacks itself. */
+static int enter_image(struct boot_loader *loader, uint64_t offset)
+{
+	const struct boot_image *kernel = &loader->kernel;
+
+	if (guest_memory__write(loader->mem, loader->kernel_start, kernel->data + offset,
+				kernel->size - offset))
+		return boot__fail(loader, -ENOSPC, "kernel %s: does not fit into memory",
+				  kernel->path);
+	return boot__set_flat32(loader, loader->kernel_start);
+}
+
+/* The kernel inside. 1: only the image as it is can be entered. */
+static int enter_unpacked(struct boot_loader *loader, struct setup_header *header, uint64_t offset)
+{
+	struct vmlinux vmlinux;
+	int rc = vmlinux__open(loader, header, offset, &vmlinux);
+
+	if (rc)
+		return rc;
+	/* The kernel asks this flag whether to randomise the rest of its address space, too. */
+	if (vmlinux__choose(loader, &vmlinux, !has_word(loader->request->cmdline, "nokaslr")))
+		header->loadflags |= KASLR_FLAG;
+	rc = vmlinux__write(loader, &vmlinux);
+	if (!rc)
+		rc = boot__set_flat64(loader, vmlinux.physical + vmlinux.entry);
+	vmlinux__close(&vmlinux);
+	return rc;
 }
 
 static int write_params(struct boot_loader *loader, const struct setup_header *header)
@@ -159,10 +204,12 @@ int bzimage__load(struct boot_loader *loader)
 	rc = boot__place_cmdline(loader, header.cmdline_size ? header.cmdline_size : 255);
 	if (rc)
 		return rc;
-	rc = write_params(loader, &header);
-	if (rc)
-		return rc;
-	rc = boot__set_flat32(loader, loader->kernel_start);
+	header.loadflags &= ~KASLR_FLAG;
+	rc = loader->request->unpack ? enter_unpacked(loader, &header, offset) : 1;
+	if (rc == 1)
+		rc = enter_image(loader, offset);
+	if (!rc)
+		rc = write_params(loader, &header);
 	if (rc)
 		return rc;
 	loader->state->regs.rsi = BOOT_PARAMS_GPA;

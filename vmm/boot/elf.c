@@ -3,33 +3,18 @@
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
-#include "vmm/boot/image.h"
+#include "vmm/boot/elf.h"
 
 #define XEN_ELFNOTE_PHYS32_ENTRY 18
 #define MAX_PROGRAM_HEADERS 256
-
-/* The fields of a program header, whichever class the file is. */
-struct segment {
-	uint32_t type;
-	uint64_t offset, paddr, vaddr, filesz, memsz, align;
-};
-
-struct elf_file {
-	const struct boot_image *image;
-	bool is64;
-	uint64_t entry;
-	uint64_t phoff;
-	unsigned phnum, phentsize;
-};
 
 bool elf__is_elf(const struct boot_image *image)
 {
 	return image__has(image, 0, SELFMAG) && !memcmp(image->data, ELFMAG, SELFMAG);
 }
 
-static int open_elf(struct boot_loader *loader, struct elf_file *elf)
+int elf__open(struct boot_loader *loader, const struct boot_image *image, struct elf_file *elf)
 {
-	const struct boot_image *image = &loader->kernel;
 	Elf64_Ehdr h64;
 	Elf32_Ehdr h32;
 
@@ -45,11 +30,13 @@ static int open_elf(struct boot_loader *loader, struct elf_file *elf)
 		elf->phoff = h64.e_phoff;
 		elf->phnum = h64.e_phnum;
 		elf->phentsize = h64.e_phentsize;
+		elf->sections_end = h64.e_shoff + (uint64_t)h64.e_shnum * h64.e_shentsize;
 	} else {
 		elf->entry = h32.e_entry;
 		elf->phoff = h32.e_phoff;
 		elf->phnum = h32.e_phnum;
 		elf->phentsize = h32.e_phentsize;
+		elf->sections_end = h32.e_shoff + (uint64_t)h32.e_shnum * h32.e_shentsize;
 	}
 	if (h64.e_machine != EM_X86_64 && h64.e_machine != EM_386)
 		return boot__fail(loader, -ENOEXEC,
@@ -65,7 +52,7 @@ static int open_elf(struct boot_loader *loader, struct elf_file *elf)
 	return 0;
 }
 
-static struct segment segment_at(const struct elf_file *elf, unsigned i)
+struct elf_segment elf__segment(const struct elf_file *elf, unsigned i)
 {
 	const uint8_t *p = elf->image->data + elf->phoff + (uint64_t)i * elf->phentsize;
 
@@ -73,19 +60,19 @@ static struct segment segment_at(const struct elf_file *elf, unsigned i)
 		Elf64_Phdr h;
 
 		memcpy(&h, p, sizeof(h));
-		return (struct segment){ h.p_type,   h.p_offset, h.p_paddr, h.p_vaddr,
+		return (struct elf_segment){ h.p_type,   h.p_offset, h.p_paddr, h.p_vaddr,
 					 h.p_filesz, h.p_memsz,	 h.p_align };
 	} else {
 		Elf32_Phdr h;
 
 		memcpy(&h, p, sizeof(h));
-		return (struct segment){ h.p_type,   h.p_offset, h.p_paddr, h.p_vaddr,
+		return (struct elf_segment){ h.p_type,   h.p_offset, h.p_paddr, h.p_vaddr,
 					 h.p_filesz, h.p_memsz,	 h.p_align };
 	}
 }
 
 static int load_segment(struct boot_loader *loader, const struct elf_file *elf,
-			const struct segment *s)
+			const struct elf_segment *s)
 {
 	uint8_t *target;
 
@@ -111,14 +98,14 @@ static int load_segment(struct boot_loader *loader, const struct elf_file *elf,
 int elf__load(struct boot_loader *loader, uint64_t *entry)
 {
 	struct elf_file elf;
-	int rc = open_elf(loader, &elf);
+	int rc = elf__open(loader, &loader->kernel, &elf);
 	unsigned i;
 
 	if (rc)
 		return rc;
 	*entry = elf.entry;
 	for (i = 0; i < elf.phnum; i++) {
-		struct segment s = segment_at(&elf, i);
+		struct elf_segment s = elf__segment(&elf, i);
 
 		if (s.type != PT_LOAD || !s.memsz)
 			continue;
@@ -136,7 +123,7 @@ int elf__load(struct boot_loader *loader, uint64_t *entry)
 }
 
 /* Searches one note segment for the PVH entry (Xen's public elfnote.h; notes: gABI ch. 5). */
-static bool find_note(const struct boot_image *image, const struct segment *s, uint32_t *entry)
+static bool find_note(const struct boot_image *image, const struct elf_segment *s, uint32_t *entry)
 {
 	uint64_t at = s->offset, end = s->offset + s->filesz;
 	uint64_t align = s->align == 8 ? 8 : 4;
@@ -224,7 +211,7 @@ static bool has_pvh_note(const struct elf_file *elf, uint32_t *entry)
 	unsigned i;
 
 	for (i = 0; i < elf->phnum; i++) {
-		struct segment s = segment_at(elf, i);
+		struct elf_segment s = elf__segment(elf, i);
 
 		if (s.type == PT_NOTE && find_note(elf->image, &s, entry))
 			return true;
@@ -241,7 +228,7 @@ int pvh__load(struct boot_loader *loader)
 
 	if (!elf__is_elf(&loader->kernel))
 		return 1;
-	rc = open_elf(loader, &elf);
+	rc = elf__open(loader, &loader->kernel, &elf);
 	if (rc)
 		return rc;
 	if (!has_pvh_note(&elf, &entry))

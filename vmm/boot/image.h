@@ -72,6 +72,12 @@ int boot__check_range(struct boot_loader *loader, uint64_t entry);
 /* 32-bit protected mode, paging off, flat segments, interrupts off; entry in EIP. */
 int boot__set_flat32(struct boot_loader *loader, uint32_t entry);
 
+/*
+ * 64-bit mode with the first 4 GiB mapped to themselves, flat segments, interrupts off (boot.rst, "64-bit Boot
+ * Protocol"); entry in RIP. Page tables go to BOOT_TABLES_GPA.
+ */
+int boot__set_flat64(struct boot_loader *loader, uint64_t entry);
+
 /* The loaders: 0, -errno with the error line, or 1 if the file is not of that format. */
 int bzimage__load(struct boot_loader *loader);
 int multiboot__load(struct boot_loader *loader);

@@ -118,6 +118,25 @@ static int set_device(void *object, const char *name, const char *value)
 	return 0;
 }
 
+static int set_unpack(void *object, const char *name, const char *value)
+{
+	static const char *const names[] = {
+		[MACHINE_UNPACK_AUTO] = "auto",
+		[MACHINE_UNPACK_ON] = "on",
+		[MACHINE_UNPACK_OFF] = "off",
+	};
+	struct run_options *options = object;
+	unsigned i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!strcmp(names[i], value)) {
+			options->config.unpack = i;
+			return 0;
+		}
+	}
+	return cli__error("--unpack \"%s\": unknown; give auto, on or off", value);
+}
+
 static int set_no_reboot(void *object, const char *name, const char *value)
 {
 	struct run_options *options = object;
@@ -139,6 +158,10 @@ static const struct cli_option run_table[] = {
 	  set_kernel },
 	{ "initrd", "FILE", "initial RAM disk, or the Multiboot module", set_initrd },
 	{ "append", "TEXT", "kernel command line (default: " DEFAULT_APPEND ")", set_append },
+	{ "unpack", "auto|on|off",
+	  "unpack a bzImage's kernel before the guest runs: auto does where the engine is slower than "
+	  "the host (default: auto)",
+	  set_unpack },
 	{ "memory", "SIZE", "RAM, for example 512M or 4G (default: 512M)", set_memory },
 	{ "cpus", "N", "virtual CPUs (default: 1)", set_cpus },
 	{ "engine", "auto|kvm|soft[,KEY=VALUE...]",

@@ -36,6 +36,7 @@ static int open_library(const char *path, const struct kvm_options *asked)
 
 const struct kvm_backend kvm_backend_soft = {
 	.name = "soft",
+	.translates = true,
 	.options = options,
 	.open = open_library,
 	.ioctl = trivet_kvm_ioctl,

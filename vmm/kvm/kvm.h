@@ -30,6 +30,7 @@ struct kvm_options {
 /* open(2), ioctl(2) and close(2) of one implementation; -1 with errno on failure as those. */
 struct kvm_backend {
 	const char *name; /* "kvm" or "soft" */
+	bool translates;  /* what the guest computes takes several times as long as on the host */
 	const struct config_option *options; /* of struct kvm_options; NULL: none */
 	int (*open)(const char *path, const struct kvm_options *options);
 	int (*ioctl)(int fd, unsigned long request, unsigned long arg);

@@ -398,6 +398,19 @@ static int place_acpi_tables(struct machine *machine)
 	return err;
 }
 
+static bool unpacks(const struct machine *machine)
+{
+	switch (machine->config.unpack) {
+	case MACHINE_UNPACK_ON:
+		return true;
+	case MACHINE_UNPACK_OFF:
+		return false;
+	case MACHINE_UNPACK_AUTO:
+		break;
+	}
+	return machine->system.backend->translates;
+}
+
 static int load_kernel(struct machine *machine)
 {
 	struct boot_request request = { .kernel = machine->config.kernel,
@@ -405,7 +418,8 @@ static int load_kernel(struct machine *machine)
 					.cmdline = machine->config.append ? machine->config.append : "",
 					.rsdp_gpa = ACPI_GPA, /* the image starts with it */
 					.acpi_start = ACPI_GPA,
-					.acpi_size = ACPI_BYTES };
+					.acpi_size = ACPI_BYTES,
+					.unpack = unpacks(machine) };
 	struct kvm_vcpu *boot_vcpu = &machine->board.vcpus.vcpu[0].kvm;
 	struct boot_state state = { 0 };
 	int err = kvm_vcpu__get_sregs(boot_vcpu, &state.sregs);

@@ -31,6 +31,13 @@ enum machine_engine {
 	MACHINE_ENGINE_SOFT, /* the user-space library */
 };
 
+/* Who unpacks the kernel inside of a bzImage. */
+enum machine_unpack {
+	MACHINE_UNPACK_AUTO, /* the machine where the guest would be slow at it, else the guest */
+	MACHINE_UNPACK_ON,   /* the machine, if it can; the guest otherwise */
+	MACHINE_UNPACK_OFF,  /* the guest */
+};
+
 /* All strings belong to the caller and must live until machine__destroy(). */
 struct machine_config {
 	uint64_t memory;   /* bytes of RAM, a multiple of 4 KiB */
@@ -38,6 +45,7 @@ struct machine_config {
 	const char *kernel; /* path */
 	const char *initrd; /* path or NULL */
 	const char *append; /* kernel command line or NULL */
+	enum machine_unpack unpack;
 	enum machine_engine engine;
 	const char *engine_options; /* "key=value,..." or NULL; not with AUTO */
 	const char *kvm_path; /* of the kernel's KVM, NULL for MACHINE_KVM_PATH */

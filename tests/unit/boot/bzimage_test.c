@@ -102,9 +102,6 @@ static void memory_map_has_all_memory(void **state)
 	bench__down(&bench);
 }
 
-/* The smallest archive: its end mark. */
-static const char cpio[] = "07070100000000000000000000000000000000000000000000000000000000000000"
-			   "000000000000000000000000000000000000000B00000000TRAILER!!!\0\0\0";
 
 static void initrd_lies_high_within_the_limits(void **state)
 {
@@ -115,12 +112,12 @@ static void initrd_lies_high_within_the_limits(void **state)
 	bench__up(&bench, 64 * MIB);
 	make_image(&image);
 	bench__write_kernel(&bench, &image, sizeof(image));
-	bench__write_initrd(&bench, cpio, sizeof(cpio) - 1);
+	bench__write_initrd(&bench, bench__cpio, BENCH_CPIO_BYTES);
 	assert_int_equal(bench__load(&bench), 0);
 	params = params_of(&bench);
 	assert_int_equal(params.hdr.ramdisk_image, 64 * MIB - 4096);
-	assert_int_equal(params.hdr.ramdisk_size, sizeof(cpio) - 1);
-	bench__check_memory(&bench, params.hdr.ramdisk_image, cpio, sizeof(cpio) - 1);
+	assert_int_equal(params.hdr.ramdisk_size, BENCH_CPIO_BYTES);
+	bench__check_memory(&bench, params.hdr.ramdisk_image, bench__cpio, BENCH_CPIO_BYTES);
 
 	header_of(&image)->initrd_addr_max = 32 * MIB - 1;
 	bench__write_kernel(&bench, &image, sizeof(image));
@@ -145,7 +142,7 @@ static void initrd_may_fill_what_is_left(void **state)
 	bench__up(&bench, 64 * MIB);
 	make_image(&image);
 	bench__write_kernel(&bench, &image, sizeof(image));
-	memcpy(data, cpio, sizeof(cpio) - 1);
+	memcpy(data, bench__cpio, BENCH_CPIO_BYTES);
 	bench__write_initrd(&bench, data, room);
 	assert_int_equal(bench__load(&bench), 0);
 	assert_int_equal(params_of(&bench).hdr.ramdisk_image, 18 * MIB);
@@ -186,7 +183,7 @@ static void lies_do_no_harm(void **state)
 
 	bench__up(&bench, 20 * MIB);
 	make_image(&good);
-	bench__write_initrd(&bench, cpio, sizeof(cpio) - 1);
+	bench__write_initrd(&bench, bench__cpio, BENCH_CPIO_BYTES);
 	for (at = HEADER; at < HEADER + sizeof(struct setup_header); at++) {
 		for (i = 0; i < sizeof(lies); i++) {
 			image = good;

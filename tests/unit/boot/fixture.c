@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+const char bench__cpio[BENCH_CPIO_BYTES + 1] = "07070100000000000000000000000000000000000000000000000000000000000000"
+			   "000000000000000000000000000000000000000B00000000TRAILER!!!\0\0\0";
+
 void bench__up(struct bench *bench, uint64_t memory)
 {
 	memset(bench, 0, sizeof(*bench));
@@ -51,6 +54,7 @@ int bench__load(struct bench *bench)
 		.rsdp_gpa = ACPI_START,
 		.acpi_start = ACPI_START,
 		.acpi_size = ACPI_SIZE,
+		.unpack = bench->unpack,
 	};
 
 	memset(&bench->state, 0xcc, sizeof(bench->state));

@@ -23,8 +23,13 @@ struct bench {
 	struct boot_state state;
 	char kernel[64], initrd[64]; /* paths; initrd[0] is 0: none */
 	const char *cmdline;
+	bool unpack;
 	char error[300];
 };
+
+/* The shortest initrd: a cpio archive with nothing in it. */
+#define BENCH_CPIO_BYTES 129
+extern const char bench__cpio[BENCH_CPIO_BYTES + 1];
 
 void bench__up(struct bench *bench, uint64_t memory);
 void bench__down(struct bench *bench);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Unpacking what a kernel image holds in packed form. */
+#ifndef VMM_BOOT_UNPACK_H
+#define VMM_BOOT_UNPACK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Unpacks gzip (RFC 1952), xz or zstd (RFC 8878) data at data[0..size); what follows the packed data is
+ * ignored. At most `room` bytes are written to out[], *length is how many.
+ *
+ * 0, -ENOTSUP: another format, -EINVAL: damaged, truncated, or more than `room` bytes; -ENOMEM.
+ */
+int unpack__data(const uint8_t *data, size_t size, uint8_t *out, size_t room, size_t *length);
+
+#endif
