@@ -5,6 +5,7 @@
  */
 #include "core/api/table.h"
 #include "core/irqchip/irqchip.h"
+#include "include/uapi/trivet.h"
 
 #define MCE_BANKS 32
 #define MAX_IRQ_ROUTES 4096
@@ -100,6 +101,8 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_ADJUST_CLOCK, CLOCK_FLAGS },
 	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
 	{ KVM_CAP_GET_TSC_KHZ, 1 },
+	/* beyond KVM */
+	{ TRIVET_CAP_WRITTEN, 1 },
 };
 
 s64 api__check_extension(struct vm *vm, u64 cap)
@@ -190,6 +193,11 @@ static s64 enable(struct vm *vm, const struct kvm_enable_cap *cap)
 		return 0;
 	case KVM_CAP_MAX_VCPU_ID:
 		return limit_vcpu_ids(vm, value);
+	case TRIVET_CAP_WRITTEN:
+		if (value > 1)
+			return -EINVAL;
+		__atomic_store_n(&vm->tells_writes, value, __ATOMIC_RELEASE);
+		return 0;
 	default:
 		return -EINVAL;
 	}

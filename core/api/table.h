@@ -61,6 +61,7 @@ s64 api__enable_vm_cap(struct api_call *call);
 s64 api__set_user_memory_region(struct api_call *call);
 s64 api__get_dirty_log(struct api_call *call);
 s64 api__clear_dirty_log(struct api_call *call);
+s64 api__written(struct api_call *call);
 s64 api__get_clock(struct api_call *call);
 s64 api__set_clock(struct api_call *call);
 s64 api__set_tsc_khz(struct api_call *call);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Memory slots and dirty log: the requests (api.rst 4.35, 4.8, 4.117). */
 #include "core/api/table.h"
+#include "include/uapi/trivet.h"
 
 s64 api__set_user_memory_region(struct api_call *call)
 {
@@ -35,4 +36,14 @@ s64 api__clear_dirty_log(struct api_call *call)
 		return -EINVAL;
 	return memory__clear_dirty_log(call->vm, log->slot, log->first_page, log->num_pages,
 				       (u64)log->dirty_bitmap);
+}
+
+s64 api__written(struct api_call *call)
+{
+	const struct trivet_written *written = call->data;
+
+	if (written->gpa + written->size < written->gpa)
+		return -EINVAL;
+	memory__written(call->vm, written->gpa, written->size);
+	return 0;
 }

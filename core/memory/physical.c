@@ -61,6 +61,43 @@ void memory__wrote(struct vm *vm, struct vcpu *vcpu, struct memory_slot *slot, u
 	}
 }
 
+/* The first slot that ends behind gpa, or NULL. Under slots_lock. */
+static struct memory_slot *slot_behind(struct vm *vm, u64 gpa)
+{
+	struct memory_map *map = vm->map;
+	unsigned i;
+
+	for (i = 0; i < map->count; i++)
+		if (map->slot[i].gpa + (map->slot[i].pages << PAGE_SHIFT_4K) - 1 >= gpa)
+			return &map->slot[i];
+	return NULL;
+}
+
+void memory__written(struct vm *vm, u64 gpa, u64 size)
+{
+	u64 end = gpa + size;
+	struct memory_slot *slot;
+
+	host__mutex_lock(&vm->slots_lock);
+	while (gpa < end) {
+		slot = memory__find(vm, gpa);
+		if (!slot) {
+			slot = slot_behind(vm, gpa);
+			if (!slot)
+				break;
+			gpa = slot->gpa;
+			continue;
+		}
+		if (__atomic_load_n(&slot->code[(gpa - slot->gpa) >> PAGE_SHIFT_4K],
+				    __ATOMIC_ACQUIRE) & MEMORY_CODE_CACHED)
+			memory__wrote(vm, NULL, slot, gpa);
+		gpa = (gpa & PAGE_MASK_4K) + PAGE_SIZE_4K;
+		if (!gpa)
+			break;
+	}
+	host__mutex_unlock(&vm->slots_lock);
+}
+
 /* One step of a copy: the part of [gpa, gpa + n) that one page of one slot holds. */
 static void *copy_step(struct vm *vm, u64 gpa, bool write, size_t n, size_t *step)
 {

@@ -87,6 +87,12 @@ int memory__cmpxchg(struct vm *vm, u64 gpa, unsigned size, u64 expected, u64 des
 void memory__wrote(struct vm *vm, struct vcpu *vcpu, struct memory_slot *slot, u64 gpa);
 
 /*
+ * User space has written [gpa, gpa + size), which does not wrap: what is cached of it is stale. After the
+ * write: what is decoded from then on is new. Any thread, takes slots_lock.
+ */
+void memory__written(struct vm *vm, u64 gpa, u64 size);
+
+/*
  * A vCPU is about to cache code decoded from the page of gpa. On return no vCPU has a TLB entry
  * that lets it write the page without memory__wrote(); the word that the code is to be compared
  * with for staleness is returned through *word (its current value in *value). May wait for other

@@ -28,6 +28,7 @@ struct vm {
 	struct vcpu *vcpus[VM_MAX_VCPUS];
 	u32 nr_vcpus;
 	u32 device_events; /* atomic: interrupts from user space, which may have written memory */
+	bool tells_writes; /* atomic: no, it tells what it writes (TRIVET_CAP_WRITTEN) */
 
 	/* Stopping all vCPUs (stop.c). */
 	struct host_mutex stop_lock;

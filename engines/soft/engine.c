@@ -155,12 +155,17 @@ static void inject_exception(struct vcpu *vcpu)
 	vcpu->exception.pending = true;
 }
 
+static bool tells_writes(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->vm->tells_writes, __ATOMIC_ACQUIRE);
+}
+
 static void inject_interrupt(struct vcpu *vcpu, u8 vector, bool soft_interrupt)
 {
 	u32 events = __atomic_load_n(&vcpu->vm->device_events, __ATOMIC_ACQUIRE);
 
 	/* A device may have written code before it interrupted. */
-	if (events != vcpu->soft->device_events)
+	if (events != vcpu->soft->device_events && !tells_writes(vcpu))
 		vcpu->soft->outside++;
 	vcpu->soft->device_events = events;
 	vcpu->soft->injection = soft_interrupt ? INJECT_SOFT_INTERRUPT : INJECT_INTERRUPT;
@@ -181,7 +186,9 @@ static void want_window(struct vcpu *vcpu, bool interrupt, bool nmi)
 
 static void load_vcpu(struct vcpu *vcpu)
 {
-	vcpu->soft->outside++; /* user space may have written code since the last KVM_RUN */
+	/* User space may have written code since the last KVM_RUN. */
+	if (!tells_writes(vcpu))
+		vcpu->soft->outside++;
 	soft__vectors_load(vcpu);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Memory slots: corner cases, moving and deleting, read-only memory, the dirty log. */
 #include "tests/api/seam.h"
+#include "include/uapi/trivet.h"
 #include <sys/mman.h>
 
 
@@ -256,6 +257,63 @@ static void code_written_from_outside_is_executed(void **state)
 	assert_int_equal(machine__regs(m).rax & 0xffff, 0x2222);
 }
 
+/* Two pages of code, the first of which jumps to the second: MOV AX, number; HLT; JMP back. */
+#define SECOND_PAGE 0x5000
+GUEST(two_pages, "1: jmp 1b + 0x4000");
+
+static void write_second_page(struct machine *m, uint16_t number)
+{
+	uint8_t code[] = { 0xb8, number & 0xff, number >> 8, 0xf4, 0xe9, 0, 0 };
+	int16_t back = GUEST_CODE - SECOND_PAGE - (int)sizeof(code);
+
+	memcpy(code + 5, &back, sizeof(back));
+	memcpy(m->memory + SECOND_PAGE, code, sizeof(code));
+}
+
+/* So it is when user space promises to tell, if it does. */
+static void code_that_is_told_of_is_executed(void **state)
+{
+	struct machine *m = *state;
+	struct kvm_enable_cap cap = { .cap = TRIVET_CAP_WRITTEN, .args = { 1 } };
+	struct trivet_written written = { SECOND_PAGE - 16, 32 };
+	unsigned i, j;
+
+	if (seam__ioctl(m->sys, KVM_CHECK_EXTENSION, TRIVET_CAP_WRITTEN) <= 0)
+		skip(); /* what keeps no translations does not need it */
+	assert_ioctl_works(m->vm, KVM_ENABLE_CAP, &cap);
+	MACHINE_LOAD(m, two_pages);
+	for (i = 1; i < 6; i++) {
+		write_second_page(m, i);
+		assert_ioctl_works(m->vm, TRIVET_WRITTEN, &written);
+		/* Often enough to be translated, whatever the engine finds worth it. */
+		for (j = 0; j < 50; j++) {
+			machine__run_to_halt(m);
+			assert_int_equal(machine__regs(m).rax & 0xffff, i);
+		}
+	}
+	cap.args[0] = 0;
+	assert_ioctl_works(m->vm, KVM_ENABLE_CAP, &cap);
+	write_second_page(m, 0x7777);
+	machine__run_to_halt(m);
+	assert_int_equal(machine__regs(m).rax & 0xffff, 0x7777);
+}
+
+static void odd_ranges_are_told_of(void **state)
+{
+	struct machine *m = *state;
+	struct kvm_enable_cap cap = { .cap = TRIVET_CAP_WRITTEN, .args = { 2 } };
+	struct trivet_written wraps = { ~0ull - 10, 12 }, all = { 0, ~0ull }, none = { 0, 0 };
+	struct trivet_written hole = { 1ull << 40, 1ull << 30 };
+
+	if (seam__ioctl(m->sys, KVM_CHECK_EXTENSION, TRIVET_CAP_WRITTEN) <= 0)
+		skip();
+	assert_ioctl_fails(m->vm, KVM_ENABLE_CAP, &cap, EINVAL);
+	assert_ioctl_fails(m->vm, TRIVET_WRITTEN, &wraps, EINVAL);
+	assert_ioctl_works(m->vm, TRIVET_WRITTEN, &all);
+	assert_ioctl_works(m->vm, TRIVET_WRITTEN, &none);
+	assert_ioctl_works(m->vm, TRIVET_WRITTEN, &hole);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +325,8 @@ int main(void)
 		MACHINE_TEST(dirty_log_names_written_pages),
 		MACHINE_TEST(dirty_log_can_be_cleared_by_hand),
 		MACHINE_TEST(code_written_from_outside_is_executed),
+		MACHINE_TEST(code_that_is_told_of_is_executed),
+		MACHINE_TEST(odd_ranges_are_told_of),
 	};
 
 	return SEAM_RUN("memory", tests);

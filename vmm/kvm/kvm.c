@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "include/uapi/trivet.h"
+
 #define CPUID_ENTRIES_FIRST 64u
 #define CPUID_ENTRIES_MOST 1024u
 
@@ -164,6 +166,21 @@ int kvm_vm__counters(const struct kvm_vm *vm, char **out)
 	}
 	*out = text;
 	return 0;
+}
+
+bool kvm_vm__promise_writes(struct kvm_vm *vm)
+{
+	const struct kvm_enable_cap cap = { .cap = TRIVET_CAP_WRITTEN, .args = { 1 } };
+
+	return kvm_system__extension(vm->system, TRIVET_CAP_WRITTEN) > 0 &&
+	       !request_pointer(vm->system, vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
+void kvm_vm__written(struct kvm_vm *vm, uint64_t gpa, uint64_t size)
+{
+	const struct trivet_written written = { gpa, size };
+
+	request_pointer(vm->system, vm->fd, TRIVET_WRITTEN, &written);
 }
 
 int kvm_vm__set_memory_region(struct kvm_vm *vm, const struct kvm_userspace_memory_region *slot)

@@ -79,6 +79,12 @@ int kvm_vm__create(struct kvm_vm *vm, const struct kvm_system *system);
 void kvm_vm__destroy(struct kvm_vm *vm);
 /* What the hypervisor counts, "NAME VALUE" lines; free() it. -ENOTSUP, -ENOMEM. */
 int kvm_vm__counters(const struct kvm_vm *vm, char **text);
+/*
+ * Promises to tell of writes to guest memory, if the hypervisor wants that (include/uapi/trivet.h); whether it
+ * does. kvm_vm__written() tells, on any thread; it can't fail.
+ */
+bool kvm_vm__promise_writes(struct kvm_vm *vm);
+void kvm_vm__written(struct kvm_vm *vm, uint64_t gpa, uint64_t size);
 int kvm_vm__set_memory_region(struct kvm_vm *vm, const struct kvm_userspace_memory_region *slot);
 /* Addresses that Intel hosts need for real mode: one page, then three. */
 int kvm_vm__set_identity_map(struct kvm_vm *vm, uint64_t gpa);

@@ -39,6 +39,13 @@ static int fail(int err, const char *what, char *error, unsigned error_size)
 	return err;
 }
 
+static void tell_written(void *opaque, uint64_t gpa, uint64_t size)
+{
+	struct board *board = opaque;
+
+	kvm_vm__written(&board->vm, gpa, size);
+}
+
 int board__up(struct board *board, struct guest_memory *memory, unsigned cpus, char *error,
 	      unsigned error_size)
 {
@@ -59,6 +66,11 @@ int board__up(struct board *board, struct guest_memory *memory, unsigned cpus, c
 		fail(err, "memory slots", error, error_size);
 		goto destroy_vm;
 	}
+	if (kvm_vm__promise_writes(&board->vm)) {
+		memory->written = tell_written;
+		memory->opaque = board;
+	}
+	board->memory = memory;
 	board->vcpus.system = board->system;
 	err = vcpu_set__create(&board->vcpus, &board->vm, cpus);
 	if (err) {
@@ -68,6 +80,7 @@ int board__up(struct board *board, struct guest_memory *memory, unsigned cpus, c
 	board->is_up = true;
 	return 0;
 destroy_vm:
+	memory->written = NULL;
 	kvm_vm__destroy(&board->vm);
 	return err;
 }
@@ -78,6 +91,7 @@ void board__down(struct board *board)
 		return;
 	vcpu_set__destroy(&board->vcpus);
 	board->is_up = false;
+	board->memory->written = NULL;
 	kvm_vm__destroy(&board->vm);
 }
 

@@ -16,6 +16,7 @@ struct board {
 	bool is_up;
 	struct kvm_vm vm;
 	struct vcpu_set vcpus;
+	struct guest_memory *memory; /* that board__up() was given */
 	bool irq_failed; /* said once */
 };
 

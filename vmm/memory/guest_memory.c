@@ -139,6 +139,19 @@ void *guest_memory__pointer(const struct guest_memory *mem, uint64_t gpa, uint64
 	return region->host + (gpa - region->gpa);
 }
 
+void guest_memory__written(const struct guest_memory *mem, const void *host, uint64_t size)
+{
+	const uint8_t *start = host;
+	unsigned i;
+
+	for (i = 0; mem->written && i < mem->count; i++) {
+		const struct guest_region *region = &mem->region[i];
+
+		if (start >= region->host && start < region->host + region->size)
+			mem->written(mem->opaque, region->gpa + (start - region->host), size);
+	}
+}
+
 static bool covers(const struct guest_memory *mem, uint64_t gpa, uint64_t size)
 {
 	uint64_t left;
@@ -187,5 +200,9 @@ int guest_memory__read(const struct guest_memory *mem, uint64_t gpa, void *buf, 
 
 int guest_memory__write(const struct guest_memory *mem, uint64_t gpa, const void *buf, size_t size)
 {
-	return copy(mem, gpa, NULL, buf, size);
+	int err = copy(mem, gpa, NULL, buf, size);
+
+	if (!err && mem->written)
+		mem->written(mem->opaque, gpa, size);
+	return err;
 }

@@ -31,6 +31,9 @@ struct guest_memory {
 	uint64_t size; /* total bytes of RAM */
 	unsigned count;
 	struct guest_region region[4];
+	/* Who wants to know what the machine writes, or NULL. Changes while vCPUs and I/O threads stand still. */
+	void (*written)(void *opaque, uint64_t gpa, uint64_t size);
+	void *opaque;
 };
 
 /*
@@ -50,6 +53,12 @@ int guest_memory__register(struct guest_memory *mem, struct kvm_vm *vm);
  * Host pointer to [gpa, gpa + size), or NULL unless all of it is RAM of one region. Never wraps.
  */
 void *guest_memory__pointer(const struct guest_memory *mem, uint64_t gpa, uint64_t size);
+
+/*
+ * The machine has written to `size` bytes at `host`, a pointer that guest_memory__pointer() gave, or behind it
+ * in the same range. To be called before the guest can know of it. guest_memory__write() does it itself.
+ */
+void guest_memory__written(const struct guest_memory *mem, const void *host, uint64_t size);
 
 /* Bounded copies; may span regions that adjoin. 0 or -EFAULT with nothing copied. */
 int guest_memory__read(const struct guest_memory *mem, uint64_t gpa, void *buf, size_t size);

@@ -73,9 +73,25 @@ void virtio_queue__unpop(struct virtio_queue *queue, const struct virtio_chain *
 		queue->layout->unpop(queue, chain);
 }
 
+/* What the device has written to a chain's buffers, from their beginning. */
+static void tell_written(const struct virtio_queue *queue, const struct virtio_chain *chain,
+			 uint32_t written)
+{
+	const struct iovec *segment = chain->segment + chain->readable;
+	unsigned i;
+
+	for (i = 0; i < chain->writable && written; i++) {
+		uint32_t size = MIN_OF(segment[i].iov_len, written);
+
+		guest_memory__written(memory_of(queue), segment[i].iov_base, size);
+		written -= size;
+	}
+}
+
 void virtio_queue__push(struct virtio_queue *queue, const struct virtio_chain *chain,
 			uint32_t written)
 {
+	tell_written(queue, chain, written);
 	if (queue->running)
 		queue->layout->push(queue, chain, written);
 }
