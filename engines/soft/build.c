@@ -64,6 +64,20 @@ static bool ends_block(const struct soft_vcpu *soft, const struct insn *insn, en
 	return (insn->flags & INSN_BRANCH) && !(conditional && kind == BLOCK_LONG);
 }
 
+/* Where a block that is not BLOCK_LONG goes. There is room for the record of its page, too. */
+static struct block *make_room(struct vcpu *vcpu, enum block_kind kind)
+{
+	struct block_cache *cache = &vcpu->soft->cache;
+
+	if (kind == BLOCK_ONCE)
+		return cache->once;
+	if (!room__grow(vcpu, ROOM_BLOCKS, cache->used + BLOCK_MOST))
+		block_cache__flush(vcpu);
+	if (kind == BLOCK_SHORT && !room__grow(vcpu, ROOM_YOUNG, cache->young_used + BLOCK_MOST))
+		block_cache__flush_young(vcpu);
+	return (struct block *)(cache->young + cache->young_used);
+}
+
 struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind kind)
 {
 	struct block_cache *cache = &vcpu->soft->cache;
@@ -73,15 +87,14 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	struct block *block;
 	unsigned limit = kind == BLOCK_LONG ? SOFT_BLOCK_INSNS : SOFT_BLOCK_BRANCHING;
 	const u8 *code;
+	size_t bytes_used;
 	bool alone;
 	u64 avail;
 
-	if (!room__grow(vcpu, ROOM_BLOCKS,
-			cache->used + sizeof(*block) + SOFT_BLOCK_INSNS * sizeof(struct insn) +
-				sizeof(bytes) + sizeof(struct code_page) + 64))
-		block_cache__flush(vcpu);
+	block = make_room(vcpu, kind);
 	page = kind == BLOCK_ONCE ? NULL : block_cache__page(vcpu, gpa);
-	block = (struct block *)(cache->arena + cache->used);
+	if (kind == BLOCK_LONG)
+		block = (struct block *)(cache->arena + cache->used); /* behind the page's record */
 	/* Marked before the bytes are read: a write after this makes the block stale. */
 	if (!memory__code_mark(vcpu, gpa, &block->code_word, &block->code_value))
 		return NULL;
@@ -93,6 +106,7 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	block->bytes = 0;
 	block->heat = 0;
 	block->checks = 0;
+	block->verified = vcpu->soft->outside;
 	block->is_too_long = false;
 	block->retries = 0;
 	block->misses = 0;
@@ -124,7 +138,10 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	if (!block->count)
 		return NULL;
 	memcpy(block__code(block), bytes, block->bytes);
-	if (kind == BLOCK_ONCE)
+	bytes_used = ALIGN_UP_TO(sizeof(*block) + block->count * sizeof(struct insn) + block->bytes, 16);
+	if (kind == BLOCK_SHORT)
+		cache->young_used += bytes_used;
+	if (kind != BLOCK_LONG)
 		return block;
 	/* The page was written: its older blocks are stale, all of them. */
 	if (page->code_value != block->code_value)
@@ -132,7 +149,6 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	page->code_value = block->code_value;
 	block->page_next = page->blocks;
 	page->blocks = block;
-	cache->used += ALIGN_UP_TO(sizeof(*block) + block->count * sizeof(struct insn) + block->bytes,
-				   16);
+	cache->used += bytes_used;
 	return block;
 }

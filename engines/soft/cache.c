@@ -8,13 +8,51 @@ int block_cache__init(struct block_cache *cache)
 	cache->arena = host__alloc_sparse(SOFT_CACHE_SIZE);
 	if (!cache->arena)
 		return -ENOMEM;
+	cache->young = host__alloc_sparse(SOFT_YOUNG_SIZE);
+	if (!cache->young)
+		goto free_arena;
+	cache->once = host__alloc(BLOCK_MOST);
+	if (!cache->once)
+		goto free_young;
 	host__prefer_huge(cache->arena, SOFT_CACHE_SIZE);
+	host__prefer_huge(cache->young, SOFT_YOUNG_SIZE);
 	return 0;
+
+free_young:
+	host__free_sparse(cache->young, SOFT_YOUNG_SIZE);
+free_arena:
+	host__free_sparse(cache->arena, SOFT_CACHE_SIZE);
+	return -ENOMEM;
 }
 
 void block_cache__destroy(struct block_cache *cache)
 {
+	host__free(cache->once);
+	host__free_sparse(cache->young, SOFT_YOUNG_SIZE);
 	host__free_sparse(cache->arena, SOFT_CACHE_SIZE);
+}
+
+/* Nothing that leads to a block survives a change of the context. */
+static void change_context(struct vcpu *vcpu)
+{
+	vcpu->soft->once = NULL;
+	context__renumber(vcpu->soft);
+	vcpu->user_generation++;
+	vcpu->kernel_generation++;
+	soft__refresh_context(vcpu);
+}
+
+static void empty_young(struct block_cache *cache)
+{
+	memset(cache->young_hash, 0, sizeof(cache->young_hash));
+	cache->young_used = 0;
+}
+
+void block_cache__flush_young(struct vcpu *vcpu)
+{
+	empty_young(&vcpu->soft->cache);
+	vcpu->soft->young_flushes++;
+	change_context(vcpu);
 }
 
 void block_cache__flush(struct vcpu *vcpu)
@@ -34,17 +72,16 @@ void block_cache__flush(struct vcpu *vcpu)
 		memset(cache->code, 0, sizeof(cache->code));
 		cache->used = 0;
 	}
+	/* Its blocks have pages. */
+	if (cache->young_used)
+		empty_young(cache);
 	memset(cache->fetch, 0, sizeof(cache->fetch));
 	vcpu->soft->area.used = vcpu->soft->glue_size;
 	vcpu->soft->nr_faults = 0;
 	vcpu->soft->full = false;
 	vcpu->soft->flushes++;
-	vcpu->soft->once = NULL;
-	context__renumber(vcpu->soft);
-	vcpu->user_generation++;
-	vcpu->kernel_generation++;
 	room__emptied(vcpu);
-	soft__refresh_context(vcpu);
+	change_context(vcpu);
 }
 
 static struct code_page *find_page(struct block_cache *cache, u64 gpa)
@@ -130,6 +167,11 @@ static struct block **hash_bucket(struct block_cache *cache, u64 gpa)
 	return &cache->hash[(gpa ^ gpa >> 11) & (SOFT_HASH_ENTRIES - 1)];
 }
 
+static struct block **young_bucket(struct block_cache *cache, u64 gpa)
+{
+	return &cache->young_hash[(gpa ^ gpa >> 11) & (SOFT_YOUNG_ENTRIES - 1)];
+}
+
 /*
  * Compares the blocks of a page with memory, once in a while that nobody may have written it from
  * outside. If one differs, none is good any more: the others may jump to it directly.
@@ -154,21 +196,32 @@ static bool verify_page(struct soft_vcpu *soft, struct code_page *page, const u8
 	return false;
 }
 
-/*
- * The block of this address and mode, unlinking one that has become stale. Writes by vCPUs show in
- * the code word; those from outside (user space, devices) only in the bytes themselves.
- */
-static struct block *find_block(struct vcpu *vcpu, struct block_cache *cache, u64 gpa,
-				const u8 *code, u32 mode)
+/* The same of a BLOCK_SHORT, which generated code does not jump to: each is looked at alone. */
+static bool verify_young(struct soft_vcpu *soft, struct block *block, const u8 *code)
 {
-	struct block **link = hash_bucket(cache, gpa);
+	if (block->verified == (u32)soft->outside)
+		return true;
+	if (memcmp(block__code(block), code, block->bytes))
+		return false;
+	block->verified = soft->outside;
+	return true;
+}
 
+/*
+ * The block of this address and mode in a bucket, unlinking one that has become stale. Writes by vCPUs show
+ * in the code word; those from outside (user space, devices) only in the bytes themselves.
+ */
+static struct block *find_in(struct vcpu *vcpu, struct block **link, u64 gpa, const u8 *code, u32 mode,
+			     enum block_kind kind)
+{
 	for (; *link; link = &(*link)->next) {
 		struct block *block = *link;
 
 		if (block->gpa != gpa || block->mode != mode)
 			continue;
-		if (!block__is_stale(block) && verify_page(vcpu->soft, block->page, code))
+		if (!block__is_stale(block) &&
+		    (kind == BLOCK_SHORT ? verify_young(vcpu->soft, block, code) :
+					   verify_page(vcpu->soft, block->page, code)))
 			return block;
 		vcpu->stats.code_stale++;
 		*link = block->next;
@@ -177,9 +230,20 @@ static struct block *find_block(struct vcpu *vcpu, struct block_cache *cache, u6
 	return NULL;
 }
 
-void block_cache__add(struct block_cache *cache, struct block *block)
+static struct block *find_block(struct vcpu *vcpu, struct block_cache *cache, u64 gpa,
+				const u8 *code, u32 mode)
 {
-	struct block **bucket = hash_bucket(cache, block->gpa);
+	struct block *block = find_in(vcpu, hash_bucket(cache, gpa), gpa, code, mode, BLOCK_LONG);
+
+	if (block)
+		return block;
+	return find_in(vcpu, young_bucket(cache, gpa), gpa, code, mode, BLOCK_SHORT);
+}
+
+void block_cache__add(struct block_cache *cache, struct block *block, enum block_kind kind)
+{
+	struct block **bucket = kind == BLOCK_SHORT ? young_bucket(cache, block->gpa) :
+						      hash_bucket(cache, block->gpa);
 
 	block->next = *bucket;
 	*bucket = block;
@@ -260,7 +324,7 @@ static struct block *block_at(struct vcpu *vcpu, struct soft_vcpu *soft, u64 lin
 		return block__build(vcpu, gpa, mode, BLOCK_ONCE);
 	block = block__build(vcpu, gpa, mode, BLOCK_SHORT);
 	if (block)
-		block_cache__add(&soft->cache, block);
+		block_cache__add(&soft->cache, block, BLOCK_SHORT);
 	return block;
 }
 

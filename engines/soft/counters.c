@@ -31,9 +31,9 @@ STATISTIC(irq_injections)
 		return READ(vcpu->soft->place);                                                    \
 	}
 SOFT(flushes, flushes)
+SOFT(young_flushes, young_flushes)
 SOFT(evictions, evictions)
 SOFT(code_writes, code_writes)
-SOFT(memory_blocks, cache.used)
 SOFT(memory_code, area.used)
 SOFT(exit_event, exits[ENGINE_EXIT_EVENT])
 SOFT(exit_io, exits[ENGINE_EXIT_IO])
@@ -54,6 +54,11 @@ CHECKED(repeated)
 CHECKED(skipped)
 CHECKED(interpreted)
 CHECKED(passed_over)
+
+static u64 get_memory_blocks(const struct vm *vm, const struct vcpu *vcpu)
+{
+	return READ(vcpu->soft->cache.used) + READ(vcpu->soft->cache.young_used);
+}
 
 static u64 get_memory_faults(const struct vm *vm, const struct vcpu *vcpu)
 {
@@ -97,6 +102,7 @@ const struct counter soft__counters[] = {
 	{ "entries", false, get_code_entries },
 	{ "insns_interpreted", false, get_insns },
 	ROW(flushes),
+	ROW(young_flushes),
 	ROW(evictions),
 	{ "invalidations", false, get_code_stale },
 	ROW(code_writes),

@@ -50,7 +50,7 @@ static struct block *translate_at(struct vcpu *vcpu, const struct block *block)
 	hot = block__build(vcpu, gpa, mode, BLOCK_LONG);
 	if (!hot)
 		return NULL;
-	block_cache__add(&soft->cache, hot);
+	block_cache__add(&soft->cache, hot, BLOCK_LONG);
 	/* Decoding it may have emptied the cache, and changed the context: found again by look-up. */
 	if (flushes != soft->flushes)
 		return NULL;

@@ -4,6 +4,7 @@
 
 static const size_t first_room[NR_ROOMS] = {
 	[ROOM_BLOCKS] = SOFT_ROOM_STEP,
+	[ROOM_YOUNG] = SOFT_ROOM_STEP,
 	[ROOM_CODE] = SOFT_ROOM_STEP,
 	[ROOM_FAULTS] = SOFT_ROOM_STEP / 4,
 };
@@ -96,7 +97,7 @@ bool room__grow(struct vcpu *vcpu, enum room_kind kind, size_t size)
 	}
 	if (step)
 		ask_others(vcpu);
-	soft->evictions++;
+	soft->evictions += kind != ROOM_YOUNG;
 	return false;
 }
 

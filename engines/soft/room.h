@@ -16,7 +16,7 @@ struct soft_vcpu;
 struct vcpu;
 struct vm;
 
-enum room_kind { ROOM_BLOCKS, ROOM_CODE, ROOM_FAULTS, NR_ROOMS };
+enum room_kind { ROOM_BLOCKS, ROOM_YOUNG, ROOM_CODE, ROOM_FAULTS, NR_ROOMS };
 
 struct room {
 	u8 *start;
@@ -37,7 +37,7 @@ void room__init(struct room_bound *bound, u64 memory);
 int room__create(struct vcpu *vcpu);
 void room__destroy(struct vcpu *vcpu);
 
-/* Makes room of a kind for `size` bytes in all. false: the cache must be emptied first. */
+/* Makes room of a kind for `size` bytes in all. false: what it is for must be emptied first. */
 bool room__grow(struct vcpu *vcpu, enum room_kind kind, size_t size);
 /* The vCPU's cache has been emptied: gives back what it has beyond its first room, if others may need it. */
 void room__emptied(struct vcpu *vcpu);

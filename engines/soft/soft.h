@@ -38,6 +38,7 @@ struct block {
 	u32 mode;	 /* MODE_* the instructions were decoded for */
 	u32 heat;	 /* times it was interpreted */
 	u32 checks;	 /* times it came to be checked */
+	u32 verified;	 /* of BLOCK_SHORT: soft_vcpu.outside when it was last compared with memory */
 	bool is_too_long; /* there is no translation of it */
 	u8 retries;	  /* translations of it given up because of such: */
 	u8 misses;	  /* look-ups for several operands that failed ... */
@@ -53,7 +54,7 @@ struct block {
 	u16 bytes;	 /* of guest code; a copy stands behind the instructions */
 	struct block *next; /* in the hash chain */
 	struct code_page *page; /* NULL: BLOCK_ONCE */
-	struct block *page_next; /* of the same page */
+	struct block *page_next; /* of the same page: those that are not BLOCK_SHORT */
 	struct block_link link[NR_WAYS];
 	struct insn insn[];
 };
@@ -128,9 +129,19 @@ struct fetch_entry {
 };
 
 struct block_cache {
-	u8 *arena; /* ROOM_BLOCKS, filled from the bottom, emptied as a whole */
+	/*
+	 * Those to be translated, and pages. Filled from the bottom, emptied as a whole, with the
+	 * generated code.
+	 */
+	u8 *arena; /* ROOM_BLOCKS */
 	size_t used;
 	struct block *hash[SOFT_HASH_ENTRIES];
+	/* BLOCK_SHORT. Emptied as a whole, alone: what is executed again is decoded again. */
+	u8 *young; /* ROOM_YOUNG */
+	size_t young_used;
+	struct block *young_hash[SOFT_YOUNG_ENTRIES];
+	/* The BLOCK_ONCE of now. */
+	struct block *once;
 	struct code_page *pages[SOFT_PAGE_HASH_ENTRIES];
 	struct jump_entry jump[SOFT_JUMP_ENTRIES];
 	struct block *jump_block[SOFT_JUMP_ENTRIES]; /* of the entries that are not empty */
@@ -239,7 +250,8 @@ struct soft_vcpu {
 	struct translation *translation; /* scratch of the translator */
 	struct code_fault *faults; /* in order of their place; SOFT_FAULT_ENTRIES */
 	u32 nr_faults;
-	u32 flushes; /* of the block cache */
+	u32 flushes; /* of the block cache as a whole */
+	u32 young_flushes; /* of BLOCK_SHORT alone */
 	bool shut_down; /* found is EXEC_FAIL because no exception could be delivered */
 	bool full;   /* generated code: the loop is to flush the cache */
 	struct host_timer pulse; /* makes guest code look up from its work now and then */
@@ -294,10 +306,11 @@ void soft__refresh_context(struct vcpu *vcpu);
 /* context.c: no context has a number any more, no jump entry leads anywhere. */
 void context__renumber(struct soft_vcpu *soft);
 
-/* cache.c: 0 or -ENOMEM; freeing; forgetting all blocks. */
+/* cache.c: 0 or -ENOMEM; freeing; forgetting all blocks, or the short ones. Both change the context. */
 int block_cache__init(struct block_cache *cache);
 void block_cache__destroy(struct block_cache *cache);
 void block_cache__flush(struct vcpu *vcpu);
+void block_cache__flush_young(struct vcpu *vcpu);
 
 /* Forgets the ways of generated code to a page that was written. */
 void block_cache__forget_jumps(struct soft_vcpu *soft, u64 page_gpa);
@@ -338,13 +351,18 @@ static __always_inline bool block__is_stale(const struct block *block)
  */
 enum block_kind { BLOCK_ONCE, BLOCK_SHORT, BLOCK_LONG };
 
+/* Bytes of memory that a block may take, and the record of its page. */
+#define BLOCK_MOST                                                                                 \
+	(sizeof(struct block) + SOFT_BLOCK_INSNS * (sizeof(struct insn) + INSN_MAX_LENGTH) +       \
+	 sizeof(struct code_page) + 64)
+
 /*
  * build.c: decodes a block at guest-physical address gpa. NULL if no whole instruction stands there
  * before the page ends, or no memory any more.
  */
 struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind kind);
-/* cache.c: puts a block before others of its address. */
-void block_cache__add(struct block_cache *cache, struct block *block);
+/* cache.c: puts a block before others of its kind and address. */
+void block_cache__add(struct block_cache *cache, struct block *block, enum block_kind kind);
 /* Whether there is a translation of this address. */
 bool block_cache__has_code(struct block_cache *cache, u64 gpa, u32 mode);
 

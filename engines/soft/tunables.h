@@ -5,6 +5,8 @@
 
 /* Decoded instructions kept per vCPU, bytes; emptied as a whole when full. */
 #define SOFT_CACHE_SIZE (160u << 20)
+/* The same for those that have not been executed often enough to be translated. */
+#define SOFT_YOUNG_SIZE (8u << 20)
 /* Generated code per vCPU; emptied together with the blocks. */
 #define SOFT_CODE_SIZE (96u << 20)
 /* Memory for both, and for SOFT_FAULT_ENTRIES, of all vCPUs of a machine, if nobody asks for another bound. */
@@ -35,6 +37,7 @@
 #define SOFT_BLOCK_INSNS 96
 /* Buckets of the block hash, entries of the linear look-up and of the fetch TLB; powers of two. */
 #define SOFT_HASH_ENTRIES 131072
+#define SOFT_YOUNG_ENTRIES 16384
 #define SOFT_PAGE_HASH_ENTRIES 4096
 #define SOFT_JUMP_BITS 13
 #define SOFT_JUMP_ENTRIES (1u << SOFT_JUMP_BITS)
