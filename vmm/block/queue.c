@@ -288,6 +288,9 @@ void block_queue__cancel(struct block_queue *queue)
 		if (queue->in_flight > queue->parked_count + queue->throttled_count)
 			aio__wait(queue->aio);
 	}
+	/* Those that never started came without. */
+	if (queue->events.batch)
+		queue->events.batch(queue->events.opaque);
 }
 
 static void on_resized(struct aio_op *op, int result)
@@ -329,6 +332,7 @@ int block_queue__create(struct block *block, struct loop *loop, const struct blo
 		err = loop__timer(loop, on_retry_timer, queue, &queue->retry_timer);
 	if (err)
 		goto free_queue;
+	aio__on_delivered(queue->aio, queue->events.batch, queue->events.opaque);
 	pthread_mutex_lock(&block->lock);
 	queue->next = block->queues;
 	block->queues = queue;
