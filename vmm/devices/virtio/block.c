@@ -273,6 +273,8 @@ static int after_load(struct device *dev)
 {
 	struct virtio_block *blk = of_device(dev);
 
+	/* What was begun before the load is not of the state. */
+	cancel_requests(blk);
 	blk->writeback = blk->writeback && blk->limits.write_cache;
 	return virtio__after_load(&blk->virtio);
 }
