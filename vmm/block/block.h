@@ -179,6 +179,8 @@ enum block_op {
 	BLOCK_ZERO,    /* contents are zeroes afterwards */
 };
 
+struct guarded_head;
+
 #define BLOCK_FUA 1u   /* BLOCK_WRITE, BLOCK_ZERO: on stable storage when it completes */
 #define BLOCK_UNMAP 2u /* BLOCK_ZERO: may deallocate */
 
@@ -217,6 +219,7 @@ struct block_request {
 	/* vmm/block's own, from here on; the submitter need not initialise it. */
 	struct block_queue *queue;
 	struct block_request *next;
+	struct guarded_head *head; /* NULL: the memory is the submitter's own */
 	uint32_t pending; /* parts that have not completed */
 	int result;
 	bool flushing;
