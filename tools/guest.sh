@@ -19,8 +19,7 @@ as_root=""
 # What the drivers of Trivet's devices need, below kernel/.
 modules="drivers/virtio drivers/block/virtio_blk.ko drivers/char/virtio_console.ko
 	drivers/char/hw_random/virtio-rng.ko drivers/net/virtio_net.ko drivers/net/net_failover.ko
-	net/core/failover.ko net/vmw_vsock net/9p fs/9p fs/netfs fs/fscache
-	fs/ext4 fs/jbd2 fs/mbcache.ko lib/crc16.ko crypto/crc32c_generic.ko lib/libcrc32c.ko"
+	net/core/failover.ko net/vmw_vsock net/9p fs/9p fs/netfs fs/fscache"
 
 # Modules of one kernel, with what modprobe needs; those the flavour has not are left out.
 pack_modules()
