@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmm/devices/virtio/block.h"
+#include "vmm/memory/guest_memory.h"
 
 #define SECTOR_SHIFT 9
 #define SECTOR_BYTES 512u
@@ -98,17 +99,34 @@ static uint32_t bytes_written(const struct blk_request *request)
 	return chain->writable_bytes;
 }
 
+/* Of a failed read nobody knows how much of the memory was written; it is told of all the same. */
+static void tell_unknown(const struct blk_request *request)
+{
+	const struct virtio_chain *chain = &request->chain;
+	const struct guest_memory *memory = request->owner->blk->dev.services->memory;
+	unsigned i;
+
+	for (i = chain->readable; i < chain->readable + chain->writable; i++)
+		guest_memory__written(memory, chain->segment[i].iov_base, chain->segment[i].iov_len);
+}
+
 /* The virtqueue's lock is held. */
 static void push_ended(struct blk_queue *bq)
 {
 	struct blk_request *request, *next;
 
 	for (request = bq->ended; request; request = next) {
+		struct iovec *last = &request->chain.segment[request->chain.readable +
+							     request->chain.writable - 1];
+
 		next = request->next;
-		if (bq->queue->running) {
+		/* The status byte was taken off for the time of the transfer. */
+		last->iov_len = request->status + 1 - (uint8_t *)last->iov_base;
+		if (bq->queue->running)
 			*request->status = request->result;
-			virtio_queue__push(bq->queue, &request->chain, bytes_written(request));
-		}
+		if (request->result != STATUS_OK)
+			tell_unknown(request);
+		virtio_queue__push(bq->queue, &request->chain, bytes_written(request));
 		put_request(request);
 	}
 	bq->ended = NULL;
