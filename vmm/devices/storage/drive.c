@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "vmm/block/block.h"
-#include "vmm/device/device.h"
 
 /* Passes the options that were given on, under the names that the device's table has for them. */
 static int set_options(const struct device *dev, const struct drive_options *drive,

@@ -5,10 +5,9 @@
 
 #include <stddef.h>
 
-#include "vmm/config/option.h"
+#include "vmm/device/device.h"
 
 struct block;
-struct device;
 
 /* As the user wrote them; the key of each is in the device's table only. */
 struct drive_options {
