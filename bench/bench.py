@@ -3,7 +3,7 @@
 """Measures Trivet's soft engine beside QEMU TCG, paired in one run: medians and ratios.
 
 usage: bench.py [--trivet build/trivet] [--cache .cache] [--runs N] [ROW...]
-rows: mips boot start memory
+rows: mips boot start memory disk
 """
 import argparse
 import os
@@ -186,6 +186,52 @@ class Bench:
         print("memory  resident beyond guest memory at the prompt: trivet %.1f MiB, QEMU TCG %.1f MiB"
               % (a / 1024, b / 1024))
 
+    def disk_initrd(self):
+        """The small guest with the modules for a disk and the program that measures."""
+        path = os.path.join(self.directory.name, "initrd")
+        parts = [os.path.join(self.args.cache, name)
+                 for name in ("initramfs.cpio.gz", "modules-%s.cpio.gz" % self.args.flavour)]
+        program = os.path.join(os.path.dirname(self.args.trivet), "bench", "disk")
+        packed = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], input=b"disk",
+                                cwd=os.path.dirname(program), stdout=subprocess.PIPE, check=True).stdout
+        with open(path, "wb") as file:
+            for part in parts:
+                with open(part, "rb") as source:
+                    file.write(source.read())
+            file.write(packed)
+        return path
+
+    def disk_pair(self):
+        image = os.path.join(self.directory.name, "disk")
+        with open(image, "wb") as file:
+            for _ in range(64):
+                file.write(os.urandom(1 << 20))
+        kernel = os.path.join(self.args.cache, "vmlinuz-" + self.args.flavour)
+        initrd = self.disk_initrd()
+        append = ("console=ttyS0 quiet guest.run=modprobe,-a,virtio_pci,virtio_blk;"
+                  "/disk,/dev/vda,%d" % self.args.disk_ms)
+        return (self.trivet(kernel, "--initrd", initrd, "--append", append, "--memory", "512M",
+                            "--disk", image.replace(",", ",,") + ",format=raw,iothread=1"),
+                self.qemu(kernel, "-initrd", initrd, "-append", append, "-m", "512", "-cpu", "max",
+                          "-object", "iothread,id=io1",
+                          "-drive", "file=%s,format=raw,if=none,id=disk" % image.replace(",", ",,"),
+                          "-device", "virtio-blk-pci,drive=disk,iothread=io1"))
+
+    def row_disk(self):
+        """Operations per second; the file is in the host's page cache for both."""
+        def measure(command):
+            said = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
+            found = re.findall(rb"^disk (\S+) ([0-9.]+)", said, re.M)
+            if not found:
+                sys.exit("bench.py: no measurement in the output of %s" % " ".join(command))
+            return {name.decode(): float(value) for name, value in found}
+
+        pair = self.disk_pair()
+        results = [[measure(command) for command in pair] for _ in range(self.args.runs)]
+        for name in results[0][0]:
+            a, b = (statistics.median(result[i][name] for result in results) for i in (0, 1))
+            print("disk    %s: trivet %.0f/s, QEMU TCG %.0f/s, ratio %.2f" % (name, a, b, a / b))
+
 
 def main():
     parser = argparse.ArgumentParser()
@@ -193,6 +239,7 @@ def main():
     parser.add_argument("--cache", default=".cache")
     parser.add_argument("--flavour", default="amd64")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--disk-ms", type=int, default=1000, help="of each pattern of the row disk")
     parser.add_argument("rows", nargs="*", default=[])
     args = parser.parse_args()
     bench = Bench(args)

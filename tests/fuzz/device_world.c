@@ -6,6 +6,7 @@
 #include "tests/fuzz/device_world.h"
 #include "tests/fuzz/guard.h"
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <time.h>
 #include "vmm/char/char.h"
@@ -66,17 +67,44 @@ void loop__timer_free(struct loop_timer *timer)
 	free(timer);
 }
 
-/* Descriptors never become ready: notifications come to the devices' handlers. */
+/* Descriptors are looked at when the input says so: device_world__ring(). */
+static struct loop_watch {
+	void (*callback)(void *opaque, uint32_t events);
+	void *opaque;
+} watches[WORLD_WATCHES];
+static struct pollfd watched[WORLD_WATCHES];
+static unsigned nr_watches;
+
 int loop__watch(struct loop *loop, int fd, uint32_t events,
 		void (*callback)(void *opaque, uint32_t events), void *opaque,
 		struct loop_watch **watch)
 {
-	*watch = NULL;
+	FUZZ_CHECK(nr_watches < WORLD_WATCHES);
+	watches[nr_watches] = (struct loop_watch){ callback, opaque };
+	watched[nr_watches] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	*watch = &watches[nr_watches++];
 	return 0;
 }
 
 void loop__unwatch(struct loop_watch *watch)
 {
+	watched[watch - watches].fd = -1;
+}
+
+void loop__call(struct loop *loop, void (*call)(void *opaque), void *opaque)
+{
+	call(opaque);
+}
+
+void device_world__ring(void)
+{
+	unsigned i;
+
+	if (poll(watched, nr_watches, 0) <= 0)
+		return;
+	for (i = 0; i < nr_watches; i++)
+		if (watched[i].revents)
+			watches[i].callback(watches[i].opaque, LOOP_IN);
 }
 
 /* The RTC shows real time, which is the input's, too (linked with --wrap). */
@@ -118,6 +146,8 @@ void device_world__advance(u64 ns)
 		timer->callback(timer->opaque);
 	}
 	now_ns = end;
+	device_world__ring();
+	fake_disk__run();
 }
 
 /* ---- the character back end ---- */
@@ -233,6 +263,7 @@ static const char *options_of(const struct device_class *class)
 {
 	static const char *const options[][2] = {
 		{ "serial", "char=x" },
+		{ "virtio-blk", "file=x,packed=on,queues=2,queue-size=16,serial=x" },
 		{ "virtio-console", "char=x,port1=name:x,packed=on" },
 		{ "virtio-rng", "packed=on,max-bytes=1000" },
 	};
@@ -306,6 +337,7 @@ void device_world__save(struct device *dev, u8 *buf)
 
 	FUZZ_CHECK(again);
 	device_world__feed(NULL, 0, 0);
+	fake_disk__run();
 	FUZZ_CHECK(state__save(table, dev, buf, size) == (long)size);
 	FUZZ_CHECK(!state__load(table, dev, buf, size));
 	FUZZ_CHECK(state__save(table, dev, buf, size) == (long)size);

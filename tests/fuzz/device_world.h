@@ -10,6 +10,7 @@
 #include "vmm/device/device.h"
 
 #define WORLD_DEVICES 32
+#define WORLD_WATCHES 96
 
 struct device_world {
 	struct dispatch *ports, *mmio;
@@ -20,7 +21,9 @@ struct device_world {
 
 /* The devices, made once; reset, with no timer armed and no input waiting. */
 struct device_world *device_world__reset(void);
-/* Time goes on, timers fire. */
+/* Descriptors that are ready come to their callbacks: notifications of devices with on_loop. */
+void device_world__ring(void);
+/* Time goes on, timers fire, what disks were asked for is done. */
 void device_world__advance(u64 ns);
 /* One port access of 1, 2 or 4 bytes chosen by the input. */
 void device_world__access(struct device_world *world, struct fuzz_input *in);
@@ -33,6 +36,8 @@ void device_world__feed(const u8 *bytes, size_t n, size_t room);
 void device_world__save(struct device *dev, u8 *buf);
 /* Ends with a finding, which names what differs, unless two saved states are the same. */
 void device_world__compare(const struct device *dev, const u8 *a, const u8 *b);
+/* fake_disk.c: the disks do what they were asked for. */
+void fake_disk__run(void);
 /* The interrupt wires stand at what the devices last said: 0 or 1 each. */
 u32 device_world__levels(void);
 

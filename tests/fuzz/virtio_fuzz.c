@@ -196,6 +196,7 @@ static void happen(struct target *t, struct device *dev, struct fuzz_input *in, 
 		__attribute__((fallthrough));
 	case 5:
 		access_bar(t, NOTIFY + 4 * q, true, 2, q);
+		device_world__ring();
 		break;
 	case 6:
 		write_anywhere(t, in);
@@ -262,10 +263,14 @@ size_t fuzz__seed(unsigned n, u8 *buf, size_t size)
 	static const u8 chain[] = { 1, 0, 0x10, 8, 1, 0, 0x20, 64, 3, 0, 0x21, 8, 2, 3, 0, 11, 50, 5 };
 	static const u8 other_queues[] = { 0, 0x30, 0x10, 8, 0, 0x33, 0, 0x20, 0x11, 32, 2, 0x23, 0,
 					   0x40, 0x12, 32, 2, 0x43, 0, 10, 4, 'a', 'b', 'c', 'd', 1, 0 };
+	/* A header that is all zeroes, 512 bytes in four, a status; a disk's read of sector 0. */
+	static const u8 disk[] = { 0, 0, 0, 16, 1, 0, 0x10, 0x80, 3, 0, 0x11, 0x80, 3, 0,
+				   0x12, 0x80, 3, 0, 0x13, 0x80, 3, 0, 0x20, 1, 2, 3, 0, 11, 1, 5 };
 	static const struct {
 		const u8 *bytes;
 		size_t size;
-	} seeds[] = { { writable, sizeof(writable) },
+	} seeds[] = { { disk, sizeof(disk) },
+		      { writable, sizeof(writable) },
 		      { chain, sizeof(chain) },
 		      { other_queues, sizeof(other_queues) } };
 

@@ -23,7 +23,7 @@ OBJECTS = PLAIN + ["core/host.h", "core/engine.h", "core/vm/vcpu.h", "core/vm/vm
 # A device knows the framework, its back ends and its firmware description; no other device, no
 # board, no KVM.
 DEVICE = PLAIN + ["vmm/device/", "vmm/memory/", "vmm/acpi/", "vmm/loop/", "vmm/char/", "vmm/pci/",
-                  "vmm/block/block.h", "vmm/devices/classes.h"]
+                  "vmm/block/block.h", "vmm/devices/classes.h", "vmm/devices/storage/"]
 
 LAYERS = {
     "base": [],

@@ -172,6 +172,26 @@ int block__resize(struct block *block, uint64_t size, bool shrink, char *error, 
 	return 0;
 }
 
+struct flush {
+	struct node *node;
+	int result;
+};
+
+static void run_flush(void *opaque)
+{
+	struct flush *flush = opaque;
+
+	flush->result = node__flush(flush->node);
+}
+
+int block__flush(struct block *block)
+{
+	struct flush flush = { .node = block->node };
+
+	worker__call(block->worker, run_flush, &flush);
+	return flush.result;
+}
+
 void block__set_limits(struct block *block, const struct block_limit limit[BLOCK_LIMIT_COUNT],
 		       uint64_t unit)
 {

@@ -105,6 +105,8 @@ int block_options__set(struct block_options *options, const char *key, const cha
 /* "FILE[,key=value...]"; a comma in a file name or value is written twice. Also init. As above. */
 int block_options__parse(struct block_options *options, const char *text, char *error,
 			 size_t error_size);
+/* Whether keys that were set one by one go together. As above. */
+int block_options__check(const struct block_options *options, char *error, size_t error_size);
 void block_options__free(struct block_options *options);
 
 /* ---- a disk ---- */
@@ -148,6 +150,11 @@ const char *block__format(const struct block *block);
  * Every queue's resized() is called on its loop afterwards. 0, or -errno with a line in error[].
  */
 int block__resize(struct block *block, uint64_t size, bool shrink, char *error, size_t error_size);
+/*
+ * Every write that has completed is on stable storage when this returns. Any thread, and waits. 0 or
+ * -errno.
+ */
+int block__flush(struct block *block);
 /* Replaces the rate limits; what waits is looked at again. Any thread. */
 void block__set_limits(struct block *block, const struct block_limit limit[BLOCK_LIMIT_COUNT],
 		       uint64_t unit);
@@ -171,6 +178,8 @@ enum block_op {
 	BLOCK_DISCARD, /* contents are zeroes or unchanged afterwards, per part */
 	BLOCK_ZERO,    /* contents are zeroes afterwards */
 };
+
+struct guarded_head;
 
 #define BLOCK_FUA 1u   /* BLOCK_WRITE, BLOCK_ZERO: on stable storage when it completes */
 #define BLOCK_UNMAP 2u /* BLOCK_ZERO: may deallocate */
@@ -210,6 +219,7 @@ struct block_request {
 	/* vmm/block's own, from here on; the submitter need not initialise it. */
 	struct block_queue *queue;
 	struct block_request *next;
+	struct guarded_head *head; /* NULL: the memory is the submitter's own */
 	uint32_t pending; /* parts that have not completed */
 	int result;
 	bool flushing;
@@ -221,6 +231,8 @@ struct block_events {
 	void (*resized)(void *opaque, uint64_t size);
 	/* A request met `err` (-errno) and waits by policy. */
 	void (*stopped)(void *opaque, enum block_op op, int err);
+	/* Requests have completed: after the last done() of those that are known by now. */
+	void (*batch)(void *opaque);
 	void *opaque;
 };
 

@@ -257,7 +257,7 @@ static int parse_pairs(struct block_options *options, const char *text, char *bu
 }
 
 /* A burst needs an average that it is a burst of. */
-static int check_limits(const struct block_options *options, char *error, size_t error_size)
+int block_options__check(const struct block_options *options, char *error, size_t error_size)
 {
 	static const char *const names[] = { "iops", "iops-rd", "iops-wr", "bps", "bps-rd", "bps-wr" };
 	unsigned i;
@@ -298,7 +298,7 @@ int block_options__parse(struct block_options *options, const char *text, char *
 	if (!err)
 		err = parse_pairs(options, text, buf, error, error_size);
 	if (!err)
-		err = check_limits(options, error, error_size);
+		err = block_options__check(options, error, error_size);
 	free(buf);
 	if (err)
 		block_options__free(options);

@@ -34,21 +34,65 @@ static int check_request(const struct block_request *request)
 	return 0;
 }
 
-/* A guest that writes the header of another format to a raw disk whose format nobody has said would
- * have that format's backing file opened the next time. */
-static bool is_disguise(const struct block_request *request)
+/* The first block as it was looked at, and the list of buffers with it in front. */
+struct guarded_head {
+	const struct iovec *iov; /* the submitter's */
+	unsigned iov_count;
+	uint8_t bytes[512];
+	struct iovec own[];
+};
+
+static bool is_disguise(const struct guarded_head *head)
 {
-	uint8_t head[512];
 	unsigned i;
+
+	for (i = 0; format__get(i); i++)
+		if (format__get(i)->probe &&
+		    format__get(i)->probe(head->bytes, sizeof(head->bytes)))
+			return true;
+	return false;
+}
+
+/*
+ * A guest that writes the header of another format to a raw disk whose format nobody has said would
+ * have that format's backing file opened the next time. The guest can change its memory at any time:
+ * what is looked at is a copy, and the copy is what is written.
+ */
+static int guard_head(struct block_request *request)
+{
+	struct guarded_head *head;
 
 	if (!request->queue->block->guard_head || request->op != BLOCK_WRITE || request->offset ||
 	    !request->length)
-		return false;
-	iov__to(request->iov, request->iov_count, 0, head, sizeof(head));
-	for (i = 0; format__get(i); i++)
-		if (format__get(i)->probe && format__get(i)->probe(head, sizeof(head)))
-			return true;
-	return false;
+		return 0;
+	head = malloc(sizeof(*head) + (request->iov_count + 1) * sizeof(head->own[0]));
+	if (!head)
+		return -ENOMEM;
+	iov__to(request->iov, request->iov_count, 0, head->bytes, sizeof(head->bytes));
+	if (is_disguise(head)) {
+		free(head);
+		return -EPERM;
+	}
+	head->iov = request->iov;
+	head->iov_count = request->iov_count;
+	head->own[0] = (struct iovec){ head->bytes, sizeof(head->bytes) };
+	request->iov_count = 1 + iov__slice(request->iov, request->iov_count, sizeof(head->bytes),
+					    request->length - sizeof(head->bytes), &head->own[1]);
+	request->iov = head->own;
+	request->head = head;
+	return 0;
+}
+
+static void drop_head(struct block_request *request)
+{
+	struct guarded_head *head = request->head;
+
+	if (!head)
+		return;
+	request->iov = head->iov;
+	request->iov_count = head->iov_count;
+	request->head = NULL;
+	free(head);
 }
 
 static void posted_done(struct aio_op *op, int result)
@@ -139,9 +183,10 @@ void block_queue__submit(struct block_queue *queue, struct block_request *reques
 
 	request->queue = queue;
 	queue->in_flight++;
+	request->head = NULL;
 	err = check_request(request);
-	if (!err && is_disguise(request))
-		err = -EPERM;
+	if (!err)
+		err = guard_head(request);
 	if (err || (request->op == BLOCK_DISCARD && !block->discard) ||
 	    (request->op != BLOCK_FLUSH && !request->length)) {
 		post_result(request, err);
@@ -183,6 +228,7 @@ static void complete(struct block_request *request, int result)
 
 	count_request(queue->block, request, result);
 	queue->in_flight--;
+	drop_head(request);
 	request->done(request, result);
 }
 
@@ -288,6 +334,9 @@ void block_queue__cancel(struct block_queue *queue)
 		if (queue->in_flight > queue->parked_count + queue->throttled_count)
 			aio__wait(queue->aio);
 	}
+	/* Those that never started came without. */
+	if (queue->events.batch)
+		queue->events.batch(queue->events.opaque);
 }
 
 static void on_resized(struct aio_op *op, int result)
@@ -329,6 +378,7 @@ int block_queue__create(struct block *block, struct loop *loop, const struct blo
 		err = loop__timer(loop, on_retry_timer, queue, &queue->retry_timer);
 	if (err)
 		goto free_queue;
+	aio__on_delivered(queue->aio, queue->events.batch, queue->events.opaque);
 	pthread_mutex_lock(&block->lock);
 	queue->next = block->queues;
 	block->queues = queue;

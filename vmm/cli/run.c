@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "vmm/cli/disk.h"
 #include "vmm/cli/options.h"
 #include "vmm/device/device.h"
 #include "vmm/kvm/kvm.h"
@@ -16,6 +17,8 @@
 struct run_options {
 	struct machine_config config;
 	const char *devices[MAX_DEVICES];
+	char *disks[MAX_DEVICES]; /* devices that --disk stood for */
+	unsigned disk_count;
 	unsigned consoles;
 };
 
@@ -113,7 +116,7 @@ static int set_device(void *object, const char *name, const char *value)
 	struct run_options *options = object;
 
 	if (options->config.device_count == MAX_DEVICES)
-		return cli__error("--device %s: at most %u devices can be added", value, MAX_DEVICES);
+		return cli__error("--%s %s: at most %u devices can be added", name, value, MAX_DEVICES);
 	options->devices[options->config.device_count++] = value;
 	return 0;
 }
@@ -135,6 +138,22 @@ static int set_unpack(void *object, const char *name, const char *value)
 		}
 	}
 	return cli__error("--unpack \"%s\": unknown; give auto, on or off", value);
+}
+
+static int set_disk(void *object, const char *name, const char *value)
+{
+	struct run_options *options = object;
+	char *device = cli_disk__device(value);
+	int err;
+
+	if (!device)
+		return -EINVAL;
+	err = set_device(object, name, device);
+	if (err)
+		free(device);
+	else
+		options->disks[options->disk_count++] = device;
+	return err;
 }
 
 static int set_no_reboot(void *object, const char *name, const char *value)
@@ -170,6 +189,8 @@ static const struct cli_option run_table[] = {
 	  "serial port: stdio, pty, file:PATH, unix:PATH or none; again for the next port "
 	  "(default: stdio)",
 	  set_console },
+	{ "disk", "FILE[,KEY=VALUE...]",
+	  "a disk; the keys are those of virtio-blk, a comma in FILE is written twice", set_disk },
 	{ "device", "CLASS[,KEY=VALUE...]", "adds a device; classes are listed below", set_device },
 	{ "no-reboot", NULL, "a reset by the guest ends the machine", set_no_reboot },
 	{ "verbose", NULL, "say on standard error what happens when", set_verbose },
@@ -226,6 +247,29 @@ static int run_machine(const struct machine_config *config)
 	return status;
 }
 
+static int run_with(struct run_options *options, int argc, char **argv)
+{
+	int rc;
+
+	options->config.devices = options->devices;
+	rc = cli__parse(&cli_run_command, argc, argv, options);
+	if (rc > 0) {
+		cli__help(&cli_run_command);
+		print_engines();
+		print_device_classes();
+		return 0;
+	}
+	if (rc < 0)
+		return MACHINE_STATUS_BAD_INPUT;
+	if (!options->config.kernel) {
+		cli__error("run: no kernel; give one with --kernel FILE");
+		return MACHINE_STATUS_BAD_INPUT;
+	}
+	if (!options->consoles)
+		options->config.console[0] = "stdio";
+	return run_machine(&options->config);
+}
+
 static int run_command(int argc, char **argv)
 {
 	struct run_options options = {
@@ -236,25 +280,11 @@ static int run_command(int argc, char **argv)
 			.engine = MACHINE_ENGINE_AUTO,
 		},
 	};
-	int rc;
+	int status = run_with(&options, argc, argv);
 
-	options.config.devices = options.devices;
-	rc = cli__parse(&cli_run_command, argc, argv, &options);
-	if (rc > 0) {
-		cli__help(&cli_run_command);
-		print_engines();
-		print_device_classes();
-		return 0;
-	}
-	if (rc < 0)
-		return MACHINE_STATUS_BAD_INPUT;
-	if (!options.config.kernel) {
-		cli__error("run: no kernel; give one with --kernel FILE");
-		return MACHINE_STATUS_BAD_INPUT;
-	}
-	if (!options.consoles)
-		options.config.console[0] = "stdio";
-	return run_machine(&options.config);
+	while (options.disk_count)
+		free(options.disks[--options.disk_count]);
+	return status;
 }
 
 const struct cli_command cli_run_command = {

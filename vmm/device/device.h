@@ -83,6 +83,7 @@ struct device_services {
 	struct pci *pci;
 	const struct guest_memory *memory; /* bounded access */
 	unsigned address_bits;		   /* of a guest-physical address */
+	unsigned cpus;
 	/* Asks the machine for something; any thread; the vCPU that did it runs no further. */
 	void (*request)(void *opaque, enum device_request what, int status);
 	void *opaque;

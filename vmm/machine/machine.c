@@ -513,6 +513,7 @@ static void connect_parts(struct machine *machine)
 		.pci = &machine->pci,
 		.memory = &machine->memory,
 		.address_bits = machine->services.address_bits,
+		.cpus = machine->config.cpus,
 		.request = take_device_request,
 		.opaque = machine,
 	};

@@ -81,7 +81,9 @@ static void on_stopped(void *opaque, enum block_op op, int err)
 
 static void open_disk(struct disk *disk, const char *text, const struct file_class *files)
 {
-	struct block_events events = { on_resized, on_stopped, disk };
+	struct block_events events = { .resized = on_resized,
+				       .stopped = on_stopped,
+				       .opaque = disk };
 	struct block_options options;
 	char error[512] = "";
 

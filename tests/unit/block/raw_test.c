@@ -221,6 +221,32 @@ static void test_recognised_raw_does_not_become_qcow2(void **state)
 	disk__close(&disk);
 }
 
+/* What was looked at is what is written, whatever becomes of the memory meanwhile. */
+static void test_head_cannot_change_behind_the_look(void **state)
+{
+	static uint8_t buf[1024];
+	struct iovec iov = { buf, sizeof(buf) };
+	struct block_request request = { .op = BLOCK_WRITE,
+					 .length = sizeof(buf),
+					 .iov = &iov,
+					 .iov_count = 1 };
+	struct disk disk;
+	int result;
+
+	memset(buf, 0x11, sizeof(buf));
+	disk__open(&disk, fixture__file("raw", SIZE, 1));
+	disk__async(&disk, &request, &iov, &result);
+	memcpy(buf, "QFI\xfb\0\0\0\3", 8);
+	block_queue__commit(disk.queue);
+	disk__wait(&disk, 0);
+	assert_int_equal(result, 0);
+	assert_ptr_equal(request.iov, &iov);
+	assert_int_equal(disk__do(&disk, BLOCK_READ, 0, buf, sizeof(buf), 0), 0);
+	assert_int_equal(buf[0], 0x11);
+	assert_int_equal(buf[1023], 0x11);
+	disk__close(&disk);
+}
+
 static void test_second_writer_is_kept_out(void **state)
 {
 	struct block_options options;
@@ -447,6 +473,7 @@ int main(void)
 		cmocka_unit_test(test_bad_requests_fail),
 		cmocka_unit_test(test_odd_size_is_filled_up),
 		cmocka_unit_test(test_recognised_raw_does_not_become_qcow2),
+		cmocka_unit_test(test_head_cannot_change_behind_the_look),
 		cmocka_unit_test(test_second_writer_is_kept_out),
 		cmocka_unit_test(test_resize_is_told),
 		cmocka_unit_test(test_written_zeroes_are_found),

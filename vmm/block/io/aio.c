@@ -24,7 +24,15 @@ struct aio {
 	int event; /* tells the loop that `done` is not empty */
 	pthread_mutex_t lock; /* done, last */
 	struct aio_op *done, **last;
+	void (*delivered)(void *opaque); /* may be NULL */
+	void *opaque;
 };
+
+static void tell_delivered(struct aio *aio)
+{
+	if (aio->delivered)
+		aio->delivered(aio->opaque);
+}
 
 static void deliver_posted(struct aio *aio)
 {
@@ -50,6 +58,7 @@ static void on_event(void *opaque, uint32_t events)
 	struct aio *aio = opaque;
 
 	deliver_posted(aio);
+	tell_delivered(aio);
 	aio__commit(aio);
 }
 
@@ -123,6 +132,7 @@ static void on_uring(void *opaque, uint32_t events)
 	struct aio *aio = opaque;
 
 	aio_uring__reap(aio->uring, finish_uring);
+	tell_delivered(aio);
 	aio__commit(aio);
 }
 
@@ -175,6 +185,12 @@ int aio__create(struct loop *loop, enum aio_choice choice, struct aio **out, cha
 	}
 	*out = aio;
 	return 0;
+}
+
+void aio__on_delivered(struct aio *aio, void (*delivered)(void *opaque), void *opaque)
+{
+	aio->delivered = delivered;
+	aio->opaque = opaque;
 }
 
 void aio__destroy(struct aio *aio)
@@ -234,6 +250,7 @@ void aio__wait(struct aio *aio)
 		deliver_posted(aio);
 	if (fds[1].revents)
 		aio_uring__reap(aio->uring, finish_uring);
+	tell_delivered(aio);
 }
 
 void aio__complete(struct aio *aio, struct aio_op *op, int result)

@@ -38,6 +38,8 @@ enum aio_choice { AIO_AUTO, AIO_URING, AIO_THREADS };
 
 int aio__create(struct loop *loop, enum aio_choice choice, struct aio **aio, char *error,
 		size_t error_size);
+/* `delivered` is called behind each run of done() calls. */
+void aio__on_delivered(struct aio *aio, void (*delivered)(void *opaque), void *opaque);
 /* Nothing may be in flight. NULL is fine. */
 void aio__destroy(struct aio *aio);
 /* Whether it goes by io_uring. */

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Linux with virtio disks: raw and qcow2, fio's verification, a root file system, kills.
+
+TRIVET_DISK_SECONDS has fio and the kills go on for that long.
+"""
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import time
+import unittest
+
+import fixture
+import messages
+
+SECONDS = int(os.environ.get("TRIVET_DISK_SECONDS", "0"))
+MIB = 1 << 20
+
+# The first process of an initramfs that does no more than to find the root file system.
+GO = """#!/bin/sh
+/bin/busybox mkdir -p /dev /new
+/bin/busybox mount -t devtmpfs dev /dev
+/bin/busybox modprobe -a virtio_pci virtio_blk
+/bin/busybox mount -t ext4 /dev/vda /new
+/bin/busybox umount /dev
+exec /bin/busybox switch_root /new /init
+"""
+
+
+def make_raw(path, size):
+    with open(path, "wb") as file:
+        file.truncate(size)
+    return path
+
+
+def make_qcow2(path, size):
+    subprocess.run([fixture.trivet, "image", "create", "-q", "-f", "qcow2", path, str(size)], check=True)
+    return path
+
+
+def check_qcow2(path, fine=(0,)):
+    done = subprocess.run([fixture.trivet, "image", "check", "-q", path], capture_output=True)
+    if done.returncode not in fine:
+        raise AssertionError(done.stdout + done.stderr)
+
+
+class Disk(unittest.TestCase):
+    def setUp(self):
+        self.scratch = fixture.TemporaryDirectory(self)
+        self.initrd = fixture.initrd_with_modules(self.scratch / "initrd")
+
+    def path(self, name):
+        return str(self.scratch / name)
+
+    def append_to_initrd(self, name, text):
+        with open(self.scratch / name, "w") as file:
+            file.write(text)
+        os.chmod(self.scratch / name, 0o755)
+        packed = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], input=name.encode(),
+                                cwd=self.scratch.path, capture_output=True, check=True).stdout
+        with open(self.initrd, "ab") as file:
+            file.write(packed)
+
+    def start(self, *args, **options):
+        """Up to the prompt, with the driver loaded."""
+        machine = self.boot(*args, **options)
+        self.ask(machine, "modprobe -a virtio_pci virtio_blk")
+        return machine
+
+    def boot(self, *args, append="", memory="512M", cpus=2):
+        arguments = [*fixture.boots(append), "--memory", memory, "--cpus", str(cpus), *args]
+        arguments[arguments.index(fixture.initrd())] = self.initrd
+        machine = fixture.on_pipes(arguments)
+        self.addCleanup(machine.close)
+        machine.expect(fixture.PROMPT)
+        return machine
+
+    def ask(self, machine, command):
+        """The output of a command in the guest, which must succeed."""
+        machine.send(f"{command}; echo status-$?\n")
+        match = machine.expect(rb"\n(.*?)status-(\d+)\r\n" + fixture.PROMPT)
+        output = match[1].decode(errors="replace").replace("\r", "")
+        self.assertEqual(match[2], b"0", output)
+        return output
+
+    def power_off(self, machine):
+        """In the guest; the kernel must not have complained of anything but a busy host."""
+        lines = self.ask(machine, "dmesg -r | grep '^<[0-4]>' || true").splitlines()
+        self.assertEqual([line for line in lines if re.match(r"<[0-4]>", line)
+                          and not messages.BUSY_HOST.search(line)], [])
+        machine.send("poweroff -f\n")
+        self.assertEqual(machine.wait(), 0)
+        self.assertEqual(machine.process.stderr.read(), b"")
+
+    def test_disks_in_order_with_what_was_asked_for(self):
+        raw, qcow2 = make_raw(self.path("a,b.raw"), 64 * MIB), make_qcow2(self.path("c"), 32 * MIB)
+        escaped = raw.replace(",", ",,")
+        machine = self.start("--disk", f"{escaped},format=raw,serial=FIRST", "--disk", f"{qcow2},packed=on",
+                             "--disk", f"{fixture.initrd()},format=raw,read-only=on,cache=writethrough,locking=off")
+        facts = self.ask(machine, "cd /sys/block; for d in vda vdb vdc; do"
+                                  " echo $d $(cat $d/serial)/$(cat $d/size)/$(cat $d/ro)/$(cat $d/queue/write_cache);"
+                                  " done; cd")
+        self.assertIn("vda FIRST/131072/0/write back", facts)
+        self.assertIn("vdb /65536/0/write back", facts)
+        self.assertRegex(facts, "vdc /[0-9]+/1/write through")
+        self.ask(machine, "dd if=/dev/urandom of=/tmp/data bs=1M count=16 2>/dev/null")
+        for disk in "vda", "vdb":
+            self.ask(machine, f"dd if=/tmp/data of=/dev/{disk} bs=64k conv=fsync 2>/dev/null")
+            self.ask(machine, "echo 3 > /proc/sys/vm/drop_caches")
+            self.ask(machine, f"dd if=/dev/{disk} bs=1M count=16 2>/dev/null | cmp - /tmp/data")
+        self.ask(machine, "blkdiscard -o 1048576 -l 1048576 /dev/vda && "
+                          "dd if=/dev/vda bs=1M skip=1 count=1 2>/dev/null | tr -d '\\0' | wc -c | grep -q '^0$'")
+        # Without a cache each write goes through, and with one again.
+        self.ask(machine, "echo 'write through' > /sys/block/vda/cache_type && "
+                          "dd if=/tmp/data of=/dev/vda bs=64k 2>/dev/null && "
+                          "echo 'write back' > /sys/block/vda/cache_type")
+        self.ask(machine, "sync")
+        self.power_off(machine)
+        check_qcow2(qcow2)
+        with open(raw, "rb") as file:
+            data = file.read(16 * MIB)
+        subprocess.run([fixture.trivet, "image", "convert", "-O", "raw", qcow2, self.path("d")], check=True)
+        with open(self.path("d"), "rb") as file:
+            self.assertEqual(file.read(16 * MIB), data)
+        self.assertNotEqual(data, bytes(16 * MIB))
+
+    def pack_fio(self):
+        """fio and its libraries as a disk that is a tar file."""
+        fio = shutil.which("fio")
+        if not fio:
+            self.skipTest("no fio; tools/setup.sh installs it")
+        libraries = re.findall(r"(/\S+)", subprocess.run(["ldd", fio], capture_output=True, text=True,
+                                                         check=True).stdout)
+        archive = self.path("fio.tar")
+        subprocess.run(["tar", "-chf", archive, "-C", "/", *(name[1:] for name in [fio, *libraries])], check=True)
+        os.truncate(archive, (os.path.getsize(archive) + MIB - 1) // MIB * MIB)
+        return archive
+
+    def test_fio_verifies(self):
+        archive = self.pack_fio()
+        raw, qcow2 = make_raw(self.path("raw"), 48 * MIB), make_qcow2(self.path("qcow2"), 48 * MIB)
+        machine = self.start("--disk", f"{raw},format=raw,iothread=1,queues=2", "--disk", f"{qcow2},iothread=2,packed=on",
+                             "--disk", f"{archive},format=raw,read-only=on", memory="1G")
+        self.ask(machine, "tar -xf /dev/vdc -C /")
+        how = f"--time_based --runtime={SECONDS}" if SECONDS else "--io_size=24M"
+        for disk in "vda", "vdb":
+            output = self.ask(machine, "fio --name=verify --ioengine=libaio --direct=1 --iodepth=16 --size=48M"
+                                       f" --filename=/dev/{disk} --rw=randwrite --bsrange=4k-64k --verify=crc32c"
+                                       f" --verify_backlog=64 --fsync=32 --minimal {how}")
+            self.assertNotIn("verify:", output)
+        self.power_off(machine)
+        check_qcow2(qcow2)
+
+    def test_root_on_a_disk(self):
+        """The small system on ext4; the initramfs does no more than to go there."""
+        root = self.path("tree")
+        os.mkdir(root)
+        with open(fixture.initrd(), "rb") as packed:
+            unpacked = subprocess.run(["gzip", "-dc"], stdin=packed, capture_output=True, check=True).stdout
+        subprocess.run(["cpio", "-id", "--quiet"], input=unpacked, cwd=root, check=True)
+        disk = make_raw(self.path("root"), 64 * MIB)
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", root, disk], check=True)
+        self.append_to_initrd("go", GO)
+        machine = self.boot("--disk", f"{disk},format=raw", append="rdinit=/go")
+        self.assertIn("/dev/vda / ext4", self.ask(machine, "cat /proc/mounts"))
+        self.ask(machine, "dd if=/dev/zero of=/file bs=1M count=8 2>/dev/null && sync")
+        self.ask(machine, "mount -o remount,ro /")
+        self.power_off(machine)
+        subprocess.run(["e2fsck", "-fn", disk], check=True, stdout=subprocess.DEVNULL)
+
+    def kill_once(self, disk, where, patience):
+        """Numbered blocks, each flushed and then said; the process dies; what was said is there."""
+        machine = self.start("--disk", f"{disk}", cpus=1)
+        machine.send("i=1; while true; do (echo block-$i; cat /init) | dd of=/dev/vda bs=4096 count=1 conv=sync,fsync"
+                     f" seek=$(({where} + i * 37 % 4096)) 2>/dev/null && echo done-$i; i=$((i + 1)); done\n")
+        machine.expect(rb"\ndone-3\r")
+        time.sleep(patience)
+        machine.process.kill()
+        machine.wait()
+        check_qcow2(disk, fine=(0, 3))  # leaked clusters are what may be left (docs/block.md)
+        said = [int(number) for number in re.findall(rb"\ndone-(\d+)\r", machine.seen)]
+        raw = self.path("copy")
+        subprocess.run([fixture.trivet, "image", "convert", "-O", "raw", disk, raw], check=True)
+        with open(raw, "rb") as file:
+            for number in said[-2000:]:
+                file.seek((where + number * 37 % 4096) * 4096)
+                self.assertTrue(file.read(4096).startswith(b"block-%d\n" % number), number)
+
+    def test_flushed_data_survives_a_kill(self):
+        disk = make_qcow2(self.path("kill"), 64 * MIB)
+        seed = random.randrange(1 << 32)
+        print(f"seed {seed}")
+        chance = random.Random(seed)
+        end = time.monotonic() + SECONDS
+        for round_number in range(10000):
+            self.kill_once(disk, round_number % 3 * 4096, chance.uniform(0, 1.5))
+            if time.monotonic() >= end:
+                break
+
+
+if __name__ == "__main__":
+    fixture.start(sys.argv)
+    fixture.require_kernel()
+    unittest.main(verbosity=2)
