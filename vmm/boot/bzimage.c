@@ -106,19 +106,16 @@ static int enter_image(struct boot_loader *loader, uint64_t offset)
 /* The kernel inside. 1: only the image as it is can be entered. */
 static int enter_unpacked(struct boot_loader *loader, struct setup_header *header, uint64_t offset)
 {
+	bool randomise = !has_word(loader->request->cmdline, "nokaslr");
 	struct vmlinux vmlinux;
-	int rc = vmlinux__open(loader, header, offset, &vmlinux);
+	int rc = vmlinux__load(loader, header, offset, randomise, &vmlinux);
 
 	if (rc)
 		return rc;
 	/* The kernel asks this flag whether to randomise the rest of its address space, too. */
-	if (vmlinux__choose(loader, &vmlinux, !has_word(loader->request->cmdline, "nokaslr")))
+	if (vmlinux.random)
 		header->loadflags |= KASLR_FLAG;
-	rc = vmlinux__write(loader, &vmlinux);
-	if (!rc)
-		rc = boot__set_flat64(loader, vmlinux.physical + vmlinux.entry);
-	vmlinux__close(&vmlinux);
-	return rc;
+	return boot__set_flat64(loader, vmlinux.physical + vmlinux.entry);
 }
 
 static int write_params(struct boot_loader *loader, const struct setup_header *header)

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include "vmm/boot/elf.h"
 #include "vmm/boot/unpack.h"
@@ -21,7 +20,8 @@
 #define KERNEL_MAP 0xffffffff80000000ULL
 #define KERNEL_WINDOW (1ULL << 30)
 #define LEAST_ALIGNMENT (2ULL << 20)
-#define HUGE_PAGE (2ULL << 20)
+/* Offset of the first segment in the file: kernels are linked with -z max-page-size=0x200000. */
+#define FIRST_SEGMENT (2ULL << 20)
 /* No kernel is near that; a hostile header must not make us take all memory. */
 #define MOST_EXTENT (512ULL << 20)
 
@@ -144,56 +144,6 @@ static bool check_kernel(struct boot_loader *loader, struct vmlinux *vmlinux)
 	return vmlinux->relocations == vmlinux->size || has_good_relocations(vmlinux);
 }
 
-/* On huge pages: tens of thousands of page faults would take longer than the rest of a small kernel. */
-static void *allocate(uint64_t size)
-{
-	uint64_t whole = (size + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
-	void *data = aligned_alloc(HUGE_PAGE, whole);
-
-	if (data)
-		madvise(data, whole, MADV_HUGEPAGE);
-	return data;
-}
-
-int vmlinux__open(struct boot_loader *loader, const struct setup_header *header, uint64_t offset,
-		  struct vmlinux *vmlinux)
-{
-	const struct boot_image *kernel = &loader->kernel;
-	uint64_t payload = offset + header->payload_offset;
-
-	*vmlinux = (struct vmlinux){
-		.link = header->pref_address,
-		.extent = header->init_size,
-		.alignment = header->kernel_alignment,
-		.movable = header->relocatable_kernel,
-	};
-	if (header->version < 0x20c || !(header->xloadflags & XLF_KERNEL_64) ||
-	    !image__has(kernel, payload, header->payload_length) || !header->payload_length)
-		return 1;
-	if (vmlinux->extent < sizeof(uint64_t) || vmlinux->extent > MOST_EXTENT ||
-	    vmlinux->link < BOOT_HIGH_GPA || vmlinux->link > UINT32_MAX ||
-	    vmlinux->alignment < LEAST_ALIGNMENT || vmlinux->alignment & (vmlinux->alignment - 1) ||
-	    vmlinux->link % vmlinux->alignment)
-		return 1;
-	/* It unpacks itself into as much. */
-	vmlinux->data = allocate(vmlinux->extent);
-	if (!vmlinux->data ||
-	    unpack__data(kernel->data + payload, header->payload_length, vmlinux->data,
-			 vmlinux->extent, &vmlinux->size))
-		goto close;
-	if (check_kernel(loader, vmlinux))
-		return 0;
-close:
-	vmlinux__close(vmlinux);
-	return 1;
-}
-
-void vmlinux__close(struct vmlinux *vmlinux)
-{
-	free(vmlinux->data);
-	vmlinux->data = NULL;
-}
-
 /* One of the aligned addresses from `low` on at which `extent` bytes end at `end` or before. */
 static uint64_t pick(const struct vmlinux *vmlinux, uint64_t low, uint64_t end)
 {
@@ -222,39 +172,122 @@ static uint64_t free_end(const struct boot_loader *loader, const struct vmlinux 
 	return end;
 }
 
-bool vmlinux__choose(struct boot_loader *loader, struct vmlinux *vmlinux, bool randomise)
+/*
+ * Where the file is unpacked to: as much before the kernel's place as its first segment mostly is behind
+ * the file's begin.
+ */
+static uint8_t *file_place(const struct boot_loader *loader, const struct vmlinux *vmlinux)
 {
-	bool has_list = vmlinux->relocations != vmlinux->size;
-
-	vmlinux->physical = vmlinux->link;
-	vmlinux->virtual = vmlinux->link;
-	if (!randomise || !has_list)
-		return false;
-	if (vmlinux->movable)
-		vmlinux->physical = pick(vmlinux, vmlinux->link, free_end(loader, vmlinux));
-	vmlinux->virtual = pick(vmlinux, vmlinux->link, KERNEL_WINDOW);
-	return true;
+	return guest_memory__pointer(loader->mem, vmlinux->physical - FIRST_SEGMENT,
+				     FIRST_SEGMENT + vmlinux->extent);
 }
 
-int vmlinux__write(struct boot_loader *loader, const struct vmlinux *vmlinux)
+/* The fields of the header that are used are possible. */
+static bool check_header(const struct boot_loader *loader, const struct setup_header *header,
+			 const struct vmlinux *vmlinux)
+{
+	return header->version >= 0x20c && header->xloadflags & XLF_KERNEL_64 &&
+	       header->payload_length && vmlinux->extent >= sizeof(uint64_t) &&
+	       vmlinux->extent <= MOST_EXTENT && vmlinux->link >= BOOT_HIGH_GPA + FIRST_SEGMENT &&
+	       vmlinux->link <= UINT32_MAX && vmlinux->alignment >= LEAST_ALIGNMENT &&
+	       !(vmlinux->alignment & (vmlinux->alignment - 1)) &&
+	       !(vmlinux->link % vmlinux->alignment) && file_place(loader, vmlinux);
+}
+
+/* What stays of the file while its segments move: program headers are before all of them, the list is not. */
+static uint8_t *keep_relocations(struct vmlinux *vmlinux)
+{
+	size_t size = vmlinux->size - vmlinux->relocations;
+	uint8_t *kept = malloc(size ? size : 1);
+
+	if (kept)
+		memcpy(kept, vmlinux->data + vmlinux->relocations, size);
+	return kept;
+}
+
+/*
+ * Segments go to their places from the first on. False: one of them would overwrite what has not been
+ * moved yet, or is not behind the one before.
+ */
+static bool move_segments(struct boot_loader *loader, const struct vmlinux *vmlinux, uint8_t *kernel)
 {
 	const struct boot_image image = { loader->kernel.path, vmlinux->data, vmlinux->size };
-	uint8_t *kernel = guest_memory__pointer(loader->mem, vmlinux->physical, vmlinux->extent);
+	uint8_t *end = vmlinux->data;
 	struct elf_file elf;
 	unsigned i;
 
-	if (!kernel || elf__open(loader, &image, &elf))
-		return boot__fail(loader, -ENOSPC, "kernel %s: does not fit into memory",
-				  loader->kernel.path);
+	if (elf__open(loader, &image, &elf))
+		return false;
 	for (i = 0; i < elf.phnum; i++) {
 		struct elf_segment s = elf__segment(&elf, i);
+		uint8_t *from = vmlinux->data + s.offset, *to = kernel + (s.paddr - vmlinux->link);
 
-		if (s.type == PT_LOAD)
-			memcpy(kernel + (s.paddr - vmlinux->link), vmlinux->data + s.offset, s.filesz);
+		if (s.type != PT_LOAD)
+			continue;
+		if (to > from || from < end || to < end || elf.phoff + elf.phnum * elf.phentsize > FIRST_SEGMENT)
+			return false;
+		memmove(to, from, s.filesz);
+		end = to + s.filesz;
+	}
+	return true;
+}
+
+static int place(struct boot_loader *loader, struct vmlinux *vmlinux, bool randomise)
+{
+	struct vmlinux list = *vmlinux;
+	uint8_t *kernel;
+
+	vmlinux->random = randomise && vmlinux->relocations != vmlinux->size;
+	/* Only what can be moved is. */
+	if (!vmlinux->random && vmlinux->physical != vmlinux->link) {
+		vmlinux->physical = vmlinux->link;
+		vmlinux->data = file_place(loader, vmlinux);
+		memmove(vmlinux->data, list.data, vmlinux->size);
+	}
+	kernel = vmlinux->data + FIRST_SEGMENT;
+	vmlinux->virtual = vmlinux->random ? pick(vmlinux, vmlinux->link, KERNEL_WINDOW) : vmlinux->link;
+	list = *vmlinux;
+	list.data = keep_relocations(vmlinux);
+	if (!list.data)
+		return boot__fail(loader, -ENOMEM, "kernel %s: no memory to relocate it",
+				  loader->kernel.path);
+	list.size -= list.relocations;
+	list.relocations = 0;
+	if (!move_segments(loader, vmlinux, kernel)) {
+		free(list.data);
+		return 1;
 	}
 	if (vmlinux->virtual != vmlinux->link)
-		relocate(vmlinux, kernel);
+		relocate(&list, kernel);
+	free(list.data);
 	loader->kernel_start = vmlinux->physical;
 	loader->kernel_end = vmlinux->physical + vmlinux->extent;
 	return 0;
+}
+
+int vmlinux__load(struct boot_loader *loader, const struct setup_header *header, uint64_t offset,
+		  bool randomise, struct vmlinux *vmlinux)
+{
+	const struct boot_image *kernel = &loader->kernel;
+	uint64_t payload = offset + header->payload_offset;
+
+	*vmlinux = (struct vmlinux){
+		.link = header->pref_address,
+		.physical = header->pref_address,
+		.extent = header->init_size,
+		.alignment = header->kernel_alignment,
+	};
+	if (!check_header(loader, header, vmlinux) ||
+	    !image__has(kernel, payload, header->payload_length))
+		return 1;
+	if (randomise && header->relocatable_kernel)
+		vmlinux->physical = pick(vmlinux, vmlinux->link, free_end(loader, vmlinux));
+	vmlinux->data = file_place(loader, vmlinux);
+	/* It unpacks itself into `extent` bytes, too. */
+	if (!vmlinux->data ||
+	    unpack__data(kernel->data + payload, header->payload_length, vmlinux->data, vmlinux->extent,
+			 &vmlinux->size) ||
+	    !check_kernel(loader, vmlinux))
+		return 1;
+	return place(loader, vmlinux, randomise);
 }

@@ -17,9 +17,10 @@
 #define ALIGNMENT (2 * MIB)
 #define KERNEL_MAP 0xffffffff80000000ull
 #define SETUP_BYTES (5 * 512u)
-#define SEGMENT_OFFSET 0x1000u
+#define SEGMENT_OFFSET 0x200000u
 #define SEGMENT_BYTES 0x2000u
-#define SECOND_PADDR (LINK + 3 * MIB)
+#define SECOND_OFFSET (SEGMENT_OFFSET + 0x6000u)
+#define SECOND_PADDR (LINK + 0x3000u)
 #define ENTRY (LINK + 0x40)
 
 /* Fields with relocations, by their offset in the kernel. */
@@ -32,7 +33,7 @@
 #define VALUE_32 0x81000800u
 
 struct content {
-	uint8_t elf[0x8000];
+	uint8_t elf[SEGMENT_OFFSET + 0x8000];
 	size_t size;
 	uint8_t image[0x10000];
 	size_t image_size;
@@ -73,7 +74,7 @@ static void make_elf(struct content *c, unsigned kinds)
 	};
 	Elf64_Phdr segment[2] = {
 		{ PT_LOAD, 7, SEGMENT_OFFSET, KERNEL_MAP + LINK, LINK, SEGMENT_BYTES, 2 * MIB, 0x1000 },
-		{ PT_LOAD, 7, SEGMENT_OFFSET + SEGMENT_BYTES, 0, SECOND_PADDR, 1, 0x1000, 0x1000 },
+		{ PT_LOAD, 7, SECOND_OFFSET, 0, SECOND_PADDR, 1, 0x1000, 0x1000 },
 	};
 	unsigned i;
 
@@ -86,8 +87,8 @@ static void make_elf(struct content *c, unsigned kinds)
 	put(c, FIELD_NEGATIVE, VALUE_NEGATIVE, 4);
 	put(c, FIELD_32, VALUE_32, 4);
 	put(c, UNTOUCHED, VALUE_64, 8);
-	c->elf[SEGMENT_OFFSET + SEGMENT_BYTES] = 0x5a;
-	c->size = SEGMENT_OFFSET + SEGMENT_BYTES + 1;
+	c->elf[SECOND_OFFSET] = 0x5a;
+	c->size = SECOND_OFFSET + 1;
 	if (!kinds)
 		return;
 	append_word(c, 0);
@@ -372,6 +373,8 @@ enum damage {
 	DAMAGE_SEGMENT_LOW,
 	DAMAGE_SEGMENT_HIGH,
 	DAMAGE_SEGMENT_FILE,
+	DAMAGE_SEGMENT_FORWARDS,
+	DAMAGE_SEGMENT_ORDER,
 	DAMAGE_FIELD_LOW,
 	DAMAGE_FIELD_HIGH,
 	DAMAGE_LIST_ODD,
@@ -406,6 +409,12 @@ static void damage_elf(struct content *c, enum damage damage)
 	case DAMAGE_SEGMENT_FILE:
 		segment_of(c)->p_filesz = 1 * MIB;
 		break;
+	case DAMAGE_SEGMENT_FORWARDS: /* it would go over what comes behind it in the file */
+		segment_of(c)->p_offset -= 8;
+		break;
+	case DAMAGE_SEGMENT_ORDER:
+		segment_of(c)[1].p_paddr = LINK + 0x1000;
+		break;
 	case DAMAGE_FIELD_LOW:
 		append_word(c, address_of(0) - 1);
 		break;
@@ -420,7 +429,7 @@ static void damage_elf(struct content *c, enum damage damage)
 		append_word(c, address_of(FIELD_32));
 		break;
 	case DAMAGE_LIST_BEGIN:
-		memset(c->elf + SEGMENT_OFFSET + SEGMENT_BYTES + 1, 0x81, 4);
+		memset(c->elf + SECOND_OFFSET + 1, 0x81, 4);
 		break;
 	default:
 		break;
