@@ -63,7 +63,7 @@ void block_cache__flush(struct vcpu *vcpu)
 		host__log("vCPU %u: cache flushed: %lu KiB of instructions, %lu KiB of code; so far "
 			  "%lu blocks, %lu stale, %lu translated",
 			  vcpu->id, (unsigned long)cache->used >> 10,
-			  (unsigned long)vcpu->soft->area.used >> 10,
+			  (unsigned long)code__bytes(&vcpu->soft->area) >> 10,
 			  (unsigned long)vcpu->stats.code_builds,
 			  (unsigned long)vcpu->stats.code_stale,
 			  (unsigned long)vcpu->stats.code_translations);
@@ -77,6 +77,7 @@ void block_cache__flush(struct vcpu *vcpu)
 		empty_young(cache);
 	memset(cache->fetch, 0, sizeof(cache->fetch));
 	vcpu->soft->area.used = vcpu->soft->glue_size;
+	vcpu->soft->area.cold = SOFT_HOT_SIZE;
 	vcpu->soft->nr_faults = 0;
 	vcpu->soft->full = false;
 	vcpu->soft->flushes++;

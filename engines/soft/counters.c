@@ -34,7 +34,6 @@ SOFT(flushes, flushes)
 SOFT(young_flushes, young_flushes)
 SOFT(evictions, evictions)
 SOFT(code_writes, code_writes)
-SOFT(memory_code, area.used)
 SOFT(exit_event, exits[ENGINE_EXIT_EVENT])
 SOFT(exit_io, exits[ENGINE_EXIT_IO])
 SOFT(exit_halt, exits[ENGINE_EXIT_HALT])
@@ -58,6 +57,11 @@ CHECKED(passed_over)
 static u64 get_memory_blocks(const struct vm *vm, const struct vcpu *vcpu)
 {
 	return READ(vcpu->soft->cache.used) + READ(vcpu->soft->cache.young_used);
+}
+
+static u64 get_memory_code(const struct vm *vm, const struct vcpu *vcpu)
+{
+	return READ(vcpu->soft->area.used) + READ(vcpu->soft->area.cold) - SOFT_HOT_SIZE;
 }
 
 static u64 get_memory_faults(const struct vm *vm, const struct vcpu *vcpu)

@@ -47,7 +47,9 @@ static void set_rooms(struct soft_vcpu *soft)
 {
 	soft->room[ROOM_BLOCKS] = (struct room){ .start = soft->cache.arena, .most = SOFT_CACHE_SIZE };
 	soft->room[ROOM_YOUNG] = (struct room){ .start = soft->cache.young, .most = SOFT_YOUNG_SIZE };
-	soft->room[ROOM_CODE] = (struct room){ .start = soft->area.write, .most = soft->area.size };
+	soft->room[ROOM_CODE] = (struct room){ .start = soft->area.write, .most = SOFT_HOT_SIZE };
+	soft->room[ROOM_COLD] = (struct room){ .start = soft->area.write + SOFT_HOT_SIZE,
+					       .most = SOFT_COLD_SIZE };
 	soft->room[ROOM_FAULTS] = (struct room){ .start = (u8 *)soft->faults,
 						 .most = SOFT_FAULT_ENTRIES * sizeof(*soft->faults) };
 }

@@ -6,6 +6,7 @@ static const size_t first_room[NR_ROOMS] = {
 	[ROOM_BLOCKS] = SOFT_ROOM_STEP,
 	[ROOM_YOUNG] = SOFT_ROOM_STEP,
 	[ROOM_CODE] = SOFT_ROOM_STEP,
+	[ROOM_COLD] = SOFT_ROOM_STEP,
 	[ROOM_FAULTS] = SOFT_ROOM_STEP / 4,
 };
 

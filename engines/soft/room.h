@@ -16,7 +16,7 @@ struct soft_vcpu;
 struct vcpu;
 struct vm;
 
-enum room_kind { ROOM_BLOCKS, ROOM_YOUNG, ROOM_CODE, ROOM_FAULTS, NR_ROOMS };
+enum room_kind { ROOM_BLOCKS, ROOM_YOUNG, ROOM_CODE, ROOM_COLD, ROOM_FAULTS, NR_ROOMS };
 
 struct room {
 	u8 *start;

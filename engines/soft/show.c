@@ -104,9 +104,15 @@ void show__glue(struct vcpu *vcpu)
 
 static void name_block(const struct translation *t, u64 linear)
 {
-	host__print(perf_file(t->vcpu), "%llx %x %s:%llx@%llx\n",
-		    (unsigned long long)(t->soft->area.execute + t->start), t->e.at - t->start, show__mode(t->block->mode), (unsigned long long)linear,
-		    (unsigned long long)t->block->gpa);
+	const u32 part[2][2] = { { t->start, t->end }, { t->cold_start, t->e.at } };
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(part); i++)
+		host__print(perf_file(t->vcpu), "%llx %x %s:%llx@%llx%s\n",
+			    (unsigned long long)(t->soft->area.execute + part[i][0]),
+			    part[i][1] - part[i][0], show__mode(t->block->mode),
+			    (unsigned long long)linear, (unsigned long long)t->block->gpa,
+			    i ? ":cold" : "");
 }
 
 /* ---- listings ---- */
@@ -154,7 +160,6 @@ static void dump_block(const struct translation *t, u64 linear)
 {
 	const struct block *block = t->block;
 	const u8 *bytes = (const u8 *)&block->insn[block->count];
-	u32 end = t->nr_cold ? t->cold[0].start : t->e.at;
 	unsigned i;
 
 	host__print(STDERR, "dump: block %s linear %llx physical %llx vcpu %u\n",
@@ -169,7 +174,7 @@ static void dump_block(const struct translation *t, u64 linear)
 			    hex(digits, bytes, insn->len),
 			    disassemble(text, sizeof(text), insn, linear));
 		dump_host(t, "host", i, t->insn_start[i],
-			  i + 1 < t->nr_insns ? t->insn_start[i + 1] : end);
+			  i + 1 < t->nr_insns ? t->insn_start[i + 1] : t->end);
 		bytes += insn->len;
 		linear += insn->len;
 	}

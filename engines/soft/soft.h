@@ -97,8 +97,14 @@ struct code_area {
 	u8 *write;
 	const u8 *execute;
 	size_t size;
-	u32 used;
+	u32 used; /* from the beginning */
+	u32 cold; /* the first free byte of the code that stands apart, from SOFT_HOT_SIZE on */
 };
+
+static inline u32 code__bytes(const struct code_area *area)
+{
+	return area->used + area->cold - SOFT_HOT_SIZE;
+}
 
 /* Linear address to code, valid in one context. */
 struct jump_entry {

@@ -365,6 +365,7 @@ void glue__generate(struct vcpu *vcpu)
 	gate__generate(&e, glue);
 	soft->glue_size = ALIGN_UP_TO(e.at, 64);
 	soft->area.used = soft->glue_size;
+	soft->area.cold = SOFT_HOT_SIZE;
 	stub__serialize();
 }
 

@@ -143,6 +143,9 @@ static void emit_block(struct translation *t)
 		stack__settle(t);
 		translate__go_to(t, t->offset);
 	}
+	t->end = t->e.at;
+	t->e.at = t->cold_start;
+	t->e.size = t->cold_start + SOFT_CODE_ROOM;
 	translate__emit_cold(t);
 }
 
@@ -168,6 +171,7 @@ void translate__block(struct vcpu *vcpu, struct block *block, bool plain)
 	t->e = (struct emit){ .start = area->write, .size = area->used + SOFT_CODE_ROOM,
 			      .at = area->used };
 	t->start = area->used;
+	t->cold_start = area->cold;
 	t->vcpu = vcpu;
 	t->soft = soft;
 	t->block = block;
@@ -185,7 +189,8 @@ void translate__block(struct vcpu *vcpu, struct block *block, bool plain)
 	else
 		block->code = area->execute + area->used;
 	soft->check_size = t->entry_unchecked - area->used;
-	area->used = ALIGN_UP_TO(t->e.at, 16);
+	area->used = ALIGN_UP_TO(t->end, 16);
+	area->cold = t->e.at;
 	vcpu->stats.code_translations++;
 	show__translation(t);
 	stub__serialize();

@@ -71,7 +71,7 @@ struct x87_pending {
 	const struct insn *data; /* FDP */
 };
 
-/* Code that stands behind the block, for what happens rarely. */
+/* Code that stands apart from the block's, for what happens rarely. */
 struct cold {
 	u8 kind;
 	u8 entries;
@@ -171,6 +171,8 @@ struct translation {
 	struct x87_pending x87;
 	/* For show.c: where the block's code and that of each instruction begins. */
 	u32 start;
+	u32 end;
+	u32 cold_start;
 	u32 nr_insns;
 	u32 insn_start[SOFT_BLOCK_INSNS];
 	struct cold cold[MAX_COLD];
