@@ -118,6 +118,7 @@ need_system()
 	else
 		make_system
 		keep_image "$work/root.raw" debian-12.qcow2
+		chmod 644 "$work/vmlinuz" "$work/initrd"
 		mv "$work/vmlinuz" "$cache/debian-12.vmlinuz"
 		mv "$work/initrd" "$cache/debian-12.initrd"
 	fi
