@@ -46,7 +46,7 @@ static char *trim(char *text)
 	return text;
 }
 
-/* A line's first word, which must be a name: ended in place. What follows, or NULL. */
+/* What follows a text's first word and blanks behind it, or NULL if that is no name. */
 static char *cut_name(char *text)
 {
 	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
@@ -55,7 +55,6 @@ static char *cut_name(char *text)
 
 	if (!length || (*rest && *rest != '=' && !blanks))
 		return NULL;
-	/* The blank or '=' behind a name is needed no more, but for the caller to see. */
 	return rest;
 }
 
