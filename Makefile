@@ -8,20 +8,26 @@ KERNEL ?= amd64
 MEMORY ?= 512M
 CPUS ?= 1
 RUN_FLAGS ?=
+DISK ?=
 BENCH_FLAGS ?=
 
-.PHONY: all run check check-kvm-amd check-selftests bench setup setup-check setup-bench build program build-sanitized guest clean
+.PHONY: all run run-tiny image check check-kvm-amd check-selftests bench setup setup-check setup-bench build program build-sanitized guest clean
 
 all: build
 
-# A Debian kernel with a shell on this terminal; Ctrl-A x leaves.
-run: program guest
+# Debian 12 with a root shell on this terminal; Ctrl-A x leaves. DISK=FILE keeps what is done in it.
+run: program image
+	@echo "==> Starting the machine (Ctrl-A x leaves)" >&2
+	@exec tools/run.sh $(BUILD) $(CACHE) "$(DISK)" --memory $(MEMORY) --cpus $(CPUS) $(RUN_FLAGS)
+
+# A Debian kernel with nothing but busybox.
+run-tiny: program guest
 	@echo "==> Starting the machine (Ctrl-A x leaves)" >&2
 	@exec $(BUILD)/trivet run --kernel $(CACHE)/vmlinuz-$(KERNEL) --initrd $(CACHE)/initramfs.cpio.gz \
 		--append "console=ttyS0 quiet" --memory $(MEMORY) --cpus $(CPUS) $(RUN_FLAGS)
 
 # All tests; the last line is the summary.
-check: setup-check build guest-all
+check: setup-check build guest-all image
 	@tools/check.sh $(BUILD) $(CACHE)
 
 # The same on the stock kvm_amd, in QEMU (docs/test-beds.md). Takes about ten minutes.
@@ -54,6 +60,9 @@ setup-check:
 
 setup-bench:
 	@tools/setup.sh run bench
+
+image: program
+	@tools/debian-image.sh $(CACHE) $(BUILD)/trivet root
 
 guest: setup
 	@tools/guest.sh $(CACHE) $(KERNEL)

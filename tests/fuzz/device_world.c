@@ -266,6 +266,7 @@ static const char *options_of(const struct device_class *class)
 		{ "virtio-blk", "file=x,packed=on,queues=2,queue-size=16,serial=x" },
 		{ "virtio-console", "char=x,port1=name:x,packed=on" },
 		{ "virtio-rng", "packed=on,max-bytes=1000" },
+		{ "virtio-balloon", "packed=on,size=64K,stats-period=1" },
 	};
 	unsigned i;
 

@@ -4,6 +4,7 @@
 import re
 import socket
 import sys
+import time
 import unittest
 
 import fixture
@@ -119,6 +120,39 @@ class Virtio(unittest.TestCase):
         self.power_off(machine)
         with open(out, "rb") as file:
             self.assertEqual(file.read(), b"x" * (64 * 65536))
+
+    def resident(self, machine):
+        """MiB of the machine's process."""
+        with open(f"/proc/{machine.process.pid}/status", encoding="ascii") as file:
+            return int(re.search(r"VmRSS:\s+(\d+) kB", file.read())[1]) >> 10
+
+    def wait_resident(self, machine, below):
+        deadline = time.monotonic() + fixture.PATIENCE
+        while self.resident(machine) >= below:
+            self.assertLess(time.monotonic(), deadline, f"{self.resident(machine)} MiB stay resident")
+            time.sleep(0.1)
+
+    def test_balloon_gives_memory_back(self):
+        machine = self.start("--device", "virtio-balloon,size=64M,deflate-on-oom=off")
+        # Memory that was in use and is free.
+        self.ask(machine, "mkdir -p /m; mount -t tmpfs none /m; dd if=/dev/zero of=/m/x bs=1M count=150; rm /m/x")
+        full = self.resident(machine)
+        self.assertGreater(full, 150)
+        total = int(self.ask(machine, "grep MemTotal /proc/meminfo").split()[-2])
+        # The driver comes: 64 MiB leave the guest, and what is free leaves the host.
+        self.ask(machine, "modprobe -a virtio_pci virtio_balloon")
+        self.wait_resident(machine, full - 100)
+        self.ask(machine, f"while [ $(awk '/MemTotal/ {{ print $2 }}' /proc/meminfo) -gt {total - 64 * 1024} ];"
+                          " do sleep 0.1; done")
+        # It can be used again, and given back again.
+        self.ask(machine, "dd if=/dev/zero of=/m/x bs=1M count=100")
+        self.assertGreater(self.resident(machine), 100)
+        zeros = self.ask(machine, "head -c 4194304 /m/x | tr -d '\\0' | wc -c")
+        self.assertEqual(zeros.split()[-1], "0")
+        before = self.resident(machine)
+        self.ask(machine, "rm /m/x")
+        self.wait_resident(machine, before - 70)
+        self.power_off(machine)
 
     def test_devices_survive_a_reset(self):
         machine = self.start("--device", "root-port", "--device", "virtio-rng,port=1")

@@ -5,12 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 #include "vmm/cli/options.h"
+#include "vmm/config/file.h"
+
+/* The line of a configuration file that is being applied. The command line is parsed in one thread. */
+static const char *place_path;
+static unsigned place_line;
 
 int cli__error(const char *format, ...)
 {
 	va_list args;
 
 	fputs("trivet: ", stderr);
+	if (place_path)
+		fprintf(stderr, "%s:%u: ", place_path, place_line);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
@@ -27,7 +34,9 @@ static const struct cli_option *find_option(const struct cli_option *options, co
 	return NULL;
 }
 
-int cli__parse(const struct cli_command *command, int argc, char **argv, void *object)
+/* Sets those options that are `early`, or those that are not. */
+static int parse_arguments(const struct cli_command *command, int argc, char **argv, void *object,
+			   bool early)
 {
 	int i;
 
@@ -59,11 +68,50 @@ int cli__parse(const struct cli_command *command, int argc, char **argv, void *o
 						  option->name, option->value);
 			value = argv[i];
 		}
-		rc = option->set(object, option->name, value);
+		rc = option->early == early ? option->set(object, option->name, value) : 0;
 		if (rc)
 			return rc;
 	}
 	return 0;
+}
+
+int cli__parse(const struct cli_command *command, int argc, char **argv, void *object)
+{
+	int rc = parse_arguments(command, argc, argv, object, true);
+
+	return rc ? rc : parse_arguments(command, argc, argv, object, false);
+}
+
+static int apply_entry(const struct cli_command *command, const struct config_entry *entry,
+		       void *object)
+{
+	const struct cli_option *option =
+		find_option(command->options, entry->name, strlen(entry->name));
+
+	if (!option)
+		return cli__error("unknown option \"%s\"; see 'trivet %s --help'", entry->name,
+				  command->name);
+	if (option->early)
+		return cli__error("%s stands on the command line only", option->name);
+	if (!option->value && entry->value)
+		return cli__error("%s takes no value", option->name);
+	if (option->value && !entry->value)
+		return cli__error("%s needs a value: %s = %s", option->name, option->name, option->value);
+	return option->set(object, option->name, entry->value ? entry->value : "");
+}
+
+int cli__apply_file(const struct cli_command *command, const struct config_file *file, void *object)
+{
+	unsigned i;
+	int err = 0;
+
+	place_path = file->path;
+	for (i = 0; i < file->count && !err; i++) {
+		place_line = file->entry[i].line;
+		err = apply_entry(command, &file->entry[i], object);
+	}
+	place_path = NULL;
+	return err;
 }
 
 void cli__help(const struct cli_command *command)

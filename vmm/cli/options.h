@@ -6,12 +6,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct config_file;
+
 struct cli_option {
 	const char *name;  /* without the two dashes; NULL ends the table */
 	const char *value; /* placeholder in the help text; NULL: a flag */
 	const char *help;
 	/* Takes the value ("" for a flag). 0, or -EINVAL after a message. */
 	int (*set)(void *object, const char *name, const char *value);
+	bool early; /* set before all others, wherever it stands */
 };
 
 /* A command of the program, e.g. `trivet run`. */
@@ -27,9 +30,14 @@ struct cli_command {
  * 0, 1 if --help was asked for, or -EINVAL after a message on stderr.
  */
 int cli__parse(const struct cli_command *command, int argc, char **argv, void *object);
+/*
+ * Sets the options of a configuration file; those that are `early` cannot stand in one. 0, or
+ * -EINVAL after a message that names the file and the line.
+ */
+int cli__apply_file(const struct cli_command *command, const struct config_file *file, void *object);
 void cli__help(const struct cli_command *command);
 
-/* One line on stderr, prefixed with the program's name. Returns -EINVAL. */
+/* One line on stderr, prefixed with the program's name, and with the line of a file that is applied. Returns -EINVAL. */
 int cli__error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 extern const struct cli_command cli_run_command;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "vmm/cli/disk.h"
 #include "vmm/cli/options.h"
+#include "vmm/config/file.h"
 #include "vmm/device/device.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/machine/machine.h"
@@ -13,6 +14,7 @@
 #define DEFAULT_MEMORY (512ULL << 20)
 #define DEFAULT_APPEND "console=ttyS0"
 #define MAX_DEVICES 64
+#define MAX_FILES 8
 
 struct run_options {
 	struct machine_config config;
@@ -20,7 +22,24 @@ struct run_options {
 	char *disks[MAX_DEVICES]; /* devices that --disk stood for */
 	unsigned disk_count;
 	unsigned consoles;
+	struct config_file files[MAX_FILES]; /* options point into them */
+	unsigned file_count;
 };
+
+static int set_config(void *object, const char *name, const char *value)
+{
+	struct run_options *options = object;
+	struct config_file *file;
+	char error[512];
+
+	if (options->file_count == MAX_FILES)
+		return cli__error("--config %s: at most %u files", value, MAX_FILES);
+	file = &options->files[options->file_count];
+	if (config_file__load(file, value, error, sizeof(error)))
+		return cli__error("%s", error);
+	options->file_count++;
+	return cli__apply_file(&cli_run_command, file, object);
+}
 
 static int set_kernel(void *object, const char *name, const char *value)
 {
@@ -173,6 +192,10 @@ static int set_verbose(void *object, const char *name, const char *value)
 }
 
 static const struct cli_option run_table[] = {
+	{ "config", "FILE",
+	  "options, one to a line as NAME = VALUE, or [OPTION VALUE] and its keys; those given here "
+	  "override or add to them",
+	  set_config, .early = true },
 	{ "kernel", "FILE", "bzImage, ELF with a PVH note, or Multiboot 1 kernel (required)",
 	  set_kernel },
 	{ "initrd", "FILE", "initial RAM disk, or the Multiboot module", set_initrd },
@@ -284,6 +307,8 @@ static int run_command(int argc, char **argv)
 
 	while (options.disk_count)
 		free(options.disks[--options.disk_count]);
+	while (options.file_count)
+		config_file__free(&options.files[--options.file_count]);
 	return status;
 }
 

@@ -9,6 +9,7 @@ extern const struct device_class device_class_pci_host;
 extern const struct device_class device_class_root_port;
 extern const struct device_class device_class_virtio_rng;
 extern const struct device_class device_class_virtio_console;
+extern const struct device_class device_class_virtio_balloon;
 extern const struct device_class device_class_virtio_block;
 extern const struct device_class device_class_reset_control;
 extern const struct device_class device_class_acpi_pm;

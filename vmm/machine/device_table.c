@@ -21,6 +21,7 @@ const struct device_class *const device_table[] = {
 	&device_class_debug_exit,
 	&device_class_virtio_rng,
 	&device_class_virtio_console,
+	&device_class_virtio_balloon,
 	&device_class_virtio_block,
 	NULL,
 };

@@ -152,6 +152,19 @@ void guest_memory__written(const struct guest_memory *mem, const void *host, uin
 	}
 }
 
+int guest_memory__discard(const struct guest_memory *mem, void *host, uint64_t size)
+{
+	uintptr_t start = ((uintptr_t)host + PAGE_BYTES - 1) & -(uintptr_t)PAGE_BYTES;
+	uintptr_t end = ((uintptr_t)host + size) & -(uintptr_t)PAGE_BYTES;
+	int err;
+
+	if (start >= end)
+		return 0;
+	err = madvise((void *)start, end - start, MADV_DONTNEED) ? -errno : 0;
+	guest_memory__written(mem, (void *)start, end - start);
+	return err;
+}
+
 static bool covers(const struct guest_memory *mem, uint64_t gpa, uint64_t size)
 {
 	uint64_t left;

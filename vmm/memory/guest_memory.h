@@ -60,6 +60,12 @@ void *guest_memory__pointer(const struct guest_memory *mem, uint64_t gpa, uint64
  */
 void guest_memory__written(const struct guest_memory *mem, const void *host, uint64_t size);
 
+/*
+ * Gives the whole pages in `size` bytes at `host`, pointer and range as above, back to the host; they read as
+ * zeros then. Tells of that itself. 0 or -errno, where they may be as they were.
+ */
+int guest_memory__discard(const struct guest_memory *mem, void *host, uint64_t size);
+
 /* Bounded copies; may span regions that adjoin. 0 or -EFAULT with nothing copied. */
 int guest_memory__read(const struct guest_memory *mem, uint64_t gpa, void *buf, size_t size);
 int guest_memory__write(const struct guest_memory *mem, uint64_t gpa, const void *buf, size_t size);
