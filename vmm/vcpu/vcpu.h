@@ -35,6 +35,7 @@ enum vcpu_command { VCPU_HOLD, VCPU_RUN, VCPU_END };
 struct vcpu_set {
 	const struct kvm_system *system;
 	struct dispatch *ports, *mmio;
+	bool has_firmware; /* it sets what firmware sets */
 	void (*event)(void *opaque, unsigned vcpu, enum vcpu_event event);
 	void *opaque;
 	unsigned count;
