@@ -28,6 +28,12 @@
 #define ACPI_GPA 0xe0000u
 #define ACPI_BYTES 0x20000u
 
+/*
+ * OVMF maps all that the CPU says it can address, with pages of 2 MiB: with 48 bits these tables would
+ * be larger than most machines' memory.
+ */
+#define FIRMWARE_ADDRESS_BITS 40u
+
 /* Triple faults in a row, each soon after a reset, that end the machine. */
 #define FAULTS_MOST 3u
 #define FAULT_SOON_NS 1000000000ull
@@ -244,6 +250,8 @@ static int check_limits(struct machine *machine)
 		return err;
 	}
 	bits = vcpu_cpuid__physical_bits(cpuid);
+	if (machine->config.firmware && end <= 1ull << FIRMWARE_ADDRESS_BITS)
+		bits = MIN_OF(bits, FIRMWARE_ADDRESS_BITS);
 	machine->services.address_bits = bits;
 	free(cpuid);
 	if (bits < 64 && end > 1ull << bits) {
@@ -511,6 +519,7 @@ static void connect_parts(struct machine *machine)
 	machine->board.vcpus.ports = machine->ports;
 	machine->board.vcpus.mmio = machine->mmio;
 	machine->board.vcpus.has_firmware = machine->firmware.loaded;
+	machine->board.vcpus.address_bits = machine->services.address_bits;
 	machine->board.vcpus.event = take_vcpu_event;
 	machine->board.vcpus.opaque = machine;
 	machine->services = (struct device_services){
