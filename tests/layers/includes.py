@@ -23,7 +23,8 @@ OBJECTS = PLAIN + ["core/host.h", "core/engine.h", "core/vm/vcpu.h", "core/vm/vm
 # A device knows the framework, its back ends and its firmware description; no other device, no
 # board, no KVM.
 DEVICE = PLAIN + ["vmm/device/", "vmm/memory/", "vmm/acpi/", "vmm/loop/", "vmm/char/", "vmm/pci/",
-                  "vmm/block/block.h", "vmm/devices/classes.h", "vmm/devices/storage/"]
+                  "vmm/block/block.h", "vmm/firmware/", "vmm/devices/classes.h",
+                  "vmm/devices/storage/"]
 
 LAYERS = {
     "base": [],
@@ -54,7 +55,7 @@ LAYERS = {
     "vmm/loop": PLAIN,
     # The only one that knows the library behind the seam, and of it one header.
     "vmm/kvm": PLAIN + ["hosts/user/trivet_kvm.h", "vmm/config/"],
-    "vmm/memory": PLAIN + ["vmm/kvm/"],
+    "vmm/memory": PLAIN,
     "vmm/vcpu": PLAIN + ["vmm/kvm/", "vmm/memory/"],
     "vmm/block": PLAIN + ["vmm/block/", "vmm/loop/"],
     "vmm/block/io": PLAIN + ["vmm/block/io/", "vmm/loop/"],
@@ -62,11 +63,14 @@ LAYERS = {
     "vmm/char": PLAIN + ["vmm/loop/"],
     "vmm/acpi": PLAIN + ["vmm/device/"],
     "vmm/boot": PLAIN + ["vmm/memory/"],
+    # Images and items: what a machine has for its firmware.
+    "vmm/firmware": PLAIN + ["vmm/config/", "vmm/acpi/"],
     # The PCI bus: part of the framework, under the devices that are on it.
     "vmm/pci": PLAIN + ["vmm/device/", "vmm/memory/"],
     "vmm/devices": DEVICE,
     "vmm/machine": PLAIN + ["vmm/acpi/", "vmm/block/block.h", "vmm/boot/", "vmm/char/", "vmm/device/",
-                            "vmm/devices/classes.h", "vmm/kvm/", "vmm/loop/", "vmm/memory/",
+                            "vmm/devices/classes.h", "vmm/config/", "vmm/firmware/", "vmm/kvm/", "vmm/loop/",
+                            "vmm/memory/",
                             "vmm/pci/", "vmm/vcpu/"],
     "vmm/cli": PLAIN + ["vmm/block/", "vmm/cli/", "vmm/char/", "vmm/config/", "vmm/device/", "vmm/kvm/",
                         "vmm/machine/"],

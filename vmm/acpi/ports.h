@@ -6,6 +6,7 @@
 #define ACPI_PM1_EVENT_PORT 0x600   /* status, enable: 2 + 2 bytes */
 #define ACPI_PM1_CONTROL_PORT 0x604 /* 2 bytes */
 #define ACPI_PM_TIMER_PORT 0x608    /* 4 bytes */
+#define ACPI_SMI_PORT 0x630       /* SMI enable and status: 4 + 4 bytes */
 #define ACPI_SCI 9
 #define ACPI_SLEEP_TYPE_S5 5 /* SLP_TYP that means soft off; in _S5 too */
 

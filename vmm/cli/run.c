@@ -5,26 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include "vmm/cli/disk.h"
-#include "vmm/cli/options.h"
-#include "vmm/config/file.h"
+#include "vmm/cli/run.h"
 #include "vmm/device/device.h"
 #include "vmm/kvm/kvm.h"
-#include "vmm/machine/machine.h"
 
 #define DEFAULT_MEMORY (512ULL << 20)
 #define DEFAULT_APPEND "console=ttyS0"
-#define MAX_DEVICES 64
-#define MAX_FILES 8
-
-struct run_options {
-	struct machine_config config;
-	const char *devices[MAX_DEVICES];
-	char *disks[MAX_DEVICES]; /* devices that --disk stood for */
-	unsigned disk_count;
-	unsigned consoles;
-	struct config_file files[MAX_FILES]; /* options point into them */
-	unsigned file_count;
-};
 
 static int set_config(void *object, const char *name, const char *value)
 {
@@ -32,8 +18,8 @@ static int set_config(void *object, const char *name, const char *value)
 	struct config_file *file;
 	char error[512];
 
-	if (options->file_count == MAX_FILES)
-		return cli__error("--config %s: at most %u files", value, MAX_FILES);
+	if (options->file_count == RUN_FILES_MOST)
+		return cli__error("--config %s: at most %u files", value, RUN_FILES_MOST);
 	file = &options->files[options->file_count];
 	if (config_file__load(file, value, error, sizeof(error)))
 		return cli__error("%s", error);
@@ -134,8 +120,9 @@ static int set_device(void *object, const char *name, const char *value)
 {
 	struct run_options *options = object;
 
-	if (options->config.device_count == MAX_DEVICES)
-		return cli__error("--%s %s: at most %u devices can be added", name, value, MAX_DEVICES);
+	if (options->config.device_count == RUN_DEVICES_MOST)
+		return cli__error("--%s %s: at most %u devices can be added", name, value,
+				  RUN_DEVICES_MOST);
 	options->devices[options->config.device_count++] = value;
 	return 0;
 }
@@ -196,7 +183,7 @@ static const struct cli_option run_table[] = {
 	  "options, one to a line as NAME = VALUE, or [OPTION VALUE] and its keys; those given here "
 	  "override or add to them",
 	  set_config, .early = true },
-	{ "kernel", "FILE", "bzImage, ELF with a PVH note, or Multiboot 1 kernel (required)",
+	{ "kernel", "FILE", "bzImage, ELF with a PVH note, or Multiboot 1 kernel",
 	  set_kernel },
 	{ "initrd", "FILE", "initial RAM disk, or the Multiboot module", set_initrd },
 	{ "append", "TEXT", "kernel command line (default: " DEFAULT_APPEND ")", set_append },
@@ -204,6 +191,11 @@ static const struct cli_option run_table[] = {
 	  "unpack a bzImage's kernel before the guest runs: auto does where the engine is slower than "
 	  "the host (default: auto)",
 	  set_unpack },
+	{ "firmware", "seabios|ovmf|FILE[,vars=FILE]",
+	  "starts firmware instead of a kernel; vars: file for its variables, made if need be",
+	  cli_run__set_firmware },
+	{ "fw-cfg", "name=NAME,file=PATH|string=TEXT", "an item for firmware and guest",
+	  cli_run__add_fw_cfg },
 	{ "memory", "SIZE", "RAM, for example 512M or 4G (default: 512M)", set_memory },
 	{ "cpus", "N", "virtual CPUs (default: 1)", set_cpus },
 	{ "engine", "auto|kvm|soft[,KEY=VALUE...]",
@@ -275,6 +267,7 @@ static int run_with(struct run_options *options, int argc, char **argv)
 	int rc;
 
 	options->config.devices = options->devices;
+	options->config.fw_cfg = options->fw_cfg;
 	rc = cli__parse(&cli_run_command, argc, argv, options);
 	if (rc > 0) {
 		cli__help(&cli_run_command);
@@ -284,8 +277,8 @@ static int run_with(struct run_options *options, int argc, char **argv)
 	}
 	if (rc < 0)
 		return MACHINE_STATUS_BAD_INPUT;
-	if (!options->config.kernel) {
-		cli__error("run: no kernel; give one with --kernel FILE");
+	if (!options->config.kernel && !options->config.firmware) {
+		cli__error("run: nothing to start; give --kernel FILE or --firmware NAME");
 		return MACHINE_STATUS_BAD_INPUT;
 	}
 	if (!options->consoles)

@@ -18,7 +18,10 @@
 struct acpi_tables;
 struct aml;
 struct device;
+struct firmware;
+struct fw_cfg_items;
 struct guest_memory;
+struct memory_slots;
 struct loop;
 struct pci;
 
@@ -83,6 +86,9 @@ struct device_services {
 	struct pci *pci;
 	const struct guest_memory *memory; /* bounded access */
 	unsigned address_bits;		   /* of a guest-physical address */
+	struct memory_slots *slots;	   /* memory of a device's own; may be NULL */
+	const struct firmware *firmware;   /* NULL: kernels are started without */
+	struct fw_cfg_items *firmware_items; /* may be NULL */
 	unsigned cpus;
 	/* Asks the machine for something; any thread; the vCPU that did it runs no further. */
 	void (*request)(void *opaque, enum device_request what, int status);

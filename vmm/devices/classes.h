@@ -6,6 +6,7 @@
 struct device_class;
 
 extern const struct device_class device_class_pci_host;
+extern const struct device_class device_class_isa_bridge;
 extern const struct device_class device_class_root_port;
 extern const struct device_class device_class_virtio_rng;
 extern const struct device_class device_class_virtio_console;
@@ -19,5 +20,8 @@ extern const struct device_class device_class_port92;
 extern const struct device_class device_class_serial;
 extern const struct device_class device_class_pvpanic;
 extern const struct device_class device_class_debug_exit;
+extern const struct device_class device_class_debugcon;
+extern const struct device_class device_class_flash;
+extern const struct device_class device_class_fw_cfg;
 
 #endif

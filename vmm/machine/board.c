@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm/memory/guest_memory.h"
+
 /* Below the IOAPIC and far from RAM; Intel hosts without unrestricted guests need the pages. */
 #define IDENTITY_MAP_GPA 0xfeffc000ull
 #define TSS_GPA 0xfeffd000ull
@@ -61,7 +63,8 @@ int board__up(struct board *board, struct guest_memory *memory, unsigned cpus, c
 			goto destroy_vm;
 		}
 	}
-	err = guest_memory__register(memory, &board->vm);
+	board->is_up = true;
+	err = memory_slots__refresh(&board->slots);
 	if (err) {
 		fail(err, "memory slots", error, error_size);
 		goto destroy_vm;
@@ -77,9 +80,9 @@ int board__up(struct board *board, struct guest_memory *memory, unsigned cpus, c
 		fail(err, "vCPUs", error, error_size);
 		goto destroy_vm;
 	}
-	board->is_up = true;
 	return 0;
 destroy_vm:
+	board->is_up = false;
 	memory->written = NULL;
 	kvm_vm__destroy(&board->vm);
 	return err;
@@ -93,6 +96,20 @@ void board__down(struct board *board)
 	board->is_up = false;
 	board->memory->written = NULL;
 	kvm_vm__destroy(&board->vm);
+}
+
+int board__set_slot(void *opaque, unsigned number, const struct memory_slot *slot)
+{
+	const struct kvm_userspace_memory_region region = {
+		.slot = number,
+		.flags = slot->read_only ? KVM_MEM_READONLY : 0,
+		.guest_phys_addr = slot->gpa,
+		.memory_size = slot->size,
+		.userspace_addr = (uintptr_t)slot->host,
+	};
+	struct board *board = opaque;
+
+	return board->is_up ? kvm_vm__set_memory_region(&board->vm, &region) : 0;
 }
 
 void board__set_gsi(void *opaque, unsigned gsi, bool level)

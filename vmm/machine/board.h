@@ -8,7 +8,7 @@
 #include "vmm/device/irq.h"
 #include "vmm/device/message.h"
 #include "vmm/kvm/kvm.h"
-#include "vmm/memory/guest_memory.h"
+#include "vmm/memory/slots.h"
 #include "vmm/vcpu/vcpu.h"
 
 struct board {
@@ -16,19 +16,22 @@ struct board {
 	bool is_up;
 	struct kvm_vm vm;
 	struct vcpu_set vcpus;
+	struct memory_slots slots;
 	struct guest_memory *memory; /* that board__up() was given */
 	bool irq_failed; /* said once */
 };
 
 /*
- * Creates the virtual machine, its interrupt controllers, memory slots and vCPUs (held). The
- * callbacks of board->vcpus have been filled in. 0, or -errno with a line in error[].
+ * Creates the virtual machine, its interrupt controllers, the memory slots that there are and vCPUs
+ * (held). The callbacks of board->vcpus have been filled in. 0, or -errno with a line in error[].
  */
 int board__up(struct board *board, struct guest_memory *memory, unsigned cpus, char *error,
 	      unsigned error_size);
 /* Ends vCPU threads and removes the virtual machine. */
 void board__down(struct board *board);
 
+/* For the memory slots: nothing while the board is down. */
+int board__set_slot(void *board, unsigned number, const struct memory_slot *slot);
 /* For the interrupt hub: a GSI's level. Nothing while the board is down. */
 void board__set_gsi(void *board, unsigned gsi, bool level);
 /* For the message hub: the same. */

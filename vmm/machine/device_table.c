@@ -10,6 +10,8 @@
 
 const struct device_class *const device_table[] = {
 	&device_class_pci_host,
+	&device_class_isa_bridge,
+	&device_class_flash,
 	&device_class_root_port,
 	&device_class_reset_control,
 	&device_class_acpi_pm,
@@ -19,6 +21,8 @@ const struct device_class *const device_table[] = {
 	&device_class_serial,
 	&device_class_pvpanic,
 	&device_class_debug_exit,
+	&device_class_debugcon,
+	&device_class_fw_cfg,
 	&device_class_virtio_rng,
 	&device_class_virtio_console,
 	&device_class_virtio_balloon,

@@ -19,6 +19,7 @@
 #include "vmm/machine/board.h"
 #include "vmm/machine/counters.h"
 #include "vmm/machine/device_table.h"
+#include "vmm/machine/firmware.h"
 #include "vmm/memory/dispatch.h"
 #include "vmm/memory/guest_memory.h"
 #include "vmm/pci/assign.h"
@@ -26,6 +27,12 @@
 /* ACPI tables lie where firmware's read-only part would be, and a kernel looks for the RSDP. */
 #define ACPI_GPA 0xe0000u
 #define ACPI_BYTES 0x20000u
+
+/*
+ * OVMF maps all that the CPU says it can address, with pages of 2 MiB: with 48 bits these tables would
+ * be larger than most machines' memory.
+ */
+#define FIRMWARE_ADDRESS_BITS 40u
 
 /* Triple faults in a row, each soon after a reset, that end the machine. */
 #define FAULTS_MOST 3u
@@ -51,6 +58,7 @@ struct machine {
 	struct loop_thread *io_thread[DEVICE_IO_THREADS]; /* NULL: not asked for */
 	struct dispatch *ports, *mmio;
 	struct guest_memory memory;
+	struct machine_firmware firmware;
 	struct irq_hub irqs;
 	struct message_hub messages;
 	struct pci pci;
@@ -177,9 +185,10 @@ static int check_config(struct machine *machine)
 {
 	const struct machine_config *config = &machine->config;
 
-	if (!config->kernel) {
+	if (!config->kernel && !config->firmware) {
 		snprintf(machine->error, sizeof(machine->error),
-			 "no kernel is given; name a bzImage, a PVH ELF or a Multiboot ELF file");
+			 "neither kernel nor firmware is given; name a bzImage, a PVH ELF or a Multiboot "
+			 "ELF file, or firmware");
 		return -EINVAL;
 	}
 	if (config->cpus < 1 || config->cpus > MACHINE_MAX_CPUS) {
@@ -241,6 +250,8 @@ static int check_limits(struct machine *machine)
 		return err;
 	}
 	bits = vcpu_cpuid__physical_bits(cpuid);
+	if (machine->config.firmware && end <= 1ull << FIRMWARE_ADDRESS_BITS)
+		bits = MIN_OF(bits, FIRMWARE_ADDRESS_BITS);
 	machine->services.address_bits = bits;
 	free(cpuid);
 	if (bits < 64 && end > 1ull << bits) {
@@ -444,7 +455,7 @@ refused:
 }
 
 /*
- * Board and kernel. Comes before the devices are made: what can't boot touches no console, and a
+ * Board and kernel, unless firmware has to find one. Comes before the devices are made: what can't boot touches no console, and a
  * terminal stays as it is.
  */
 static int load_board(struct machine *machine, int *status)
@@ -454,7 +465,7 @@ static int load_board(struct machine *machine, int *status)
 	*status = MACHINE_STATUS_HOST_ERROR;
 	err = board__up(&machine->board, &machine->memory, machine->config.cpus, machine->error,
 			sizeof(machine->error));
-	if (err)
+	if (err || machine->firmware.loaded)
 		return err;
 	*status = MACHINE_STATUS_BAD_INPUT;
 	err = load_kernel(machine);
@@ -463,7 +474,10 @@ static int load_board(struct machine *machine, int *status)
 	return err;
 }
 
-/* The devices to their power-on state; then what firmware would do: PCI addresses, ACPI tables. */
+/*
+ * The devices to their power-on state; then, without firmware, what it would do: PCI addresses, ACPI
+ * tables.
+ */
 static int reset_devices(struct machine *machine, int *status)
 {
 	struct pci_windows windows;
@@ -473,6 +487,8 @@ static int reset_devices(struct machine *machine, int *status)
 	irq_hub__refresh(&machine->irqs);
 	for (dev = machine->devices; dev; dev = dev->next)
 		dev->class->reset(dev);
+	if (machine->firmware.loaded)
+		return 0;
 	pci_windows__init(&windows, &machine->services);
 	pci__assign(&machine->pci, &windows);
 	return place_acpi_tables(machine);
@@ -497,10 +513,13 @@ static void connect_parts(struct machine *machine)
 	machine->messages = (struct message_hub){ .send = board__send_message,
 						  .doorbell = board__doorbell,
 						  .opaque = &machine->board };
+	memory_slots__init(&machine->board.slots, board__set_slot, &machine->board);
 	pci__init(&machine->pci, machine->ports, machine->mmio, &machine->irqs);
 	machine->board.system = &machine->system;
 	machine->board.vcpus.ports = machine->ports;
 	machine->board.vcpus.mmio = machine->mmio;
+	machine->board.vcpus.has_firmware = machine->firmware.loaded;
+	machine->board.vcpus.address_bits = machine->services.address_bits;
 	machine->board.vcpus.event = take_vcpu_event;
 	machine->board.vcpus.opaque = machine;
 	machine->services = (struct device_services){
@@ -513,6 +532,9 @@ static void connect_parts(struct machine *machine)
 		.pci = &machine->pci,
 		.memory = &machine->memory,
 		.address_bits = machine->services.address_bits,
+		.slots = &machine->board.slots,
+		.firmware = machine->firmware.loaded ? &machine->firmware.image : NULL,
+		.firmware_items = &machine->firmware.items,
 		.cpus = machine->config.cpus,
 		.request = take_device_request,
 		.opaque = machine,
@@ -536,6 +558,10 @@ static int build(struct machine *machine, int *status)
 		err = check_device_names(machine);
 	if (err)
 		return err;
+	err = machine_firmware__open(&machine->firmware, &machine->config, machine->error,
+				     sizeof(machine->error));
+	if (err)
+		return err;
 	*status = MACHINE_STATUS_HOST_ERROR;
 	err = create_parts(machine);
 	if (err)
@@ -549,11 +575,21 @@ static int build(struct machine *machine, int *status)
 			 (unsigned long long)(machine->config.memory >> 20), strerror(-err));
 		return err;
 	}
+	err = guest_memory__register(&machine->memory, &machine->board.slots,
+				     machine->firmware.loaded);
+	if (err) {
+		snprintf(machine->error, sizeof(machine->error), "memory slots: %s", strerror(-err));
+		return err;
+	}
 	err = load_board(machine, status);
 	if (err)
 		return err;
-	say_when(machine, "the kernel is loaded");
+	say_when(machine, machine->firmware.loaded ? "the board is up" : "the kernel is loaded");
 	err = add_devices(machine);
+	if (!err)
+		err = machine_firmware__make_items(&machine->firmware, &machine->config,
+						   &machine->memory, machine->devices,
+						   machine->error, sizeof(machine->error));
 	if (err)
 		return err;
 	return reset_devices(machine, status);
@@ -598,7 +634,9 @@ void machine__destroy(struct machine *machine)
 	if (machine->services.irqs) {
 		pci__destroy(&machine->pci);
 		irq_hub__destroy(&machine->irqs);
+		memory_slots__destroy(&machine->board.slots);
 	}
+	machine_firmware__close(&machine->firmware);
 	guest_memory__destroy(&machine->memory);
 	dispatch__destroy(machine->mmio);
 	dispatch__destroy(machine->ports);

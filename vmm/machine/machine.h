@@ -42,7 +42,8 @@ enum machine_unpack {
 struct machine_config {
 	uint64_t memory;   /* bytes of RAM, a multiple of 4 KiB */
 	unsigned cpus;	   /* 1 to MACHINE_MAX_CPUS */
-	const char *kernel; /* path */
+	const char *kernel; /* path; NULL with firmware that finds its own */
+	const char *firmware; /* as firmware__open() reads it; NULL: the kernel is started without */
 	const char *initrd; /* path or NULL */
 	const char *append; /* kernel command line or NULL */
 	enum machine_unpack unpack;
@@ -53,6 +54,8 @@ struct machine_config {
 	const char *console[MACHINE_MAX_CONSOLES];
 	const char *const *devices; /* "class,key=value,..." as --device has it */
 	unsigned device_count;
+	const char *const *fw_cfg; /* "name=...,file=...|string=..." as --fw-cfg has it */
+	unsigned fw_cfg_count;
 	bool no_reboot; /* a guest's reset ends the machine */
 	bool verbose;	/* say on stderr when things happened: probe, first guest instruction */
 };

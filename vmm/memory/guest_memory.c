@@ -10,7 +10,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "vmm/kvm/kvm.h"
+#include "base/types.h"
+#include "vmm/memory/slots.h"
 
 #define PAGE_BYTES 4096u
 #define HUGE_PAGE_BYTES (2ULL << 20)
@@ -91,25 +92,32 @@ uint64_t guest_memory__end(const struct guest_memory *mem)
 	return end;
 }
 
-int guest_memory__register(struct guest_memory *mem, struct kvm_vm *vm)
+static int add_slot(const struct guest_memory *mem, struct memory_slots *slots, uint64_t first,
+		    uint64_t end)
+{
+	struct memory_slot slot = { .gpa = first, .size = end - first };
+
+	slot.host = guest_memory__pointer(mem, first, slot.size);
+	return MIN_OF(memory_slots__add(slots, &slot), 0);
+}
+
+int guest_memory__register(const struct guest_memory *mem, struct memory_slots *slots,
+			   bool has_firmware)
 {
 	unsigned i;
-	int err;
+	int err = 0;
 
-	for (i = 0; i < mem->count; i++) {
-		const struct guest_region *region = &mem->region[i];
-		struct kvm_userspace_memory_region slot = {
-			.slot = i,
-			.guest_phys_addr = region->gpa,
-			.memory_size = region->size,
-			.userspace_addr = (uintptr_t)region->host,
-		};
+	for (i = 0; i < mem->count && !err; i++) {
+		uint64_t first = mem->region[i].gpa, end = first + mem->region[i].size;
 
-		err = kvm_vm__set_memory_region(vm, &slot);
-		if (err)
-			return err;
+		if (!first && has_firmware) {
+			err = add_slot(mem, slots, 0, GUEST_LOW_RAM_HOLE);
+			first = GUEST_LOW_RAM_HOLE_END;
+		}
+		if (!err)
+			err = add_slot(mem, slots, first, end);
 	}
-	return 0;
+	return err;
 }
 
 /* The region that holds gpa, and how many bytes of it follow from there. */

@@ -7,13 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct kvm_vm;
+struct memory_slots;
 
 /*
  * Guest-physical layout of a PC: RAM below the hole, the hole for devices, the rest above 4 GiB.
  * PCI Express configuration space is where firmware for a Q35 puts it; above the PCI window are
  * the IOAPIC, HPET, TPM, local APICs and, at the end, flash.
  */
+#define GUEST_LOW_RAM_HOLE 0xa0000ULL
+#define GUEST_LOW_RAM_HOLE_END 0x100000ULL
 #define GUEST_LOW_RAM_END 0x80000000ULL /* 2 GiB: RAM stops here at the latest */
 #define GUEST_ECAM 0xb0000000ULL
 #define GUEST_ECAM_BUSES 256u
@@ -46,8 +48,12 @@ void guest_memory__destroy(struct guest_memory *mem);
 /* The address behind the last byte of RAM. */
 uint64_t guest_memory__end(const struct guest_memory *mem);
 
-/* Registers every region as a memory slot. 0 or -errno. */
-int guest_memory__register(struct guest_memory *mem, struct kvm_vm *vm);
+/*
+ * Makes memory slots of it. With firmware not of A0000H to FFFFFH: display memory, which is not
+ * there, and what the host bridge shows as ROM or RAM. 0 or -errno.
+ */
+int guest_memory__register(const struct guest_memory *mem, struct memory_slots *slots,
+			   bool has_firmware);
 
 /*
  * Host pointer to [gpa, gpa + size), or NULL unless all of it is RAM of one region. Never wraps.

@@ -35,6 +35,7 @@ struct pci_function;
 #define PCI_PIRQS 8
 #define PCI_PIRQ_GSI 16
 #define PCI_PIRQ_NOWHERE 0xff
+#define PCI_CHIPSET_SLOT 0x19u
 
 struct pci_bus {
 	struct pci_function *bridge; /* leads here; NULL: the root bus */
@@ -64,6 +65,9 @@ struct pci {
 	struct dispatch *ports, *mmio;
 	struct irq_hub *irqs;
 	uint8_t pirq_irq[PCI_PIRQS]; /* the PIC's input or PCI_PIRQ_NOWHERE */
+	/* Where the host bridge has configuration space in memory, for the firmware's tables. */
+	uint64_t ecam;
+	unsigned ecam_buses; /* 0: nowhere */
 };
 
 enum pci_space { PCI_SPACE_IO, PCI_SPACE_MEMORY, PCI_SPACE_PREFETCH };
@@ -172,10 +176,13 @@ void pci__config(struct pci *pci, unsigned bus, unsigned devfn, struct access *a
 
 /* Connects a PIRQ to one of the PIC's inputs, or to none. */
 void pci__route_pirq(struct pci *pci, unsigned pirq, uint8_t irq);
-/* The PIRQ of pin `pin` (0: INTA) of a slot on the root bus. */
+/*
+ * The PIRQ of pin `pin` (0: INTA) of a slot on the root bus. The chipset's own slots, 19H and up, are
+ * not turned.
+ */
 static inline unsigned pci__pirq(unsigned slot, unsigned pin)
 {
-	return (slot + pin) % PCI_PIRQS;
+	return (slot < PCI_CHIPSET_SLOT ? slot + pin : pin) % PCI_PIRQS;
 }
 
 static inline uint32_t pci_function__read(const struct pci_function *function, unsigned reg,

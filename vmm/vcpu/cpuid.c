@@ -178,6 +178,14 @@ void vcpu_cpuid__set_id(struct kvm_cpuid2 *cpuid, unsigned id)
 	}
 }
 
+void vcpu_cpuid__limit_physical_bits(struct kvm_cpuid2 *cpuid, unsigned most)
+{
+	struct kvm_cpuid_entry2 *leaf = find(cpuid, 0x80000008, 0);
+
+	if (leaf && (leaf->eax & 0xff) > most)
+		leaf->eax = (leaf->eax & ~0xffu) | most;
+}
+
 unsigned vcpu_cpuid__physical_bits(const struct kvm_cpuid2 *cpuid)
 {
 	unsigned i;

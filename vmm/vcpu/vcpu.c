@@ -123,7 +123,7 @@ static int create_vcpu(struct vcpu_set *set, const struct kvm_vm *vm, unsigned i
 	set->count = id + 1;
 	vcpu_cpuid__set_id(cpuid, id);
 	err = kvm_vcpu__set_cpuid(&vcpu->kvm, cpuid);
-	return err ? err : vcpu__set_firmware_state(vcpu, cpuid);
+	return err || set->has_firmware ? err : vcpu__set_firmware_state(vcpu, cpuid);
 }
 
 int vcpu_set__create(struct vcpu_set *set, const struct kvm_vm *vm, unsigned count)
@@ -147,6 +147,7 @@ int vcpu_set__create(struct vcpu_set *set, const struct kvm_vm *vm, unsigned cou
 		err = vcpu_cpuid__build(vm->system, count, &cpuid);
 	if (err)
 		goto destroy;
+	vcpu_cpuid__limit_physical_bits(cpuid, set->address_bits);
 	for (id = 0; id < count && !err; id++)
 		err = create_vcpu(set, vm, id, cpuid);
 	free(cpuid);

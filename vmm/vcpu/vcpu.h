@@ -35,6 +35,8 @@ enum vcpu_command { VCPU_HOLD, VCPU_RUN, VCPU_END };
 struct vcpu_set {
 	const struct kvm_system *system;
 	struct dispatch *ports, *mmio;
+	bool has_firmware;     /* it sets what firmware sets */
+	unsigned address_bits; /* of a guest-physical address, at most */
 	void (*event)(void *opaque, unsigned vcpu, enum vcpu_event event);
 	void *opaque;
 	unsigned count;
@@ -70,6 +72,8 @@ void vcpu__dump(struct vcpu *vcpu);
 int vcpu_cpuid__build(const struct kvm_system *system, unsigned cpus, struct kvm_cpuid2 **cpuid);
 /* Turns it into vCPU id's. */
 void vcpu_cpuid__set_id(struct kvm_cpuid2 *cpuid, unsigned id);
+/* Says no more bits of a guest-physical address than these. */
+void vcpu_cpuid__limit_physical_bits(struct kvm_cpuid2 *cpuid, unsigned most);
 /* Bits of a guest-physical address. */
 unsigned vcpu_cpuid__physical_bits(const struct kvm_cpuid2 *cpuid);
 

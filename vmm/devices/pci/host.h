@@ -9,7 +9,7 @@
 
 /* Device nodes: the bridge with its windows and interrupt routes, and the place of ECAM. */
 void pci_host__describe(const struct device_services *services, struct aml *aml);
-/* The MCFG table (PCI Firmware 3.2, 4.1.2). */
-void pci_host__add_mcfg(struct acpi_tables *tables);
+/* The MCFG table (PCI Firmware 3.2, 4.1.2), if there is an ECAM. */
+void pci_host__add_mcfg(const struct device_services *services, struct acpi_tables *tables);
 
 #endif

@@ -26,11 +26,27 @@ struct mcfg_body {
 	uint32_t reserved2;
 } __attribute__((packed));
 
-void pci_host__add_mcfg(struct acpi_tables *tables)
+/* The number of tables stays the same wherever firmware puts it: a base of 0 if it has not yet. */
+void pci_host__add_mcfg(const struct device_services *services, struct acpi_tables *tables)
 {
-	const struct mcfg_body body = { .base = GUEST_ECAM, .last_bus = GUEST_ECAM_BUSES - 1 };
+	const struct pci *pci = services->pci;
+	const struct mcfg_body body = { .base = pci->ecam,
+					.last_bus = (uint8_t)(pci->ecam_buses - 1) };
 
 	acpi_tables__add(tables, "MCFG", 1, &body, sizeof(body));
+}
+
+/* Below 4 GiB everything from RAM to the board's devices but ECAM is the bus's. */
+static void describe_low_windows(const struct pci *pci, const struct pci_windows *windows,
+				 struct aml *aml)
+{
+	uint64_t first = GUEST_LOW_RAM_END, end = pci->ecam + ((uint64_t)pci->ecam_buses << 20);
+
+	if (pci->ecam_buses && pci->ecam > first && end <= windows->low_last) {
+		aml__memory_window(aml, (uint32_t)first, (uint32_t)pci->ecam - 1);
+		first = end;
+	}
+	aml__memory_window(aml, (uint32_t)first, (uint32_t)windows->low_last);
 }
 
 static void describe_windows(const struct device_services *services, struct aml *aml)
@@ -43,40 +59,40 @@ static void describe_windows(const struct device_services *services, struct aml 
 	aml__io(aml, PORT_CONFIG, 1, 8);
 	aml__io_window(aml, 0, PORT_CONFIG - 1);
 	aml__io_window(aml, PORT_CONFIG + 8, 0xffff);
-	aml__memory_window(aml, (uint32_t)GUEST_LOW_RAM_END, (uint32_t)GUEST_ECAM - 1);
-	aml__memory_window(aml, (uint32_t)windows.low_first, (uint32_t)windows.low_last);
+	describe_low_windows(services->pci, &windows, aml);
 	if (windows.high_first < windows.high_last)
 		aml__memory64_window(aml, windows.high_first, windows.high_last);
 	aml__end_resources(aml);
 }
 
 /* One entry for each pin of each slot: address, pin, no link device, GSI. */
-static void describe_routes(struct aml *aml, const char *name, bool pic)
+static void describe_routes(const struct pci *pci, struct aml *aml, const char *name, bool pic)
 {
 	unsigned slot, pin;
 
 	aml__name_package(aml, name, SLOTS * PINS);
 	for (slot = 0; slot < SLOTS; slot++)
 		for (pin = 0; pin < PINS; pin++) {
-			unsigned pirq = pci__pirq(slot, pin);
+			unsigned pirq = pci__pirq(slot, pin), irq = pci->pirq_irq[pirq];
+
+			if (irq == PCI_PIRQ_NOWHERE)
+				irq = pirq % 2 ? PIC_IRQ_ODD : PIC_IRQ_EVEN;
 
 			aml__package(aml, 4);
 			aml__integer(aml, slot << 16 | 0xffff);
 			aml__integer(aml, pin);
 			aml__integer(aml, 0);
-			aml__integer(aml, !pic	      ? PCI_PIRQ_GSI + pirq
-					  : pirq % 2 ? PIC_IRQ_ODD
-						     : PIC_IRQ_EVEN);
+			aml__integer(aml, pic ? irq : PCI_PIRQ_GSI + pirq);
 			aml__end(aml);
 		}
 	aml__end(aml);
 }
 
 /* \_PIC says which interrupt controllers are in use. */
-static void describe_interrupts(struct aml *aml)
+static void describe_interrupts(const struct pci *pci, struct aml *aml)
 {
-	describe_routes(aml, "PRTP", true);
-	describe_routes(aml, "PRTA", false);
+	describe_routes(pci, aml, "PRTP", true);
+	describe_routes(pci, aml, "PRTA", false);
 	aml__method(aml, "_PRT", 0);
 	aml__if(aml);
 	aml__term(aml, "\\PICF");
@@ -135,13 +151,13 @@ static void describe_control(struct aml *aml)
 }
 
 /* ECAM has to be reserved by a motherboard resource (PCI Firmware 3.2, 4.1.2). */
-static void describe_ecam(struct aml *aml)
+static void describe_ecam(const struct pci *pci, struct aml *aml)
 {
 	aml__device(aml, "ECAM");
 	aml__name_eisaid(aml, "_HID", "PNP0C02");
 	aml__name_string(aml, "_UID", "ECAM");
 	aml__resources(aml, "_CRS");
-	aml__memory32(aml, (uint32_t)GUEST_ECAM, GUEST_ECAM_BUSES << 20);
+	aml__memory32(aml, (uint32_t)pci->ecam, pci->ecam_buses << 20);
 	aml__end_resources(aml);
 	aml__end(aml);
 }
@@ -159,8 +175,8 @@ void pci_host__describe(const struct device_services *services, struct aml *aml)
 	aml__name_integer(aml, "_SEG", 0);
 	aml__name_integer(aml, "_BBN", 0);
 	describe_windows(services, aml);
-	describe_interrupts(aml);
+	describe_interrupts(services->pci, aml);
 	describe_control(aml);
 	aml__end(aml);
-	describe_ecam(aml);
+	describe_ecam(services->pci, aml);
 }

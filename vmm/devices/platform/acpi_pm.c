@@ -26,6 +26,8 @@
 #define CONTROL_SLP_EN 0x2000u
 #define CONTROL_KEPT 0x1c02u /* SLP_TYP, BM_RLD */
 
+#define SMI_EN_APMC 0x20u
+
 struct acpi_pm {
 	struct device dev;
 	pthread_mutex_t lock; /* guards all below */
@@ -135,6 +137,16 @@ static void access_timer(void *opaque, struct access *access)
 		access->value = (uint32_t)timer_ticks(pm) >> access->offset * 8;
 }
 
+/*
+ * There is no SMM. Firmware that finds the APM port's SMI enabled takes it that SMM is set up, and
+ * leaves it alone.
+ */
+static void access_smi(void *opaque, struct access *access)
+{
+	if (!access->write)
+		access->value = (uint64_t)SMI_EN_APMC >> access->offset * 8;
+}
+
 static void press_power_button(struct device *dev)
 {
 	struct acpi_pm *pm = container_of_type(dev, struct acpi_pm, dev);
@@ -178,6 +190,8 @@ static int realize(struct device *dev, char *error, size_t error_size)
 	if (!err)
 		err = device__claim_ports(dev, ACPI_PM_TIMER_PORT, 4, 4, access_timer, error,
 					  error_size);
+	if (!err)
+		err = device__claim_ports(dev, ACPI_SMI_PORT, 8, 4, access_smi, error, error_size);
 	return err;
 }
 

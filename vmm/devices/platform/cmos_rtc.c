@@ -403,6 +403,9 @@ static void reset(struct device *dev)
 	rtc->cmos[RTC_C] = 0;
 	rtc->cmos[0x0f] = 0;	/* shutdown status: a normal start */
 	rtc->cmos[0x14] = 0x06; /* equipment: FPU, pointing device */
+	rtc->cmos[0x38] = 0x40; /* boot from: disk, CD, network */
+	rtc->cmos[0x3d] = 0x32;
+	rtc->cmos[0x5f] = (uint8_t)(dev->services->cpus - 1);
 	describe_memory(rtc);
 	rtc->seen_second = seconds_of(guest_ns(rtc));
 	rtc->seen_tick = tick_now();

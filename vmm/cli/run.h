@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the options of `trivet run` fill. */
+#ifndef VMM_CLI_RUN_H
+#define VMM_CLI_RUN_H
+
+#include "vmm/cli/options.h"
+#include "vmm/config/file.h"
+#include "vmm/machine/machine.h"
+
+#define RUN_DEVICES_MOST 64
+#define RUN_FW_CFG_MOST 32
+#define RUN_FILES_MOST 8
+
+struct run_options {
+	struct machine_config config;
+	const char *devices[RUN_DEVICES_MOST];
+	char *disks[RUN_DEVICES_MOST]; /* devices that --disk stood for */
+	unsigned disk_count;
+	const char *fw_cfg[RUN_FW_CFG_MOST];
+	unsigned consoles;
+	struct config_file files[RUN_FILES_MOST]; /* options point into them */
+	unsigned file_count;
+};
+
+int cli_run__set_firmware(void *object, const char *name, const char *value);
+int cli_run__add_fw_cfg(void *object, const char *name, const char *value);
+
+#endif
