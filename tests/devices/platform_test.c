@@ -96,7 +96,7 @@ static void pci_configuration(void **state)
 
 	fixture__out(f, 0xcf8, 4, 0x80000000);
 	assert_int_equal(fixture__in(f, 0xcf8, 4), 0x80000000);
-	assert_int_equal(fixture__in(f, 0xcfc, 4), 0x00081b36);
+	assert_int_equal(fixture__in(f, 0xcfc, 4), 0x29c08086);
 	fixture__out(f, 0xcf8, 4, 0x80000008);
 	assert_int_equal(fixture__in(f, 0xcfe, 2), 0x0600);
 	fixture__out(f, 0xcf8, 4, 0x80000800); /* device 1 */

@@ -144,7 +144,7 @@ class Engine(Machine):
             self.addCleanup(path.unlink)
             areas = [[int(end, 16) for end in line.split()[0].split("-")] for line in
                      pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines()
-                     if "guest-code" in line and line.split()[1].startswith("r-x")]
+                     if line.split()[1] == "r-xs"]
             starts = [int(line.split()[0], 16) for line in path.read_text().splitlines()]
             machine.process.terminate()
             machine.wait()

@@ -60,7 +60,7 @@ class Virtio(unittest.TestCase):
         machine = self.check_rng("", r"PCI-MSI.*virtio[01]-input")
         devices = self.ask(machine, "cd /sys/bus/pci/devices; for d in *; do"
                                     " echo $d $(cat $d/vendor) $(cat $d/device) $(cat $d/class); done; cd")
-        for line in ("0000:00:00.0 0x1b36 0x0008 0x060000", "0000:00:01.0 0x1b36 0x000c 0x060400",
+        for line in ("0000:00:00.0 0x8086 0x29c0 0x060000", "0000:00:01.0 0x1b36 0x000c 0x060400",
                      "0000:00:02.0 0x1af4 0x1044 0x00ff00", "0000:01:00.0 0x1af4 0x1044 0x00ff00"):
             self.assertIn(line, devices)
         self.assertIn("PCIe", self.ask(machine, "dmesg | grep 'OS now controls'"))

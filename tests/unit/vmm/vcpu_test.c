@@ -90,6 +90,8 @@ static struct guest *create_guest(const struct kvm_backend *backend, const uint8
 	assert_int_equal(dispatch__add(guest->ports, &byte), 0);
 	assert_int_equal(dispatch__add(guest->ports, &hold), 0);
 	assert_int_equal(dispatch__add(guest->mmio, &mmio), 0);
+	memory_slots__init(&guest->board.slots, board__set_slot, &guest->board);
+	assert_int_equal(guest_memory__register(&guest->memory, &guest->board.slots, false), 0);
 	guest->board.system = &guest->system;
 	guest->board.vcpus.ports = guest->ports;
 	guest->board.vcpus.mmio = guest->mmio;
@@ -110,6 +112,7 @@ static struct guest *create_guest(const struct kvm_backend *backend, const uint8
 static void destroy_guest(struct guest *guest)
 {
 	board__down(&guest->board);
+	memory_slots__destroy(&guest->board.slots);
 	dispatch__destroy(guest->mmio);
 	dispatch__destroy(guest->ports);
 	guest_memory__destroy(&guest->memory);
