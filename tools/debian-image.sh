@@ -70,6 +70,8 @@ chroot "$1" systemctl -q disable apt-daily.timer apt-daily-upgrade.timer e2scrub
 # The generator opens the serial port to see if it is one.
 mkdir -p "$1/etc/systemd/system-generators"
 ln -s /dev/null "$1/etc/systemd/system-generators/systemd-getty-generator"
+# mmdebstrap has put that of the host there.
+: >"$1/etc/resolv.conf"
 sed -i /Proxy/d "$1/etc/apt/apt.conf.d/99mmdebstrap"
 rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin "$1"/var/cache/apt/archives/*.deb "$1"/var/log/*.log \
 	"$1"/var/log/apt "$1"/var/cache/debconf/*-old "$1"/run/* "$1/etc/apt/apt.conf.d/00mmdebstrap"
