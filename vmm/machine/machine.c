@@ -585,6 +585,7 @@ static int build(struct machine *machine, int *status)
 	if (err)
 		return err;
 	say_when(machine, machine->firmware.loaded ? "the board is up" : "the kernel is loaded");
+	*status = MACHINE_STATUS_BAD_INPUT;
 	err = add_devices(machine);
 	if (!err)
 		err = machine_firmware__make_items(&machine->firmware, &machine->config,

@@ -263,7 +263,9 @@ void pci_windows__init(struct pci_windows *windows, const struct device_services
 		.low_last = GUEST_PCI_WINDOW_END - 1,
 		.high_first = ALIGN_UP_TO(end, HIGH_ALIGN),
 	};
-	windows->high_last = MIN_OF(windows->high_first + HIGH_MOST, most) - 1;
+	/* Firmware has ideas of its own; OVMF takes the last eighth of what there is. */
+	windows->high_last =
+		services->firmware ? most - 1 : MIN_OF(windows->high_first + HIGH_MOST, most) - 1;
 }
 
 void pci__assign(struct pci *pci, const struct pci_windows *windows)

@@ -147,7 +147,8 @@ int vcpu_set__create(struct vcpu_set *set, const struct kvm_vm *vm, unsigned cou
 		err = vcpu_cpuid__build(vm->system, count, &cpuid);
 	if (err)
 		goto destroy;
-	vcpu_cpuid__limit_physical_bits(cpuid, set->address_bits);
+	if (set->address_bits)
+		vcpu_cpuid__limit_physical_bits(cpuid, set->address_bits);
 	for (id = 0; id < count && !err; id++)
 		err = create_vcpu(set, vm, id, cpuid);
 	free(cpuid);

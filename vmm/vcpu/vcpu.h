@@ -36,7 +36,7 @@ struct vcpu_set {
 	const struct kvm_system *system;
 	struct dispatch *ports, *mmio;
 	bool has_firmware;     /* it sets what firmware sets */
-	unsigned address_bits; /* of a guest-physical address, at most */
+	unsigned address_bits; /* of a guest-physical address, at most; 0: as many as the CPU has */
 	void (*event)(void *opaque, unsigned vcpu, enum vcpu_event event);
 	void *opaque;
 	unsigned count;

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""SeaBIOS and OVMF: to where they find nothing, GRUB from a disk, a kernel by fw_cfg, reboots."""
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import unittest
+
+import boot_disk
+import fixture
+
+SEABIOS = "/usr/share/seabios/bios-256k.bin"
+OVMF = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+disk = None
+
+
+class Firmware(unittest.TestCase):
+    def run_machine(self, *options):
+        return fixture.on_pipes(["--engine", "soft", "--memory", "256M", *options])
+
+    def finish(self, machine):
+        machine.send("poweroff -f\n")
+        self.assertEqual(machine.wait(), 0, machine.complain("not powered off"))
+
+    def boot(self, firmware, *options):
+        machine = self.run_machine("--firmware", firmware, "--disk", f"{disk},read-only=on", *options)
+        self.addCleanup(machine.close)
+        # SeaBIOS's text screen comes with cursor movements in between.
+        machine.expect(rb"lcome to GRUB!")
+        machine.expect(rb"trivet: GRUB on the serial port")
+        machine.expect(rb"trivet: user space reached")
+        return machine
+
+    def ask(self, machine, command):
+        machine.send(command + "; echo 'end of'' it'\n")
+        return machine.expect(rb"(.*?)end of it\r\n").group(1).decode()
+
+    def check_system(self, machine):
+        self.assertIn("QEMU0002:00", self.ask(machine, "ls /sys/bus/acpi/devices"))
+        self.assertRegex(self.ask(machine, "dmesg | grep MMCONFIG"), "MMCONFIG at .* reserved in")
+        # Windows, addresses and interrupts that firmware chose are what the tables say.
+        self.assertEqual(self.ask(machine, "dmesg | grep -c -e 't claim' -e 'irmware Bug'").split()[-1], "0")
+
+    def test_seabios_finds_no_disk(self):
+        with self.run_machine("--firmware", "seabios") as machine:
+            machine.expect(rb"SeaBIOS \(version")
+            machine.expect(rb"No bootable device")
+
+    def test_seabios_starts_grub(self):
+        machine = self.boot("seabios", "--cpus", "2")
+        self.check_system(machine)
+        self.assertIn("\n2\r", self.ask(machine, "nproc"))
+        machine.send("reboot -f\n")
+        machine.expect(rb"lcome to GRUB!")
+        machine.expect(rb"trivet: user space reached")
+        self.finish(machine)
+
+    def test_ovmf_starts_grub_and_keeps_variables(self):
+        variables = fixture.TemporaryDirectory(self) / "vars.fd"
+        machine = self.boot(f"ovmf,vars={variables}")
+        self.check_system(machine)
+        self.finish(machine)
+        first = variables.read_bytes()
+        self.assertIn("Boot0001".encode("utf-16-le"), first)
+        machine = self.boot(f"ovmf,vars={variables}")
+        status, _, error = fixture.run_to_end(["--engine", "soft", "--firmware", f"ovmf,vars={variables}"])
+        self.assertEqual((status, error.count(b"another machine uses it")), (2, 1), error)
+        self.finish(machine)
+
+    def test_ovmf_starts_a_kernel(self):
+        machine = self.run_machine("--firmware", "ovmf", *fixture.boots(), "--cpus", "2")
+        self.addCleanup(machine.close)
+        machine.expect(rb"trivet: user space reached")
+        self.assertIn("efi: EFI v2", self.ask(machine, "dmesg | grep efi:"))
+        machine.send("reboot -f\n")
+        machine.expect(rb"trivet: user space reached")
+        self.finish(machine)
+
+    def test_bad_input(self):
+        directory = fixture.TemporaryDirectory(self)
+        (directory / "odd").write_bytes(b"x" * 5000)
+        (directory / "large").write_bytes(b"")
+        os.truncate(directory / "large", 9 << 20)
+        (directory / "not-a-kernel").write_bytes(b"x" * 5000)
+        for options, message in (
+                (["--firmware", "nowhere"], b"firmware nowhere: No such file"),
+                (["--firmware", "/"], b"firmware /: must be a file"),
+                (["--firmware", str(directory / "odd")], b"multiple of 4 KiB"),
+                (["--firmware", str(directory / "large")], b"at most 8 MiB"),
+                (["--firmware", "ovmf,vars=/nowhere/x"], b"vars=/nowhere/x: cannot be made"),
+                (["--firmware", "ovmf,colour=red"], b"colour"),
+                (["--firmware", "seabios", "--kernel", fixture.kernel()], b"SeaBIOS starts no kernel"),
+                (["--firmware", "ovmf", "--kernel", str(directory / "not-a-kernel")],
+                 b"firmware takes a bzImage only"),
+                (["--firmware", "seabios", "--fw-cfg", "name=opt/x"], b"must be name=NAME"),
+                (["--firmware", "seabios", "--fw-cfg", "name=opt/x,file=/nowhere"], b"No such file"),
+                ([], b"nothing to start")):
+            with self.subTest(options=options):
+                status, _, error = fixture.run_to_end(["--engine", "soft", *options])
+                self.assertEqual((status, message in error), (2, True), error)
+
+
+if __name__ == "__main__":
+    fixture.start(sys.argv)
+    fixture.require_kernel()
+    lacking = [path for path in (SEABIOS, OVMF) if not os.path.exists(path)] + boot_disk.missing()
+    if lacking:
+        print(f"skipped: {', '.join(lacking)} missing; tools/setup.sh check installs them")
+        sys.exit(fixture.SKIPPED)
+    place = pathlib.Path(tempfile.mkdtemp(prefix="trivet-firmware."))
+    try:
+        disk = boot_disk.make(place, fixture.kernel(), fixture.initrd())
+        result = unittest.main(verbosity=2, exit=False).result
+    finally:
+        shutil.rmtree(place)
+    sys.exit(not result.wasSuccessful())
