@@ -82,13 +82,18 @@ size_t fuzz__seed(unsigned n, u8 *buf, size_t size)
 	static const u8 power[] = {
 		6, 3, 0x42, 1, 0, 6, 3, 0x44, 0x20, 1, 0x35, 6, 0, 0x40, 1, 255,
 	};
+	/* Item 19H by port, then a descriptor at 0, which is memory full of zeros. */
+	static const u8 firmware[] = {
+		6, 3, 2, 0x19, 0, 6, 0, 3, 6, 0, 3, 6, 5, 6, 0, 0, 0, 0, 6, 5, 7, 0, 0, 0, 0,
+	};
 	static const struct {
 		const u8 *bytes;
 		size_t size;
 	} seeds[] = { { serial, sizeof(serial) },
 		      { rtc, sizeof(rtc) },
 		      { keyboard, sizeof(keyboard) },
-		      { power, sizeof(power) } };
+		      { power, sizeof(power) },
+		      { firmware, sizeof(firmware) } };
 
 	if (n >= ARRAY_LENGTH(seeds) || size < seeds[n].size)
 		return 0;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 #include "vmm/char/char.h"
+#include "vmm/firmware/items.h"
 #include "vmm/loop/loop.h"
 #include "vmm/machine/device_table.h"
 #include "vmm/memory/guest_memory.h"
@@ -285,6 +286,7 @@ static void make_devices(void)
 	static struct message_hub messages = { .send = note_message };
 	static struct pci pci;
 	static struct device_services services;
+	static struct fw_cfg_items items;
 	char error[200] = "";
 	unsigned c, i;
 
@@ -295,6 +297,9 @@ static void make_devices(void)
 					.count = 1,
 					.region = { { 0, MEMORY_BYTES, guard__map(MEMORY_BYTES) } } };
 	pci__init(&pci, world.ports, world.mmio, &irqs);
+	FUZZ_CHECK(!fw_cfg_items__add(&items, FW_CFG_SIGNATURE, "QEMU", 4));
+	FUZZ_CHECK(!fw_cfg_items__add_file(&items, "opt/x", "contents", 8));
+	FUZZ_CHECK(!fw_cfg_items__finish(&items));
 	services = (struct device_services){ .loop = (struct loop *)&world, /* its fakes take any */
 					     .ports = world.ports,
 					     .mmio = world.mmio,
@@ -303,6 +308,7 @@ static void make_devices(void)
 					     .pci = &pci,
 					     .memory = &memory,
 					     .address_bits = 40,
+					     .firmware_items = &items,
 					     .request = note_request };
 	for (c = 0; device_table[c]; c++)
 		for (i = 0; i < MIN_OF(device_table[c]->max, 2u); i++) {
@@ -365,8 +371,8 @@ void device_world__compare(const struct device *dev, const u8 *a, const u8 *b)
 }
 
 static const u16 ports[] = {
-	0x60,  0x64,  0x60,  0x64,	/* i8042 */
-	0x70,  0x71,  0x70,  0x71,	/* RTC */
+	0x60,  0x64,  0x510, 0x511,	/* i8042, fw_cfg */
+	0x70,  0x71,  0x514, 0x518,	/* RTC, fw_cfg's DMA */
 	0x92,  0xcf9, 0xcf8, 0xcfc,	/* port 92h, reset control, PCI */
 	0xf4,  0x505, 0x600, 0x604,	/* debug-exit, pvpanic, ACPI */
 };
