@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Puts Debian's stock kernels (vmlinuz-FLAVOUR), a small initramfs, and for each kernel an archive of
-# modules that can be appended to the initramfs (modules-FLAVOUR.cpio.gz) into the cache directory.
+# modules that can be appended to the initramfs (modules-FLAVOUR.cpio.gz, modules-ata-FLAVOUR.cpio.gz) into
+# the cache directory.
 # usage: guest.sh CACHE FLAVOUR...      FLAVOUR: amd64, cloud-amd64, rt-amd64
 set -eu
 
@@ -16,31 +17,38 @@ trap 'rm -rf "$work"' EXIT INT TERM
 as_root=""
 [ "$(id -u)" = 0 ] || as_root="sudo"
 
-# What the drivers of Trivet's devices need, below kernel/.
+# What the drivers of Trivet's devices need, below kernel/. Those of SATA are many: an archive of their own.
 modules="drivers/virtio drivers/block/virtio_blk.ko drivers/char/virtio_console.ko
 	drivers/char/hw_random/virtio-rng.ko drivers/net/virtio_net.ko drivers/net/net_failover.ko
 	net/core/failover.ko net/vmw_vsock net/9p fs/9p fs/netfs fs/fscache"
+ata_modules="drivers/ata/ahci.ko drivers/ata/libahci.ko drivers/ata/libata.ko drivers/scsi/scsi_common.ko
+	drivers/scsi/scsi_mod.ko drivers/scsi/sd_mod.ko drivers/scsi/sr_mod.ko drivers/cdrom fs/isofs
+	block/t10-pi.ko lib/crc-t10dif.ko crypto/crct10dif_common.ko crypto/crct10dif_generic.ko lib/crc64.ko lib/crc64-rocksoft.ko
+	crypto/crc64_rocksoft_generic.ko"
 
-# Modules of one kernel, with what modprobe needs; those the flavour has not are left out.
+# pack_modules NAME MODULE...: what modprobe needs too; modules that the kernel has not are left out.
 pack_modules()
 {
-	flavour=$1
+	name=$1
+	shift
 	from=$(echo "$work"/lib/modules/*)
 	to="$work/modules/lib/modules/${from##*/}"
-	for module in $modules; do
+	for module in "$@"; do
 		[ -e "$from/kernel/$module" ] || continue
 		mkdir -p "$to/kernel/${module%/*}"
 		cp -r "$from/kernel/$module" "$to/kernel/${module%/*}/"
 	done
 	busybox depmod -b "$work/modules/" "${from##*/}"
-	(cd "$work/modules" && find . | sort | cpio --quiet -o -H newc -R 0:0) | gzip -n -9 >"$cache/modules-$flavour.cpio.gz.new"
-	mv "$cache/modules-$flavour.cpio.gz.new" "$cache/modules-$flavour.cpio.gz"
+	(cd "$work/modules" && find . | sort | cpio --quiet -o -H newc -R 0:0) | gzip -n -9 >"$cache/$name.cpio.gz.new"
+	mv "$cache/$name.cpio.gz.new" "$cache/$name.cpio.gz"
+	rm -rf "$work/modules"
 }
 
 fetch_kernel()
 {
 	flavour=$1
-	[ -f "$cache/vmlinuz-$flavour" ] && [ -f "$cache/modules-$flavour.cpio.gz" ] && return
+	[ -f "$cache/vmlinuz-$flavour" ] && [ -f "$cache/modules-$flavour.cpio.gz" ] &&
+		[ -f "$cache/modules-ata-$flavour.cpio.gz" ] && return
 	echo "==> Fetching Debian's linux-image-$flavour" >&2
 	package=$(apt-cache depends "linux-image-$flavour" 2>/dev/null | awk '/Depends: linux-image-/ { print $2; exit }')
 	if [ -z "$package" ]; then
@@ -52,10 +60,13 @@ fetch_kernel()
 	(cd "$work" && apt-get -q download -o APT::Sandbox::User=root "$package" </dev/null >&2)
 	dpkg-deb --fsys-tarfile "$work/${package}"_*.deb | tar -x -C "$work" --wildcards './boot/vmlinuz-*' './lib/modules/*'
 	rm -f "$work"/*.deb
-	pack_modules "$flavour"
+	# shellcheck disable=SC2086 # words are what is wanted
+	pack_modules "modules-$flavour" $modules
+	# shellcheck disable=SC2086
+	pack_modules "modules-ata-$flavour" $ata_modules
 	mv "$work"/boot/vmlinuz-* "$cache/vmlinuz-$flavour.new"
 	mv "$cache/vmlinuz-$flavour.new" "$cache/vmlinuz-$flavour"
-	rm -rf "$work/lib" "$work/boot" "$work/modules"
+	rm -rf "$work/lib" "$work/boot"
 }
 
 make_initramfs()

@@ -264,6 +264,8 @@ static const char *options_of(const struct device_class *class)
 {
 	static const char *const options[][2] = {
 		{ "serial", "char=x" },
+		{ "ahci-cd", "file=x" },
+		{ "ahci-disk", "file=x" },
 		{ "virtio-blk", "file=x,packed=on,queues=2,queue-size=16,serial=x" },
 		{ "virtio-console", "char=x,port1=name:x,packed=on" },
 		{ "virtio-rng", "packed=on,max-bytes=1000" },

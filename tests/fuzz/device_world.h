@@ -9,7 +9,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "vmm/device/device.h"
 
-#define WORLD_DEVICES 32
+#define WORLD_DEVICES 48
 #define WORLD_WATCHES 96
 
 struct device_world {

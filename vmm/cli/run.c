@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "vmm/cli/cdrom.h"
 #include "vmm/cli/disk.h"
 #include "vmm/cli/run.h"
 #include "vmm/device/device.h"
@@ -146,20 +147,29 @@ static int set_unpack(void *object, const char *name, const char *value)
 	return cli__error("--unpack \"%s\": unknown; give auto, on or off", value);
 }
 
-static int set_disk(void *object, const char *name, const char *value)
+/* Takes `device`, which may be NULL after a message. */
+static int add_disk(struct run_options *options, const char *name, char *device)
 {
-	struct run_options *options = object;
-	char *device = cli_disk__device(value);
 	int err;
 
 	if (!device)
 		return -EINVAL;
-	err = set_device(object, name, device);
+	err = set_device(options, name, device);
 	if (err)
 		free(device);
 	else
 		options->disks[options->disk_count++] = device;
 	return err;
+}
+
+static int set_disk(void *object, const char *name, const char *value)
+{
+	return add_disk(object, name, cli_disk__device(value));
+}
+
+static int set_cdrom(void *object, const char *name, const char *value)
+{
+	return add_disk(object, name, cli_cdrom__device(value));
 }
 
 static int set_no_reboot(void *object, const char *name, const char *value)
@@ -206,6 +216,9 @@ static const struct cli_option run_table[] = {
 	  set_console },
 	{ "disk", "FILE[,KEY=VALUE...]",
 	  "a disk; the keys are those of virtio-blk, a comma in FILE is written twice", set_disk },
+	{ "cdrom", "FILE",
+	  "a CD-ROM drive with this image in it, on a SATA controller; the same as ahci-cd,file=FILE",
+	  set_cdrom },
 	{ "device", "CLASS[,KEY=VALUE...]", "adds a device; classes are listed below", set_device },
 	{ "no-reboot", NULL, "a reset by the guest ends the machine", set_no_reboot },
 	{ "verbose", NULL, "say on standard error what happens when", set_verbose },

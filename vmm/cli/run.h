@@ -14,7 +14,7 @@
 struct run_options {
 	struct machine_config config;
 	const char *devices[RUN_DEVICES_MOST];
-	char *disks[RUN_DEVICES_MOST]; /* devices that --disk stood for */
+	char *disks[RUN_DEVICES_MOST]; /* devices that --disk and --cdrom stood for */
 	unsigned disk_count;
 	const char *fw_cfg[RUN_FW_CFG_MOST];
 	unsigned consoles;

@@ -103,6 +103,8 @@ struct device_class {
 	enum device_bus bus;
 	bool builtin;  /* every machine has it; not for --device */
 	unsigned max;  /* how many a machine may have */
+	/* What it is plugged into: a machine that has none of these gets one, made without options. */
+	const struct device_class *parent;
 	size_t size;   /* of the structure whose first member is struct device */
 	const struct config_option *options; /* of --device CLASS,key=value */
 	const struct state_table *state; /* NULL if it has none */

@@ -353,6 +353,22 @@ static int check_device_names(struct machine *machine)
 	return 0;
 }
 
+/* Whether a device that was asked for is plugged into one of this class, and none was asked for. */
+static bool is_needed(const struct machine *machine, const struct device_class *class)
+{
+	bool needed = false;
+	unsigned i, c;
+
+	for (i = 0; i < machine->config.device_count; i++) {
+		if (match_device(machine, i, class->name))
+			return false;
+		for (c = 0; device_table[c]; c++)
+			needed |= device_table[c]->parent == class &&
+				  match_device(machine, i, device_table[c]->name);
+	}
+	return needed;
+}
+
 /* In the order of the table: what every machine has, the consoles, what was asked for. */
 static int add_devices(struct machine *machine)
 {
@@ -362,7 +378,7 @@ static int add_devices(struct machine *machine)
 	for (c = 0; device_table[c] && !err; c++) {
 		const struct device_class *class = device_table[c];
 
-		if (class->builtin)
+		if (class->builtin || is_needed(machine, class))
 			err = add_device(machine, class, NULL);
 		else if (!strcmp(class->name, "serial"))
 			err = add_consoles(machine);
