@@ -98,8 +98,6 @@ static struct guest *create_guest(const struct kvm_backend *backend, const uint8
 	guest->board.vcpus.event = note_event;
 	guest->board.vcpus.opaque = guest;
 	guest->event = -1;
-	memory_slots__init(&guest->board.slots, board__set_slot, &guest->board);
-	assert_int_equal(guest_memory__register(&guest->memory, &guest->board.slots, false), 0);
 	if (board__up(&guest->board, &guest->memory, 1, error, sizeof(error)))
 		fail_msg("%s", error);
 	assert_int_equal(guest_memory__write(&guest->memory, CODE_GPA, code, size), 0);
