@@ -30,7 +30,17 @@ static uint8_t sum(const void *data, size_t size)
 /* A disk needs an image: any file, which is only read. */
 static const char *options_of(const struct device_class *class)
 {
-	return strcmp(class->name, "virtio-blk") ? NULL : "file=/proc/self/exe,format=raw,read-only=on";
+	bool is_disk = !strcmp(class->name, "virtio-blk") || !strcmp(class->name, "ahci-disk");
+
+	return is_disk ? "file=/proc/self/exe,format=raw,read-only=on" : NULL;
+}
+
+/* Several, as far as there are places: a SATA controller has six, for disks and CD-ROM drives. */
+static unsigned count_of(const struct device_class *class)
+{
+	if (class->max == 1)
+		return 1;
+	return strncmp(class->name, "ahci-", 5) ? 4 : 3;
 }
 
 /* All classes on one bench, realized in the table's order. */
@@ -40,7 +50,7 @@ static struct fixture *create_pc(struct device **list)
 	unsigned i, n;
 
 	for (i = 1; device_table[i]; i++)
-		for (n = 0; n < (device_table[i]->max > 1 ? 4u : 1u); n++)
+		for (n = 0; n < count_of(device_table[i]); n++)
 			fixture__add(fixture, device_table[i], n, options_of(device_table[i]));
 	*list = fixture->dev;
 	return fixture;
