@@ -78,18 +78,18 @@ class Ahci(unittest.TestCase):
         self.assertEqual(machine.process.stderr.read(), b"")
 
     def check_cd(self, machine):
-        self.ask(machine, "mkdir -p /mnt && mount -t iso9660 -o ro /dev/sr0 /mnt")
-        sums = self.ask(machine, "cd /mnt && find . -type f -exec md5sum {} +; cd")
+        self.ask(machine, "mkdir -p /cd && mount -t iso9660 -o ro /dev/sr0 /cd")
+        sums = self.ask(machine, "cd /cd && find . -type f -exec md5sum {} +; cd")
         for name in "data", "folder/A file with a long name, and a comma":
             self.assertIn(f"{md5(self.tree / name)}  ./{name}", sums)
 
     def check_disk(self, machine, disk):
         """What the CD has is written, trimmed in part, and read by the guest and from the image."""
-        self.ask(machine, "dd if=/mnt/data of=/dev/sda bs=64k conv=fsync 2>/dev/null")
+        self.ask(machine, "dd if=/cd/data of=/dev/sda bs=64k conv=fsync 2>/dev/null")
         self.ask(machine, "echo 3 > /proc/sys/vm/drop_caches")
-        self.ask(machine, "head -c $(stat -c %s /mnt/data) /dev/sda | cmp - /mnt/data")
+        self.ask(machine, "head -c $(stat -c %s /cd/data) /dev/sda | cmp - /cd/data")
         self.ask(machine, "blkdiscard -o 1048576 -l 1048576 /dev/sda")
-        self.ask(machine, "umount /mnt")
+        self.ask(machine, "umount /cd")
 
     def test_linux_reads_a_cd_and_a_disk(self):
         disk = self.path("disk")
