@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Puts Debian's stock kernels (vmlinuz-FLAVOUR), a small initramfs, and for each kernel an archive of
-# modules that can be appended to the initramfs (modules-FLAVOUR.cpio.gz, modules-ata-FLAVOUR.cpio.gz) into
+# modules that can be appended to the initramfs (modules-FLAVOUR.cpio.gz, and modules-ata-amd64.cpio.gz) into
 # the cache directory.
 # usage: guest.sh CACHE FLAVOUR...      FLAVOUR: amd64, cloud-amd64, rt-amd64
 set -eu
@@ -17,7 +17,8 @@ trap 'rm -rf "$work"' EXIT INT TERM
 as_root=""
 [ "$(id -u)" = 0 ] || as_root="sudo"
 
-# What the drivers of Trivet's devices need, below kernel/. Those of SATA are many: an archive of their own.
+# What the drivers of Trivet's devices need, below kernel/. Those of SATA are
+# many, and the cloud kernel has none: an archive of their own.
 modules="drivers/virtio drivers/block/virtio_blk.ko drivers/char/virtio_console.ko
 	drivers/char/hw_random/virtio-rng.ko drivers/net/virtio_net.ko drivers/net/net_failover.ko
 	net/core/failover.ko net/vmw_vsock net/9p fs/9p fs/netfs fs/fscache"
@@ -48,7 +49,7 @@ fetch_kernel()
 {
 	flavour=$1
 	[ -f "$cache/vmlinuz-$flavour" ] && [ -f "$cache/modules-$flavour.cpio.gz" ] &&
-		[ -f "$cache/modules-ata-$flavour.cpio.gz" ] && return
+		{ [ "$flavour" != amd64 ] || [ -f "$cache/modules-ata-amd64.cpio.gz" ]; } && return
 	echo "==> Fetching Debian's linux-image-$flavour" >&2
 	package=$(apt-cache depends "linux-image-$flavour" 2>/dev/null | awk '/Depends: linux-image-/ { print $2; exit }')
 	if [ -z "$package" ]; then
@@ -63,7 +64,7 @@ fetch_kernel()
 	# shellcheck disable=SC2086 # words are what is wanted
 	pack_modules "modules-$flavour" $modules
 	# shellcheck disable=SC2086
-	pack_modules "modules-ata-$flavour" $ata_modules
+	[ "$flavour" != amd64 ] || pack_modules modules-ata-amd64 $ata_modules
 	mv "$work"/boot/vmlinuz-* "$cache/vmlinuz-$flavour.new"
 	mv "$cache/vmlinuz-$flavour.new" "$cache/vmlinuz-$flavour"
 	rm -rf "$work/lib" "$work/boot"

@@ -181,6 +181,12 @@ static void tables(void **state)
 	hba__destroy(hba);
 }
 
+static void check_event(struct hba *hba, uint8_t event, uint8_t medium)
+{
+	assert_int_equal(hba__packet(hba, 0, (uint8_t[12]){ 0x4a, 1, 0, 0, 0x10, 0, 0, 0, 8 }, 8), GOOD);
+	assert_memory_equal(data(hba), ((uint8_t[]){ 0, 6, 4, 0x10, event, medium, 0, 0 }), 8);
+}
+
 /* Out and in again; not while it is locked. */
 static void tray(void **state)
 {
@@ -196,13 +202,11 @@ static void tray(void **state)
 	assert_int_equal(sense(hba), 0x023a02);
 	assert_int_equal(read_sectors(hba, false, 0, 1), CHECK(2));
 	assert_int_equal(sense(hba), 0x023a02);
+	check_event(hba, 3, 1);
 	assert_int_equal(ask(hba, 0x1b, 4, 3, 0, 0), GOOD);
-	/* Events are told before the unit attention is taken. */
-	hba__packet(hba, 0, (uint8_t[12]){ 0x4a, 1, 0, 0, 0x10, 0, 0, 0, 8 }, 8);
-	assert_memory_equal(data(hba), ((uint8_t[]){ 0, 6, 4, 0x10, 2, 2, 0, 0 }), 8);
-	assert_int_equal(ask(hba, 0x00, 0, 0, 0, 0), CHECK(6));
-	assert_int_equal(sense(hba), 0x062800);
 	assert_int_equal(read_sectors(hba, false, 0, 1), GOOD);
+	check_event(hba, 2, 2);
+	check_event(hba, 0, 2);
 	hba__destroy(hba);
 }
 

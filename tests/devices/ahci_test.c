@@ -183,8 +183,10 @@ static void many_regions(void **state)
 	assert_filled(data(hba, 4096), 4096, 5);
 	assert_int_equal(hba__header(hba, 0, 0)[1], 4096);
 	/* Odd sizes that cut sectors at the end of a piece. */
-	for (i = 0; i < 2047; i++)
-		entries[32 + 4 * i] = DATA_AT + 30 * i, entries[32 + 4 * i + 3] = 29;
+	for (i = 0; i < 2047; i++) {
+		entries[32 + 4 * i] = DATA_AT + 30 * i;
+		entries[32 + 4 * i + 3] = 29;
+	}
 	((uint8_t *)entries)[12] = 64;
 	memset(data(hba, 65536), 0, 65536);
 	assert_int_equal(hba__issue(hba, 0, 1, ~0u), PORT_IS_DHRS);

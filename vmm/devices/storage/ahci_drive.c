@@ -140,6 +140,7 @@ static int after_load(struct device *dev)
 	drive->locked = !!drive->locked;
 	drive->open = !!drive->open;
 	drive->sense_key &= 0xf;
+	drive->event &= 0xf;
 	return 0;
 }
 
@@ -164,7 +165,8 @@ static const struct state_field state_fields[] = {
 	STATE_ARRAY(struct ata_drive, ncq_error, 1),   STATE_FIELD(struct ata_drive, sense_key, 1),
 	STATE_FIELD(struct ata_drive, sense_code, 1),  STATE_FIELD(struct ata_drive, sense_qualifier, 1),
 	STATE_FIELD(struct ata_drive, attention, 1),   STATE_FIELD(struct ata_drive, locked, 1),
-	STATE_FIELD(struct ata_drive, open, 1),	       { NULL },
+	STATE_FIELD(struct ata_drive, open, 1),	       STATE_FIELD(struct ata_drive, event, 1),
+	{ NULL },
 };
 
 static const struct state_table state = { 1, state_fields, after_load };

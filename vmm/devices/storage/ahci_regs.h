@@ -14,7 +14,6 @@
 #define AHCI_IS 0x08
 #define AHCI_PI 0x0c
 #define AHCI_VS 0x10
-#define AHCI_GENERIC_END 0x2c
 
 #define AHCI_CAP_NCS_SHIFT 8
 #define AHCI_CAP_SAM BIT64(18)  /* AHCI only */
@@ -89,7 +88,6 @@
 #define HEADER_BYTES 32u
 #define HEADER_LENGTH(dw0) (((dw0)&0x1f) * 4) /* of the command FIS */
 #define HEADER_ATAPI 0x20u
-#define HEADER_WRITE 0x40u
 #define HEADER_ENTRIES(dw0) ((dw0) >> 16)
 
 /* Command table (4.2.3) */

@@ -370,6 +370,7 @@ void ata_drive__reset(struct ata_drive *drive)
 	drive->resetting = false;
 	drive->sense_key = drive->sense_code = drive->sense_qualifier = 0;
 	drive->locked = false;
+	drive->event = 0;
 	drive->attention = drive->is_cd ? 0x29 : 0; /* reset occurred */
 	memset(drive->ncq_error, 0, sizeof(drive->ncq_error));
 	drive->ncq_error[0] = 0x80; /* none */

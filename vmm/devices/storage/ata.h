@@ -55,6 +55,7 @@ struct ata_drive {
 	/* CD: SPC-3, 4.5; MMC-6, 6.11 and 6.42 */
 	uint8_t sense_key, sense_code, sense_qualifier;
 	uint8_t attention; /* code of the unit attention that waits, 0: none */
+	uint8_t event; /* of the medium, not told of yet */
 	uint8_t locked, open;
 };
 

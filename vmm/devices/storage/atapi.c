@@ -26,6 +26,9 @@ uint32_t atapi__sectors(const struct ata_drive *drive)
 	return (uint32_t)MIN_OF(sectors, 0xffffffffu);
 }
 
+#define EVENT_NEW_MEDIUM 2 /* MMC-6, 6.7.5.3 */
+#define EVENT_REMOVAL 3
+
 /* ---- ends ---- */
 
 /* Interrupt reason (SFF-8020i, 9.1): status is what follows. */
@@ -84,7 +87,10 @@ static void seek(struct ata_drive *drive, struct ahci_command *command)
 		succeed(drive, command);
 }
 
-/* MMC-6, 6.42: an image comes back when the tray closes. */
+/*
+ * MMC-6, 6.42: the image comes back when the tray closes. It is the same one, and the host has asked for
+ * it: an event, but no unit attention, with which the next read would fail.
+ */
 static void start_stop(struct ata_drive *drive, struct ahci_command *command)
 {
 	bool moves_tray = command->packet[4] & 2, start = command->packet[4] & 1;
@@ -95,7 +101,8 @@ static void start_stop(struct ata_drive *drive, struct ahci_command *command)
 	}
 	if (moves_tray && drive->open == start) {
 		drive->open = !start;
-		drive->attention = start && drive->block ? 0x28 : 0; /* medium may have changed */
+		if (drive->block)
+			drive->event = start ? EVENT_NEW_MEDIUM : EVENT_REMOVAL;
 	}
 	succeed(drive, command);
 }

@@ -230,7 +230,8 @@ unsigned atapi_reply__event(struct ata_drive *drive, const uint8_t *packet, uint
 	}
 	data[1] = 6;
 	data[2] = 4;
-	data[4] = drive->attention == 0x28 ? 2 : 0; /* new medium, or nothing new */
+	data[4] = drive->event; /* once */
+	drive->event = 0;
 	data[5] = (uint8_t)(atapi__has_medium(drive) << 1 | drive->open);
 	return 8;
 }
