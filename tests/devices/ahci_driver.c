@@ -48,6 +48,25 @@ void hba__set_command(struct hba *hba, uint16_t value)
 	access_memory(hba, config_at(PCI_COMMAND), true, 2, value);
 }
 
+void hba__enable_msix(struct hba *hba, uint32_t address, uint32_t data)
+{
+	unsigned at = access_memory(hba, config_at(PCI_CAPABILITIES), false, 1, 0);
+	uint32_t table;
+
+	while (access_memory(hba, config_at(at), false, 1, 0) != PCI_CAP_MSIX) {
+		at = access_memory(hba, config_at(at + 1), false, 1, 0);
+		assert_true(at);
+	}
+	table = access_memory(hba, config_at(at + PCI_MSIX_TABLE), false, 4, 0);
+	assert_int_equal(table & 7, BAR);
+	table &= ~7u;
+	hba__write(hba, table, address);
+	hba__write(hba, table + 4, 0);
+	hba__write(hba, table + 8, data);
+	hba__write(hba, table + 12, 0);
+	access_memory(hba, config_at(at + PCI_MSIX_CONTROL), true, 2, PCI_MSIX_ENABLE);
+}
+
 struct hba *hba__create(const char *disk, const char *cd)
 {
 	struct hba *hba = calloc(1, sizeof(*hba));

@@ -28,6 +28,9 @@ uint32_t hba__port(struct hba *hba, unsigned port, unsigned reg);
 void hba__set_port(struct hba *hba, unsigned port, unsigned reg, uint32_t value);
 void hba__set_command(struct hba *hba, uint16_t value); /* PCI command register */
 
+/* Message and data of the one vector. */
+void hba__enable_msix(struct hba *hba, uint32_t address, uint32_t data);
+
 /* From any state to one that takes commands; the signature has come. */
 void hba__start(struct hba *hba, unsigned port);
 

@@ -182,15 +182,40 @@ static void many_regions(void **state)
 	assert_int_equal(hba__issue(hba, 0, 1, ~0u) & ~(uint32_t)PORT_IS_DPS, PORT_IS_DHRS);
 	assert_filled(data(hba, 4096), 4096, 5);
 	assert_int_equal(hba__header(hba, 0, 0)[1], 4096);
-	/* Odd sizes that cut sectors at the end of a piece. */
+	/* Sizes that cut a sector, and a region, at the end of each piece. */
 	for (i = 0; i < 2047; i++) {
-		entries[32 + 4 * i] = DATA_AT + 30 * i;
-		entries[32 + 4 * i + 3] = 29;
+		entries[32 + 4 * i] = DATA_AT + (i ? 20 + 30 * (i - 1) : 0);
+		entries[32 + 4 * i + 3] = i ? 29 : 19;
 	}
 	((uint8_t *)entries)[12] = 64;
 	memset(data(hba, 65536), 0, 65536);
 	assert_int_equal(hba__issue(hba, 0, 1, ~0u), PORT_IS_DHRS);
 	assert_filled(data(hba, 32768), 32768, 5);
+	hba__destroy(hba);
+}
+
+/* One message for what is new; one more for what the driver has left when it writes the register. */
+static void interrupt_messages(void **state)
+{
+	struct hba *hba = open_disk("");
+	unsigned count;
+
+	hba__enable_msix(hba, 0xfee00000, 0x41);
+	assert_int_equal(hba__ask(hba, 0, 0xec, 0, 0, 512), GOOD);
+	count = hba->f->message_count;
+	assert_true(count);
+	assert_int_equal(hba->f->message[(count - 1) % FIXTURE_MESSAGES].data, 0x41);
+	assert_false(hba->f->level[hba->gsi]);
+	hba__set_port(hba, 0, PORT_IE, ~0u);
+	assert_int_equal(hba->f->message_count, count);
+	hba__write(hba, AHCI_IS, 1); /* the port's register still says something */
+	assert_int_equal(hba->f->message_count, count + 1);
+	hba__set_port(hba, 0, PORT_IS, ~0u);
+	hba__write(hba, AHCI_IS, 1);
+	assert_int_equal(hba->f->message_count, count + 1);
+	hba__write(hba, AHCI_GHC, AHCI_GHC_AE); /* not enabled */
+	assert_int_equal(hba__ask(hba, 0, 0xec, 0, 0, 512), GOOD);
+	assert_int_equal(hba->f->message_count, count + 1);
 	hba__destroy(hba);
 }
 
@@ -523,6 +548,7 @@ int main(void)
 		cmocka_unit_test(identify),
 		cmocka_unit_test(transfers),
 		cmocka_unit_test(many_regions),
+		cmocka_unit_test(interrupt_messages),
 		cmocka_unit_test(queued_together),
 		cmocka_unit_test(queued_error),
 		cmocka_unit_test(errors),
