@@ -198,7 +198,8 @@ class Bench:
             for part in parts:
                 with open(part, "rb") as source:
                     file.write(source.read())
-            file.write(packed)
+            # A plain archive begins at a multiple of 4.
+            file.write(bytes(-file.tell() % 4) + packed)
         return path
 
     def disk_pair(self):

@@ -3,14 +3,13 @@
 """AHCI: Linux reads a CD and verifies a disk, with messages and with the pin; firmware boots from a CD."""
 import os
 import random
-import re
 import shutil
 import subprocess
 import sys
 import unittest
 
 import fixture
-import messages
+import linux
 
 FLAVOUR = "amd64"  # the cloud kernel has no AHCI
 MIB = 1 << 20
@@ -26,7 +25,7 @@ def md5(path):
     return subprocess.run(["md5sum", path], capture_output=True, text=True, check=True).stdout.split()[0]
 
 
-class Ahci(unittest.TestCase):
+class Ahci(linux.Case):
     def setUp(self):
         self.scratch = fixture.TemporaryDirectory(self)
         self.tree = self.scratch / "tree"
@@ -50,32 +49,11 @@ class Ahci(unittest.TestCase):
 
     def start(self, *args, append=""):
         fixture.require_kernel(FLAVOUR)
-        arguments = [*fixture.boots(append, FLAVOUR), "--memory", "512M", *args]
-        arguments[arguments.index(fixture.initrd())] = fixture.initrd_with_modules(
-            self.scratch / "initrd", f"ata-{FLAVOUR}")
-        machine = fixture.on_pipes(arguments)
-        self.addCleanup(machine.close)
-        machine.expect(fixture.PROMPT)
+        initrd = fixture.initrd_with_modules(self.scratch / "initrd", f"ata-{FLAVOUR}")
+        machine = self.boot(initrd, *args, append=append, flavour=FLAVOUR)
         self.ask(machine, "modprobe -a ahci sd_mod sr_mod isofs")
         self.ask(machine, "while [ ! -b /dev/sr0 ] || [ ! -b /dev/sda ]; do sleep 0.1; done")
         return machine
-
-    def ask(self, machine, command):
-        """The output of a command in the guest, which must succeed."""
-        machine.send(f"{command}; echo status-$?\n")
-        match = machine.expect(rb"\n(.*?)status-(\d+)\r\n" + fixture.PROMPT)
-        output = match[1].decode(errors="replace").replace("\r", "")
-        self.assertEqual(match[2], b"0", output)
-        return output
-
-    def power_off(self, machine):
-        """In the guest; the kernel must not have complained of anything but a busy host."""
-        lines = self.ask(machine, "dmesg -r | grep '^<[0-4]>' || true").splitlines()
-        self.assertEqual([line for line in lines if re.match(r"<[0-4]>", line)
-                          and not messages.BUSY_HOST.search(line)], [])
-        machine.send("poweroff -f\n")
-        self.assertEqual(machine.wait(), 0)
-        self.assertEqual(machine.process.stderr.read(), b"")
 
     def check_cd(self, machine):
         self.ask(machine, "mkdir -p /cd && mount -t iso9660 -o ro /dev/sr0 /cd")

@@ -14,7 +14,7 @@ import time
 import unittest
 
 import fixture
-import messages
+import linux
 
 SECONDS = int(os.environ.get("TRIVET_DISK_SECONDS", "0"))
 MIB = 1 << 20
@@ -47,7 +47,7 @@ def check_qcow2(path, fine=(0,)):
         raise AssertionError(done.stdout + done.stderr)
 
 
-class Disk(unittest.TestCase):
+class Disk(linux.Case):
     def setUp(self):
         self.scratch = fixture.TemporaryDirectory(self)
         self.initrd = fixture.initrd_with_modules(self.scratch / "initrd")
@@ -66,34 +66,9 @@ class Disk(unittest.TestCase):
 
     def start(self, *args, **options):
         """Up to the prompt, with the driver loaded."""
-        machine = self.boot(*args, **options)
+        machine = self.boot(self.initrd, *args, **{"cpus": 2, **options})
         self.ask(machine, "modprobe -a virtio_pci virtio_blk")
         return machine
-
-    def boot(self, *args, append="", memory="512M", cpus=2):
-        arguments = [*fixture.boots(append), "--memory", memory, "--cpus", str(cpus), *args]
-        arguments[arguments.index(fixture.initrd())] = self.initrd
-        machine = fixture.on_pipes(arguments)
-        self.addCleanup(machine.close)
-        machine.expect(fixture.PROMPT)
-        return machine
-
-    def ask(self, machine, command):
-        """The output of a command in the guest, which must succeed."""
-        machine.send(f"{command}; echo status-$?\n")
-        match = machine.expect(rb"\n(.*?)status-(\d+)\r\n" + fixture.PROMPT)
-        output = match[1].decode(errors="replace").replace("\r", "")
-        self.assertEqual(match[2], b"0", output)
-        return output
-
-    def power_off(self, machine):
-        """In the guest; the kernel must not have complained of anything but a busy host."""
-        lines = self.ask(machine, "dmesg -r | grep '^<[0-4]>' || true").splitlines()
-        self.assertEqual([line for line in lines if re.match(r"<[0-4]>", line)
-                          and not messages.BUSY_HOST.search(line)], [])
-        machine.send("poweroff -f\n")
-        self.assertEqual(machine.wait(), 0)
-        self.assertEqual(machine.process.stderr.read(), b"")
 
     def test_disks_in_order_with_what_was_asked_for(self):
         raw, qcow2 = make_raw(self.path("a,b.raw"), 64 * MIB), make_qcow2(self.path("c"), 32 * MIB)
@@ -164,7 +139,7 @@ class Disk(unittest.TestCase):
         disk = make_raw(self.path("root"), 64 * MIB)
         subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", root, disk], check=True)
         self.append_to_initrd("go", GO)
-        machine = self.boot("--disk", f"{disk},format=raw", append="rdinit=/go")
+        machine = self.boot(self.initrd, "--disk", f"{disk},format=raw", append="rdinit=/go", cpus=2)
         self.assertIn("/dev/vda / ext4", self.ask(machine, "cat /proc/mounts"))
         self.ask(machine, "dd if=/dev/zero of=/file bs=1M count=8 2>/dev/null && sync")
         self.ask(machine, "mount -o remount,ro /")

@@ -8,39 +8,16 @@ import time
 import unittest
 
 import fixture
-import messages
+import linux
 
 
-class Virtio(unittest.TestCase):
+class Virtio(linux.Case):
     def setUp(self):
         self.scratch = fixture.TemporaryDirectory(self)
         self.initrd = fixture.initrd_with_modules(self.scratch / "initrd")
 
-    def start(self, *args, append="", memory="512M", cpus=1):
-        arguments = [*fixture.boots(append), "--memory", memory, "--cpus", str(cpus), *args]
-        arguments[arguments.index(fixture.initrd())] = self.initrd
-        machine = fixture.on_pipes(arguments)
-        self.addCleanup(machine.close)
-        machine.expect(fixture.PROMPT)
-        return machine
-
-    def ask(self, machine, command):
-        """The output of a command in the guest."""
-        machine.send(f"{command}; echo status-$?\n")
-        match = machine.expect(rb"\n(.*?)status-(\d+)\r\n" + fixture.PROMPT)
-        # What the shell echoed comes first; it holds the text "status-$?".
-        output = match[1].decode(errors="replace").replace("\r", "")
-        self.assertEqual(match[2], b"0", output)
-        return output
-
-    def power_off(self, machine):
-        """In the guest; the kernel must not have complained of anything but a busy host."""
-        lines = self.ask(machine, "dmesg -r | grep '^<[0-4]>' || true").splitlines()
-        self.assertEqual([line for line in lines if re.match(r"<[0-4]>", line)
-                          and not messages.BUSY_HOST.search(line)], [])
-        machine.send("poweroff -f\n")
-        self.assertEqual(machine.wait(), 0)
-        self.assertEqual(machine.process.stderr.read(), b"")
+    def start(self, *args, **options):
+        return self.boot(self.initrd, *args, **options)
 
     def check_rng(self, append, interrupt):
         machine = self.start("--device", "virtio-rng", "--device", "root-port",

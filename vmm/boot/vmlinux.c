@@ -194,15 +194,27 @@ static bool check_header(const struct boot_loader *loader, const struct setup_he
 	       !(vmlinux->link % vmlinux->alignment) && file_place(loader, vmlinux);
 }
 
-/* What stays of the file while its segments move: program headers are before all of them, the list is not. */
-static uint8_t *keep_relocations(struct vmlinux *vmlinux)
+/* The list alone, in memory of its own: segments may go over it when they move. NULL data: no memory. */
+static struct vmlinux copy_relocations(const struct vmlinux *vmlinux)
 {
-	size_t size = vmlinux->size - vmlinux->relocations;
-	uint8_t *kept = malloc(size ? size : 1);
+	struct vmlinux list = *vmlinux;
 
-	if (kept)
-		memcpy(kept, vmlinux->data + vmlinux->relocations, size);
-	return kept;
+	list.size = vmlinux->size - vmlinux->relocations;
+	list.relocations = 0;
+	list.data = malloc(list.size ? list.size : 1);
+	if (list.data)
+		memcpy(list.data, vmlinux->data + vmlinux->relocations, list.size);
+	return list;
+}
+
+/* A kernel that can't be moved goes where it is linked. */
+static void move_back(const struct boot_loader *loader, struct vmlinux *vmlinux)
+{
+	const uint8_t *from = vmlinux->data;
+
+	vmlinux->physical = vmlinux->link;
+	vmlinux->data = file_place(loader, vmlinux);
+	memmove(vmlinux->data, from, vmlinux->size);
 }
 
 /*
@@ -216,7 +228,8 @@ static bool move_segments(struct boot_loader *loader, const struct vmlinux *vmli
 	struct elf_file elf;
 	unsigned i;
 
-	if (elf__open(loader, &image, &elf))
+	/* The program headers have to stay meanwhile. */
+	if (elf__open(loader, &image, &elf) || elf.phoff + elf.phnum * elf.phentsize > FIRST_SEGMENT)
 		return false;
 	for (i = 0; i < elf.phnum; i++) {
 		struct elf_segment s = elf__segment(&elf, i);
@@ -224,7 +237,7 @@ static bool move_segments(struct boot_loader *loader, const struct vmlinux *vmli
 
 		if (s.type != PT_LOAD)
 			continue;
-		if (to > from || from < end || to < end || elf.phoff + elf.phnum * elf.phentsize > FIRST_SEGMENT)
+		if (to > from || from < end || to < end)
 			return false;
 		memmove(to, from, s.filesz);
 		end = to + s.filesz;
@@ -234,32 +247,25 @@ static bool move_segments(struct boot_loader *loader, const struct vmlinux *vmli
 
 static int place(struct boot_loader *loader, struct vmlinux *vmlinux, bool randomise)
 {
-	struct vmlinux list = *vmlinux;
+	struct vmlinux list;
 	uint8_t *kernel;
+	bool moved;
 
 	vmlinux->random = randomise && vmlinux->relocations != vmlinux->size;
-	/* Only what can be moved is. */
-	if (!vmlinux->random && vmlinux->physical != vmlinux->link) {
-		vmlinux->physical = vmlinux->link;
-		vmlinux->data = file_place(loader, vmlinux);
-		memmove(vmlinux->data, list.data, vmlinux->size);
-	}
-	kernel = vmlinux->data + FIRST_SEGMENT;
 	vmlinux->virtual = vmlinux->random ? pick(vmlinux, vmlinux->link, KERNEL_WINDOW) : vmlinux->link;
-	list = *vmlinux;
-	list.data = keep_relocations(vmlinux);
+	if (!vmlinux->random && vmlinux->physical != vmlinux->link)
+		move_back(loader, vmlinux);
+	kernel = vmlinux->data + FIRST_SEGMENT;
+	list = copy_relocations(vmlinux);
 	if (!list.data)
 		return boot__fail(loader, -ENOMEM, "kernel %s: no memory to relocate it",
 				  loader->kernel.path);
-	list.size -= list.relocations;
-	list.relocations = 0;
-	if (!move_segments(loader, vmlinux, kernel)) {
-		free(list.data);
-		return 1;
-	}
-	if (vmlinux->virtual != vmlinux->link)
+	moved = move_segments(loader, vmlinux, kernel);
+	if (moved && vmlinux->virtual != vmlinux->link)
 		relocate(&list, kernel);
 	free(list.data);
+	if (!moved)
+		return 1;
 	loader->kernel_start = vmlinux->physical;
 	loader->kernel_end = vmlinux->physical + vmlinux->extent;
 	return 0;

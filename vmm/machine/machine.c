@@ -471,8 +471,8 @@ refused:
 }
 
 /*
- * Board and kernel, unless firmware has to find one. Comes before the devices are made: what can't boot touches no console, and a
- * terminal stays as it is.
+ * Board and kernel, unless firmware has to find one. Comes before the devices are made: what can't boot
+ * touches no console, and a terminal stays as it is.
  */
 static int load_board(struct machine *machine, int *status)
 {

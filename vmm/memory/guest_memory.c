@@ -149,14 +149,17 @@ void *guest_memory__pointer(const struct guest_memory *mem, uint64_t gpa, uint64
 
 void guest_memory__written(const struct guest_memory *mem, const void *host, uint64_t size)
 {
-	const uint8_t *start = host;
+	uintptr_t start = (uintptr_t)host, end = start + size;
 	unsigned i;
 
+	/* Regions may stand side by side in this process: of each its part. */
 	for (i = 0; mem->written && i < mem->count; i++) {
 		const struct guest_region *region = &mem->region[i];
+		uintptr_t begin = (uintptr_t)region->host;
+		uintptr_t from = MAX_OF(start, begin), to = MIN_OF(end, begin + region->size);
 
-		if (start >= region->host && start < region->host + region->size)
-			mem->written(mem->opaque, region->gpa + (start - region->host), size);
+		if (from < to)
+			mem->written(mem->opaque, region->gpa + (from - begin), to - from);
 	}
 }
 

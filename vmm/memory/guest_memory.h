@@ -61,8 +61,7 @@ int guest_memory__register(const struct guest_memory *mem, struct memory_slots *
 void *guest_memory__pointer(const struct guest_memory *mem, uint64_t gpa, uint64_t size);
 
 /*
- * The machine has written to `size` bytes at `host`, a pointer that guest_memory__pointer() gave, or behind it
- * in the same range. To be called before the guest can know of it. guest_memory__write() does it itself.
+ * The machine has written to `size` bytes at `host`, a pointer that guest_memory__pointer() gave, or behind it. To be called before the guest can know of it. guest_memory__write() does it itself.
  */
 void guest_memory__written(const struct guest_memory *mem, const void *host, uint64_t size);
 

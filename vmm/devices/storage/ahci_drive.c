@@ -67,8 +67,10 @@ static int set_serial(struct ata_drive *drive, char *error, size_t error_size)
 		return 0;
 	/* Drives without one are taken for one another. */
 	drive->serial = malloc(ATA_SERIAL_CHARACTERS + 1);
-	if (!drive->serial)
+	if (!drive->serial) {
+		snprintf(error, error_size, "device %s: out of memory", drive->dev.class->name);
 		return -ENOMEM;
+	}
 	snprintf(drive->serial, ATA_SERIAL_CHARACTERS + 1, "%s%u", drive->is_cd ? "CD" : "DISK",
 		 drive->dev.index + 1);
 	return 0;
