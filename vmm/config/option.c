@@ -222,3 +222,19 @@ int config__parse_size(const char *text, uint64_t *size)
 	*size = value << shift;
 	return 0;
 }
+
+char *config__with_value(const char *before, const char *value)
+{
+	char *text = malloc(strlen(before) + 2 * strlen(value) + 1), *to = text;
+
+	if (!text)
+		return NULL;
+	to = stpcpy(to, before);
+	for (; *value; value++) {
+		if (*value == ',')
+			*to++ = ',';
+		*to++ = *value;
+	}
+	*to = '\0';
+	return text;
+}

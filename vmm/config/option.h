@@ -43,4 +43,10 @@ void config__free(const struct config_class *class, void *object);
 /* "512M", "2G", "1048576": bytes. 0 or -EINVAL. Suffixes K, M, G, T, optionally with "iB" or "B". */
 int config__parse_size(const char *text, uint64_t *size);
 
+/*
+ * `before` and a value behind it, with the value's commas doubled: as an option's text has it. To be freed; NULL:
+ * no memory.
+ */
+char *config__with_value(const char *before, const char *value);
+
 #endif

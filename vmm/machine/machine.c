@@ -19,6 +19,7 @@
 #include "vmm/machine/board.h"
 #include "vmm/machine/counters.h"
 #include "vmm/machine/device_table.h"
+#include "vmm/machine/devices.h"
 #include "vmm/machine/firmware.h"
 #include "vmm/memory/dispatch.h"
 #include "vmm/memory/guest_memory.h"
@@ -64,7 +65,7 @@ struct machine {
 	struct pci pci;
 	struct board board;
 	struct device_services services;
-	struct device *devices, **last_device;
+	struct device *devices;
 	struct loop_watch *signals;
 	_Atomic(uint64_t) request;
 	uint64_t created, started; /* loop__now(): at creation, at the last power-on or reset */
@@ -263,148 +264,6 @@ static int check_limits(struct machine *machine)
 	return 0;
 }
 
-static int add_device(struct machine *machine, const struct device_class *class,
-		      const char *options)
-{
-	struct device *dev, *other;
-	unsigned index = 0;
-	int err;
-
-	for (other = machine->devices; other; other = other->next)
-		index += other->class == class;
-	if (index >= class->max) {
-		snprintf(machine->error, sizeof(machine->error),
-			 "device %s: a machine can have %u of these", class->name, class->max);
-		return -EINVAL;
-	}
-	err = device__create(class, index, options, &machine->services, &dev, machine->error,
-			     sizeof(machine->error));
-	if (err)
-		return err;
-	*machine->last_device = dev;
-	machine->last_device = &dev->next;
-	return device__realize(dev, machine->error, sizeof(machine->error));
-}
-
-/* "serial,char=SPEC" with the specification's commas doubled. */
-static int add_console(struct machine *machine, const char *spec)
-{
-	const struct device_class *serial = device_table__find("serial");
-	char *options = malloc(2 * strlen(spec) + sizeof("char=")), *to = options;
-	int err;
-
-	if (!options) {
-		snprintf(machine->error, sizeof(machine->error), "out of memory");
-		return -ENOMEM;
-	}
-	to += sprintf(to, "char=");
-	for (; *spec; spec++) {
-		*to++ = *spec;
-		if (*spec == ',')
-			*to++ = ',';
-	}
-	*to = '\0';
-	err = add_device(machine, serial, options);
-	free(options);
-	return err;
-}
-
-/* The consoles are the first serial ports; one with nothing behind it keeps its place. */
-static int add_consoles(struct machine *machine)
-{
-	unsigned i, count = 0;
-	int err = 0;
-
-	for (i = 0; i < MACHINE_MAX_CONSOLES; i++)
-		if (machine->config.console[i])
-			count = i + 1;
-	for (i = 0; i < count && !err; i++)
-		err = add_console(machine, machine->config.console[i] ? machine->config.console[i]
-								      : "none");
-	return err;
-}
-
-/* The options of config.devices[i] if it names this class, else NULL. */
-static const char *match_device(const struct machine *machine, unsigned i, const char *class)
-{
-	const char *text = machine->config.devices[i];
-	size_t len = strlen(class);
-
-	if (strncmp(text, class, len) || (text[len] && text[len] != ','))
-		return NULL;
-	return text[len] ? text + len + 1 : "";
-}
-
-static int check_device_names(struct machine *machine)
-{
-	unsigned i, c;
-
-	for (i = 0; i < machine->config.device_count; i++) {
-		for (c = 0; device_table[c]; c++)
-			if (!device_table[c]->builtin && match_device(machine, i, device_table[c]->name))
-				break;
-		if (!device_table[c]) {
-			snprintf(machine->error, sizeof(machine->error),
-				 "device %s: no such class; see the list in the help text",
-				 machine->config.devices[i]);
-			return -EINVAL;
-		}
-	}
-	return 0;
-}
-
-/* Whether a device that was asked for is plugged into one of this class, and none was asked for. */
-static bool is_needed(const struct machine *machine, const struct device_class *class)
-{
-	bool needed = false;
-	unsigned i, c;
-
-	for (i = 0; i < machine->config.device_count; i++) {
-		if (match_device(machine, i, class->name))
-			return false;
-		for (c = 0; device_table[c]; c++)
-			needed |= device_table[c]->parent == class &&
-				  match_device(machine, i, device_table[c]->name);
-	}
-	return needed;
-}
-
-/* In the order of the table: what every machine has, the consoles, what was asked for. */
-static int add_devices(struct machine *machine)
-{
-	unsigned c, i;
-	int err = 0;
-
-	for (c = 0; device_table[c] && !err; c++) {
-		const struct device_class *class = device_table[c];
-
-		if (class->builtin || is_needed(machine, class))
-			err = add_device(machine, class, NULL);
-		else if (!strcmp(class->name, "serial"))
-			err = add_consoles(machine);
-		for (i = 0; i < machine->config.device_count && !err && !class->builtin; i++) {
-			const char *options = match_device(machine, i, class->name);
-
-			if (options)
-				err = add_device(machine, class, options);
-		}
-	}
-	return err;
-}
-
-/* From the last to the first. */
-static void remove_devices(struct machine *machine)
-{
-	while (machine->devices) {
-		struct device **link = &machine->devices;
-
-		while ((*link)->next)
-			link = &(*link)->next;
-		device__destroy(*link);
-		*link = NULL;
-	}
-}
-
 /* ---- power-on ---- */
 
 static int place_acpi_tables(struct machine *machine)
@@ -571,7 +430,8 @@ static int build(struct machine *machine, int *status)
 	say_when(machine, machine->system.backend->name);
 	err = check_limits(machine);
 	if (!err)
-		err = check_device_names(machine);
+		err = machine_devices__check_names(&machine->config, machine->error,
+						   sizeof(machine->error));
 	if (err)
 		return err;
 	err = machine_firmware__open(&machine->firmware, &machine->config, machine->error,
@@ -602,7 +462,8 @@ static int build(struct machine *machine, int *status)
 		return err;
 	say_when(machine, machine->firmware.loaded ? "the board is up" : "the kernel is loaded");
 	*status = MACHINE_STATUS_BAD_INPUT;
-	err = add_devices(machine);
+	err = machine_devices__add(&machine->devices, &machine->config, &machine->services,
+				   machine->error, sizeof(machine->error));
 	if (!err)
 		err = machine_firmware__make_items(&machine->firmware, &machine->config,
 						   &machine->memory, machine->devices,
@@ -629,7 +490,6 @@ int machine__create(const struct machine_config *config, struct machine **out, i
 		signal(SIGPIPE, SIG_IGN);
 	machine->config = *config;
 	machine->system.fd = -1;
-	machine->last_device = &machine->devices;
 	machine->created = loop__now();
 	err = build(machine, status);
 	if (err) {
@@ -646,7 +506,7 @@ void machine__destroy(struct machine *machine)
 	if (!machine)
 		return;
 	board__down(&machine->board);
-	remove_devices(machine);
+	machine_devices__remove(&machine->devices);
 	destroy_io_threads(machine);
 	if (machine->services.irqs) {
 		pci__destroy(&machine->pci);
