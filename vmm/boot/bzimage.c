@@ -158,6 +158,12 @@ static int check_initrd(struct boot_loader *loader)
 	case INITRD_DAMAGED:
 		return boot__fail(loader, -EINVAL, "initrd %s: damaged %s data; make it anew",
 				  initrd->path, format);
+	case INITRD_MISPLACED:
+		return boot__fail(loader, -EINVAL,
+				  "initrd %s: a plain cpio archive behind another one starts at an odd place, "
+				  "where Linux does not look for it; fill up with zeros to a multiple of four "
+				  "bytes before it",
+				  initrd->path);
 	case INITRD_FOREIGN:
 		break;
 	}

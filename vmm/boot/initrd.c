@@ -52,6 +52,8 @@ static enum initrd_state skip_cpio(const uint8_t *data, size_t size, size_t *at)
 	uint32_t name_size, file_size;
 	uint64_t length;
 
+	if (*at & 3)
+		return INITRD_MISPLACED;
 	if (size - *at < CPIO_HEADER_BYTES)
 		return INITRD_TRUNCATED;
 	/* Without and with check sums; the older form is not for Linux. */

@@ -11,6 +11,7 @@ enum initrd_state {
 	INITRD_FOREIGN,	  /* no format that Linux knows */
 	INITRD_TRUNCATED, /* ends in the middle */
 	INITRD_DAMAGED,	  /* contradicts itself */
+	INITRD_MISPLACED, /* a plain cpio archive not on a multiple of four, which Linux skips */
 };
 
 /*
