@@ -211,6 +211,7 @@ void device_world__feed(const u8 *bytes, size_t n, size_t room)
 {
 	unsigned i;
 
+	fake_net__feed(bytes, n, room);
 	n = MIN_OF(n, sizeof(input) - input_left);
 	if (n)
 		memcpy(input + input_left, bytes, n);
@@ -268,6 +269,7 @@ static const char *options_of(const struct device_class *class)
 		{ "ahci-disk", "file=x" },
 		{ "virtio-blk", "file=x,packed=on,queues=2,queue-size=16,serial=x" },
 		{ "virtio-console", "char=x,port1=name:x,packed=on" },
+		{ "virtio-net", "packed=on,queues=2,queue-size=16,tx-pps=1000,rx-pps=1000" },
 		{ "virtio-rng", "packed=on,max-bytes=1000" },
 		{ "virtio-balloon", "packed=on,size=64K,stats-period=1" },
 	};

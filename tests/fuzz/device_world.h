@@ -10,7 +10,7 @@
 #include "vmm/device/device.h"
 
 #define WORLD_DEVICES 48
-#define WORLD_WATCHES 96
+#define WORLD_WATCHES 128
 
 struct device_world {
 	struct dispatch *ports, *mmio;
@@ -27,7 +27,7 @@ void device_world__ring(void);
 void device_world__advance(u64 ns);
 /* One port access of 1, 2 or 4 bytes chosen by the input. */
 void device_world__access(struct device_world *world, struct fuzz_input *in);
-/* The serial ports' peers send bytes, and take no more than `room` from now on. */
+/* The serial ports' and network cards' peers send bytes, and take no more than `room` from now on. */
 void device_world__feed(const u8 *bytes, size_t n, size_t room);
 /*
  * Saves the device's state once it is what a load leaves: peers take nothing more, clocks have been
@@ -36,6 +36,8 @@ void device_world__feed(const u8 *bytes, size_t n, size_t room);
 void device_world__save(struct device *dev, u8 *buf);
 /* Ends with a finding, which names what differs, unless two saved states are the same. */
 void device_world__compare(const struct device *dev, const u8 *a, const u8 *b);
+/* fake_net.c: a frame of these bytes and zeros for every network card, which may send 16 times `room`. */
+void fake_net__feed(const u8 *bytes, size_t n, size_t room);
 /* fake_disk.c: the disks do what they were asked for. */
 void fake_disk__run(void);
 /* The interrupt wires stand at what the devices last said: 0 or 1 each. */

@@ -31,7 +31,7 @@ static void check_options(const struct device_class *class, const void *object)
 			FUZZ_CHECK(*(const u64 *)field >= o->min && *(const u64 *)field <= o->max);
 		if (o->type == OPTION_BOOL)
 			FUZZ_CHECK(*(const u8 *)field < 2);
-		if (o->type == OPTION_STRING && *(char *const *)field)
+		if ((o->type == OPTION_STRING || o->type == OPTION_LIST) && *(char *const *)field)
 			FUZZ_CHECK(strlen(*(char *const *)field) < 1u << 20);
 	}
 }
@@ -72,7 +72,7 @@ static void parse_disk(struct fuzz_input *in)
 		FUZZ_CHECK(options.cache <= BLOCK_CACHE_UNSAFE && options.aio <= BLOCK_AIO_THREADS);
 		FUZZ_CHECK(options.read_error <= BLOCK_ERROR_ENOSPC &&
 			   options.write_error <= BLOCK_ERROR_ENOSPC);
-		for (i = 0; i < BLOCK_LIMIT_COUNT; i++)
+		for (i = 0; i < THROTTLE_COUNT; i++)
 			FUZZ_CHECK(!options.limit[i].burst || options.limit[i].burst >= options.limit[i].rate);
 		block_options__free(&options);
 	} else if (error_size > 1) {

@@ -23,8 +23,8 @@ OBJECTS = PLAIN + ["core/host.h", "core/engine.h", "core/vm/vcpu.h", "core/vm/vm
 # A device knows the framework, its back ends and its firmware description; no other device, no
 # board, no KVM.
 DEVICE = PLAIN + ["vmm/device/", "vmm/memory/", "vmm/acpi/", "vmm/loop/", "vmm/char/", "vmm/pci/",
-                  "vmm/block/block.h", "vmm/firmware/", "vmm/devices/classes.h",
-                  "vmm/devices/storage/"]
+                  "vmm/block/block.h", "vmm/net/net.h", "vmm/throttle/", "vmm/firmware/",
+                  "vmm/devices/classes.h", "vmm/devices/storage/"]
 
 LAYERS = {
     "base": [],
@@ -57,10 +57,12 @@ LAYERS = {
     "vmm/kvm": PLAIN + ["hosts/user/trivet_kvm.h", "vmm/config/"],
     "vmm/memory": PLAIN,
     "vmm/vcpu": PLAIN + ["vmm/kvm/", "vmm/memory/"],
-    "vmm/block": PLAIN + ["vmm/block/", "vmm/loop/"],
+    "vmm/throttle": PLAIN,
+    "vmm/block": PLAIN + ["vmm/block/", "vmm/loop/", "vmm/throttle/"],
     "vmm/block/io": PLAIN + ["vmm/block/io/", "vmm/loop/"],
     "vmm/device": PLAIN + ["vmm/config/", "vmm/memory/"],
     "vmm/char": PLAIN + ["vmm/loop/"],
+    "vmm/net": PLAIN + ["vmm/loop/"],
     "vmm/acpi": PLAIN + ["vmm/device/"],
     "vmm/boot": PLAIN + ["vmm/memory/"],
     # Images and items: what a machine has for its firmware.

@@ -192,7 +192,7 @@ int block__flush(struct block *block)
 	return flush.result;
 }
 
-void block__set_limits(struct block *block, const struct block_limit limit[BLOCK_LIMIT_COUNT],
+void block__set_limits(struct block *block, const struct throttle_limit limit[THROTTLE_COUNT],
 		       uint64_t unit)
 {
 	throttle__set(&block->throttle, limit, unit);

@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "vmm/throttle/throttle.h"
+
 #include "vmm/block/io/aio.h"
 #include "vmm/block/worker.h"
 
@@ -52,23 +54,6 @@ enum block_error_policy {
 	BLOCK_ERROR_ENOSPC, /* -ENOSPC waits and is tried again every second; others are reported */
 };
 
-/* Average rate per second (0: no limit), and what may be done above it after a pause. */
-struct block_limit {
-	uint64_t rate;
-	uint64_t burst;		/* rate while bursting; 0: a tenth of a second's worth may pass at once */
-	uint64_t burst_seconds; /* how long a burst may last, from 1; 0: 1 */
-};
-
-enum block_limit_index {
-	BLOCK_LIMIT_OPS,
-	BLOCK_LIMIT_READ_OPS,
-	BLOCK_LIMIT_WRITE_OPS,
-	BLOCK_LIMIT_BYTES,
-	BLOCK_LIMIT_READ_BYTES,
-	BLOCK_LIMIT_WRITE_BYTES,
-	BLOCK_LIMIT_COUNT
-};
-
 struct block_options {
 	char *file;   /* path of a file or block device */
 	char *format; /* "raw", "qcow2"; NULL: recognised by its contents */
@@ -79,7 +64,7 @@ struct block_options {
 	enum block_aio aio;
 	enum block_detect_zeroes detect_zeroes;
 	enum block_error_policy read_error, write_error;
-	struct block_limit limit[BLOCK_LIMIT_COUNT];
+	struct throttle_limit limit[THROTTLE_COUNT];
 	uint64_t limit_unit; /* bytes that count as one operation; 0: a request is one */
 	uint64_t metadata_cache; /* bytes of a format's tables kept in memory, per image; 0: preset */
 	const struct file_class *files; /* where images are; NULL: host files (others are of tests) */
@@ -156,7 +141,7 @@ int block__resize(struct block *block, uint64_t size, bool shrink, char *error, 
  */
 int block__flush(struct block *block);
 /* Replaces the rate limits; what waits is looked at again. Any thread. */
-void block__set_limits(struct block *block, const struct block_limit limit[BLOCK_LIMIT_COUNT],
+void block__set_limits(struct block *block, const struct throttle_limit limit[THROTTLE_COUNT],
 		       uint64_t unit);
 
 /* Counters since open; any thread. */

@@ -8,7 +8,7 @@
 
 #include "vmm/block/block.h"
 #include "vmm/block/node.h"
-#include "vmm/block/throttle.h"
+#include "vmm/throttle/throttle.h"
 
 struct loop_timer;
 

@@ -127,15 +127,15 @@ static int parse_number(const char *key, const char *value, bool suffix, uint64_
 static int set_limit(struct block_options *options, const char *key, const char *value, char *error,
 		     size_t error_size)
 {
-	unsigned index = BLOCK_LIMIT_OPS;
+	unsigned index = THROTTLE_OPS;
 	const char *rest;
-	struct block_limit *limit;
+	struct throttle_limit *limit;
 
 	if (!strncmp(key, "iops", 4)) {
 		rest = key + 4;
 	} else if (!strncmp(key, "bps", 3)) {
 		rest = key + 3;
-		index = BLOCK_LIMIT_BYTES;
+		index = THROTTLE_BYTES;
 	} else {
 		return -ENOENT;
 	}
@@ -262,8 +262,8 @@ int block_options__check(const struct block_options *options, char *error, size_
 	static const char *const names[] = { "iops", "iops-rd", "iops-wr", "bps", "bps-rd", "bps-wr" };
 	unsigned i;
 
-	for (i = 0; i < BLOCK_LIMIT_COUNT; i++) {
-		const struct block_limit *limit = &options->limit[i];
+	for (i = 0; i < THROTTLE_COUNT; i++) {
+		const struct throttle_limit *limit = &options->limit[i];
 
 		if (limit->burst && limit->burst < limit->rate) {
 			snprintf(error, error_size, "disk option %s-max=%llu: must not be less than %s=%llu",

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "vmm/cli/cdrom.h"
 #include "vmm/cli/disk.h"
+#include "vmm/cli/net.h"
 #include "vmm/cli/run.h"
 #include "vmm/device/device.h"
 #include "vmm/kvm/kvm.h"
@@ -148,7 +149,7 @@ static int set_unpack(void *object, const char *name, const char *value)
 }
 
 /* Takes `device`, which may be NULL after a message. */
-static int add_disk(struct run_options *options, const char *name, char *device)
+static int add_short(struct run_options *options, const char *name, char *device)
 {
 	int err;
 
@@ -158,18 +159,23 @@ static int add_disk(struct run_options *options, const char *name, char *device)
 	if (err)
 		free(device);
 	else
-		options->disks[options->disk_count++] = device;
+		options->shorts[options->short_count++] = device;
 	return err;
 }
 
 static int set_disk(void *object, const char *name, const char *value)
 {
-	return add_disk(object, name, cli_disk__device(value));
+	return add_short(object, name, cli_disk__device(value));
 }
 
 static int set_cdrom(void *object, const char *name, const char *value)
 {
-	return add_disk(object, name, cli_cdrom__device(value));
+	return add_short(object, name, cli_cdrom__device(value));
+}
+
+static int set_net(void *object, const char *name, const char *value)
+{
+	return add_short(object, name, cli_net__device(value));
 }
 
 static int set_no_reboot(void *object, const char *name, const char *value)
@@ -219,6 +225,8 @@ static const struct cli_option run_table[] = {
 	{ "cdrom", "FILE",
 	  "a CD-ROM drive with this image in it, on a SATA controller; the same as ahci-cd,file=FILE",
 	  set_cdrom },
+	{ "net", "user|tap|none[,KEY=VALUE...]",
+	  "a network card and what it is connected to; the keys are those of virtio-net", set_net },
 	{ "device", "CLASS[,KEY=VALUE...]", "adds a device; classes are listed below", set_device },
 	{ "no-reboot", NULL, "a reset by the guest ends the machine", set_no_reboot },
 	{ "verbose", NULL, "say on standard error what happens when", set_verbose },
@@ -311,8 +319,8 @@ static int run_command(int argc, char **argv)
 	};
 	int status = run_with(&options, argc, argv);
 
-	while (options.disk_count)
-		free(options.disks[--options.disk_count]);
+	while (options.short_count)
+		free(options.shorts[--options.short_count]);
 	while (options.file_count)
 		config_file__free(&options.files[--options.file_count]);
 	return status;

@@ -14,8 +14,8 @@
 struct run_options {
 	struct machine_config config;
 	const char *devices[RUN_DEVICES_MOST];
-	char *disks[RUN_DEVICES_MOST]; /* devices that --disk and --cdrom stood for */
-	unsigned disk_count;
+	char *shorts[RUN_DEVICES_MOST]; /* devices that shorter options stood for */
+	unsigned short_count;
 	const char *fw_cfg[RUN_FW_CFG_MOST];
 	unsigned consoles;
 	struct config_file files[RUN_FILES_MOST]; /* options point into them */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Options of a class (a device's, an engine's): text checked against the class's own table. */
+#define _GNU_SOURCE
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@ static void preset_options(const struct config_class *class, void *object)
 			*(bool *)field = option->preset != 0;
 			break;
 		case OPTION_STRING:
+		case OPTION_LIST:
 			*(char **)field = NULL;
 			break;
 		}
@@ -40,7 +42,7 @@ void config__free(const struct config_class *class, void *object)
 	const struct config_option *option;
 
 	for (option = class->options; option && option->name; option++)
-		if (option->type == OPTION_STRING) {
+		if (option->type == OPTION_STRING || option->type == OPTION_LIST) {
 			char **field = field_of(object, option);
 
 			free(*field);
@@ -95,6 +97,24 @@ static int set_size(const struct config_class *class, const struct config_option
 	return 0;
 }
 
+/* Behind what has been given before. A line end in it would be another one. */
+static int add_to_list(const struct config_class *class, const struct config_option *option,
+		       const char *value, char **field, char *error, size_t error_size)
+{
+	char *list;
+
+	if (!*value || strchr(value, '\n')) {
+		snprintf(error, error_size, "%s %s: option %s=%s: must be one line, and not empty", class->kind,
+			 class->name, option->name, value);
+		return -EINVAL;
+	}
+	if (asprintf(&list, "%s%s%s", *field ? *field : "", *field ? "\n" : "", value) < 0)
+		return -ENOMEM;
+	free(*field);
+	*field = list;
+	return 0;
+}
+
 static int set_option(const struct config_class *class, const char *key, const char *value,
 		      void *object, char *error, size_t error_size)
 {
@@ -129,6 +149,8 @@ static int set_option(const struct config_class *class, const char *key, const c
 		free(*(char **)field);
 		*(char **)field = strdup(value);
 		return *(char **)field ? 0 : -ENOMEM;
+	case OPTION_LIST:
+		return add_to_list(class, option, value, field, error, error_size);
 	}
 	return -EINVAL;
 }

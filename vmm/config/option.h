@@ -14,6 +14,7 @@ enum option_type {
 	OPTION_U64,    /* decimal or 0x...; the field is uint64_t */
 	OPTION_BOOL,   /* on, off; the field is bool */
 	OPTION_STRING, /* the field is char *, NULL if not given; config__free() frees it */
+	OPTION_LIST,   /* a string that may be given again: the field has them with line ends between */
 	OPTION_SIZE,   /* bytes, or a number with K, M, G or T; the field is uint64_t */
 };
 

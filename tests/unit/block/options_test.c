@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "fixture.h"
-#include "vmm/block/throttle.h"
+#include "vmm/throttle/throttle.h"
 
 static void test_every_option_is_taken(void **state)
 {
@@ -28,10 +28,10 @@ static void test_every_option_is_taken(void **state)
 	assert_int_equal(options.read_error, BLOCK_ERROR_STOP);
 	assert_int_equal(options.write_error, BLOCK_ERROR_REPORT);
 	assert_int_equal(options.metadata_cache, 1 << 20);
-	assert_int_equal(options.limit[BLOCK_LIMIT_OPS].rate, 100);
-	assert_int_equal(options.limit[BLOCK_LIMIT_OPS].burst, 200);
-	assert_int_equal(options.limit[BLOCK_LIMIT_OPS].burst_seconds, 3);
-	assert_int_equal(options.limit[BLOCK_LIMIT_WRITE_BYTES].rate, 2 << 20);
+	assert_int_equal(options.limit[THROTTLE_OPS].rate, 100);
+	assert_int_equal(options.limit[THROTTLE_OPS].burst, 200);
+	assert_int_equal(options.limit[THROTTLE_OPS].burst_seconds, 3);
+	assert_int_equal(options.limit[THROTTLE_WRITE_BYTES].rate, 2 << 20);
 	assert_int_equal(options.limit_unit, 4096);
 	block_options__free(&options);
 }
@@ -93,7 +93,7 @@ static unsigned count_passes(struct throttle *throttle, uint64_t *now, double se
 
 static void test_average_rate_is_kept(void **state)
 {
-	struct block_limit limit[BLOCK_LIMIT_COUNT] = { [BLOCK_LIMIT_OPS] = { .rate = 1000 } };
+	struct throttle_limit limit[THROTTLE_COUNT] = { [THROTTLE_OPS] = { .rate = 1000 } };
 	struct throttle throttle;
 	uint64_t now = 5000;
 	unsigned count;
@@ -111,8 +111,8 @@ static void test_average_rate_is_kept(void **state)
 
 static void test_burst_passes_and_ends(void **state)
 {
-	struct block_limit limit[BLOCK_LIMIT_COUNT] = {
-		[BLOCK_LIMIT_READ_OPS] = { .rate = 100, .burst = 1000, .burst_seconds = 5 }
+	struct throttle_limit limit[THROTTLE_COUNT] = {
+		[THROTTLE_READ_OPS] = { .rate = 100, .burst = 1000, .burst_seconds = 5 }
 	};
 	struct throttle throttle;
 	uint64_t now = 1;
@@ -130,8 +130,8 @@ static void test_burst_passes_and_ends(void **state)
 
 static void test_bytes_and_large_requests_count(void **state)
 {
-	struct block_limit bytes[BLOCK_LIMIT_COUNT] = { [BLOCK_LIMIT_BYTES] = { .rate = 1 << 20 } };
-	struct block_limit ops[BLOCK_LIMIT_COUNT] = { [BLOCK_LIMIT_OPS] = { .rate = 1000 } };
+	struct throttle_limit bytes[THROTTLE_COUNT] = { [THROTTLE_BYTES] = { .rate = 1 << 20 } };
+	struct throttle_limit ops[THROTTLE_COUNT] = { [THROTTLE_OPS] = { .rate = 1000 } };
 	struct throttle throttle;
 	uint64_t now = 1;
 	unsigned count;
@@ -144,8 +144,8 @@ static void test_bytes_and_large_requests_count(void **state)
 	count = count_passes(&throttle, &now, 10, 40960);
 	assert_in_range(count, 1000, 1020);
 	/* Writes are not limited by limits of reads. */
-	ops[BLOCK_LIMIT_READ_OPS] = ops[BLOCK_LIMIT_OPS];
-	ops[BLOCK_LIMIT_OPS].rate = 0;
+	ops[THROTTLE_READ_OPS] = ops[THROTTLE_OPS];
+	ops[THROTTLE_OPS].rate = 0;
 	throttle__set(&throttle, ops, 0);
 	for (count = 0; count < 100000; count++)
 		assert_int_equal(throttle__pass(&throttle, true, 512, now), 0);

@@ -67,13 +67,13 @@ void virtio__hang_doorbells(struct virtio *virtio)
 
 /* ---- life ---- */
 
-static struct loop *choose_loop(const struct virtio *virtio)
+struct loop *virtio__loop(const struct device *dev, const struct virtio_options *options)
 {
-	const struct device_services *services = virtio->dev->services;
+	const struct device_services *services = dev->services;
 
 	if (!services->io_loop)
 		return services->loop;
-	return services->io_loop(services->opaque, (unsigned)virtio->options.io_thread);
+	return services->io_loop(services->opaque, (unsigned)options->io_thread);
 }
 
 static int init_queue(struct virtio *virtio, unsigned index)
@@ -86,7 +86,7 @@ static int init_queue(struct virtio *virtio, unsigned index)
 	queue->size = queue->size_most;
 	queue->vector = VIRTIO_NO_VECTOR;
 	queue->kick_fd = -1;
-	queue->loop = choose_loop(virtio);
+	queue->loop = virtio__loop(virtio->dev, &virtio->options);
 	if (!queue->loop)
 		return -EAGAIN;
 	pthread_mutex_init(&queue->lock, NULL);

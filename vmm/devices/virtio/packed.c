@@ -112,18 +112,31 @@ static void unpop(struct virtio_queue *queue, const struct virtio_chain *chain)
 	queue->outstanding = (uint16_t)(queue->outstanding - chain->descriptors);
 }
 
-static void push(struct virtio_queue *queue, const struct virtio_chain *chain, uint32_t written)
+/* The driver looks no further than to the first descriptor that is not used: it gets its flags last. */
+static void fill(struct virtio_queue *queue, const struct virtio_chain *chain, uint32_t written)
 {
 	struct packed_descriptor *d = &ring_of(queue)[queue->next_used];
-	uint16_t flags = queue->used_wrap ? RING_AVAIL | RING_USED : 0;
+	uint16_t flags = (queue->used_wrap ? RING_AVAIL | RING_USED : 0) | (written ? RING_WRITE : 0);
 
 	__atomic_store_n(&d->id, chain->id, __ATOMIC_RELAXED);
 	__atomic_store_n(&d->length, written, __ATOMIC_RELAXED);
-	/* The element, and what was written to the buffer, before the flags. */
-	__atomic_store_n(&d->flags, flags | (written ? RING_WRITE : 0), __ATOMIC_RELEASE);
+	if (queue->first_flags) {
+		__atomic_store_n(&d->flags, flags, __ATOMIC_RELAXED);
+	} else {
+		queue->first_flags = &d->flags;
+		queue->first_value = flags;
+	}
 	advance(queue, &queue->next_used, &queue->used_wrap, chain->descriptors);
 	queue->outstanding = (uint16_t)(queue->outstanding - chain->descriptors);
 	queue->unsignalled = (uint16_t)(queue->unsignalled + chain->descriptors);
+}
+
+static void publish(struct virtio_queue *queue)
+{
+	/* The elements, and what was written to the buffers, before the flags. */
+	if (queue->first_flags)
+		__atomic_store_n(queue->first_flags, queue->first_value, __ATOMIC_RELEASE);
+	queue->first_flags = NULL;
 }
 
 /* 2.8.14: whether the place in the driver's structure was passed by the last `count` descriptors. */
@@ -180,7 +193,8 @@ static bool ask_notify(struct virtio_queue *queue, bool on)
 const struct virtio_layout virtio_layout_packed = {
 	.pop = pop,
 	.unpop = unpop,
-	.push = push,
+	.fill = fill,
+	.publish = publish,
 	.wants_interrupt = wants_interrupt,
 	.ask_notify = ask_notify,
 	.area_sizes = area_sizes,

@@ -45,6 +45,7 @@ int virtio_queue__start(struct virtio_queue *queue, bool packed, bool event_inde
 	queue->signalled = 0;
 	queue->unsignalled = 0;
 	queue->outstanding = 0;
+	queue->first_flags = NULL;
 	queue->running = true;
 	return 0;
 }
@@ -88,12 +89,25 @@ static void tell_written(const struct virtio_queue *queue, const struct virtio_c
 	}
 }
 
-void virtio_queue__push(struct virtio_queue *queue, const struct virtio_chain *chain,
+void virtio_queue__fill(struct virtio_queue *queue, const struct virtio_chain *chain,
 			uint32_t written)
 {
 	tell_written(queue, chain, written);
 	if (queue->running)
-		queue->layout->push(queue, chain, written);
+		queue->layout->fill(queue, chain, written);
+}
+
+void virtio_queue__publish(struct virtio_queue *queue)
+{
+	if (queue->running)
+		queue->layout->publish(queue);
+}
+
+void virtio_queue__push(struct virtio_queue *queue, const struct virtio_chain *chain,
+			uint32_t written)
+{
+	virtio_queue__fill(queue, chain, written);
+	virtio_queue__publish(queue);
 }
 
 void virtio_queue__signal(struct virtio_queue *queue)

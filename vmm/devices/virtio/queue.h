@@ -44,8 +44,11 @@ struct virtio_layout {
 	/* 1: chain filled in, 0: none is available, -EINVAL: the ring is broken. */
 	int (*pop)(struct virtio_queue *queue, struct virtio_chain *chain);
 	void (*unpop)(struct virtio_queue *queue, const struct virtio_chain *chain);
-	void (*push)(struct virtio_queue *queue, const struct virtio_chain *chain,
+	/* A used buffer behind those that the driver does not see yet. */
+	void (*fill)(struct virtio_queue *queue, const struct virtio_chain *chain,
 		     uint32_t written);
+	/* Shows the driver all that was filled. */
+	void (*publish)(struct virtio_queue *queue);
 	/* Whether the driver wants to be told of what was used since the last question. */
 	bool (*wants_interrupt)(struct virtio_queue *queue);
 	/* Asks the driver to notify, or not to. True: something has become available meanwhile. */
@@ -80,6 +83,8 @@ struct virtio_queue {
 	uint16_t signalled;		/* split: used index at the last question */
 	uint16_t unsignalled;		/* packed: descriptors used since then */
 	uint16_t outstanding;		/* split: buffers taken, packed: descriptors taken */
+	uint16_t *first_flags;		/* packed: of the first that was filled, NULL: none was */
+	uint16_t first_value;		/* what they become */
 
 	/* Notifications. */
 	struct loop *loop; /* that serves it */
@@ -101,6 +106,13 @@ void virtio_queue__unpop(struct virtio_queue *queue, const struct virtio_chain *
 /* Gives a buffer back, with the number of bytes written to it. */
 void virtio_queue__push(struct virtio_queue *queue, const struct virtio_chain *chain,
 			uint32_t written);
+/*
+ * The same for several buffers that the driver must see all at once: fill() for each, in the order
+ * they were taken, then publish(), before the lock is given up.
+ */
+void virtio_queue__fill(struct virtio_queue *queue, const struct virtio_chain *chain,
+			uint32_t written);
+void virtio_queue__publish(struct virtio_queue *queue);
 /* Interrupts the driver if buffers were pushed that it wants to know of. */
 void virtio_queue__signal(struct virtio_queue *queue);
 /*

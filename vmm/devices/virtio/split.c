@@ -96,7 +96,7 @@ static void unpop(struct virtio_queue *queue, const struct virtio_chain *chain)
 	queue->outstanding--;
 }
 
-static void push(struct virtio_queue *queue, const struct virtio_chain *chain, uint32_t written)
+static void fill(struct virtio_queue *queue, const struct virtio_chain *chain, uint32_t written)
 {
 	struct split_used *used = used_of(queue);
 	struct split_used_element *element = &used->ring[queue->next_used & (queue->size - 1)];
@@ -105,8 +105,12 @@ static void push(struct virtio_queue *queue, const struct virtio_chain *chain, u
 	__atomic_store_n(&element->length, written, __ATOMIC_RELAXED);
 	queue->next_used++;
 	queue->outstanding--;
-	/* The element, and what was written to the buffer, before the index. */
-	__atomic_store_n(&used->index, queue->next_used, __ATOMIC_RELEASE);
+}
+
+static void publish(struct virtio_queue *queue)
+{
+	/* The elements, and what was written to the buffers, before the index. */
+	__atomic_store_n(&used_of(queue)->index, queue->next_used, __ATOMIC_RELEASE);
 }
 
 static bool wants_interrupt(struct virtio_queue *queue)
@@ -149,7 +153,8 @@ static bool ask_notify(struct virtio_queue *queue, bool on)
 const struct virtio_layout virtio_layout_split = {
 	.pop = pop,
 	.unpop = unpop,
-	.push = push,
+	.fill = fill,
+	.publish = publish,
 	.wants_interrupt = wants_interrupt,
 	.ask_notify = ask_notify,
 	.area_sizes = area_sizes,

@@ -203,13 +203,19 @@ static void kick_later(struct virtio_queue *queue)
 		return; /* it is full, so it has been written */
 }
 
+bool virtio_queue__is_usable(const struct virtio_queue *queue)
+{
+	struct virtio *virtio = queue->virtio;
+
+	return queue->running && !virtio__is_broken(virtio) && virtio->transport->may_access(virtio);
+}
+
 void virtio__kick_queue(struct virtio *virtio, unsigned index)
 {
 	struct virtio_queue *queue = &virtio->queue[index];
 
 	pthread_mutex_lock(&queue->lock);
-	if (queue->running && !virtio__is_broken(virtio) && virtio->transport->may_access(virtio) &&
-	    virtio->class->kick(virtio, queue))
+	if (virtio_queue__is_usable(queue) && virtio->class->kick(virtio, queue))
 		kick_later(queue);
 	pthread_mutex_unlock(&queue->lock);
 }

@@ -182,6 +182,10 @@ void virtio__config_changed(struct virtio *virtio);
 
 /* Has the class look at a queue, in this thread. Without locks. */
 void virtio__kick_queue(struct virtio *virtio, unsigned index);
+/* For what comes by itself: whether buffers may be taken now. The queue's lock. */
+bool virtio_queue__is_usable(const struct virtio_queue *queue);
+/* The event loop that a device with these options will be served by; NULL: the host refuses. */
+struct loop *virtio__loop(const struct device *dev, const struct virtio_options *options);
 
 extern const struct state_table virtio_state;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Rate limits: leaky buckets for operations and bytes. */
-#include "vmm/block/throttle.h"
+#include "vmm/throttle/throttle.h"
 
 #include <string.h>
 
@@ -18,13 +18,13 @@ void throttle__destroy(struct throttle *throttle)
 	pthread_mutex_destroy(&throttle->lock);
 }
 
-void throttle__set(struct throttle *throttle, const struct block_limit *limit, uint64_t unit)
+void throttle__set(struct throttle *throttle, const struct throttle_limit *limit, uint64_t unit)
 {
 	bool active = false;
 	unsigned i;
 
 	pthread_mutex_lock(&throttle->lock);
-	for (i = 0; i < BLOCK_LIMIT_COUNT; i++) {
+	for (i = 0; i < THROTTLE_COUNT; i++) {
 		struct throttle_bucket *bucket = &throttle->bucket[i];
 
 		*bucket = (struct throttle_bucket){ .rate = limit[i].rate, .burst = limit[i].burst,
@@ -44,7 +44,7 @@ static void leak(struct throttle *throttle, uint64_t now)
 	unsigned i;
 
 	throttle->at = now > throttle->at ? now : throttle->at;
-	for (i = 0; i < BLOCK_LIMIT_COUNT; i++) {
+	for (i = 0; i < THROTTLE_COUNT; i++) {
 		struct throttle_bucket *bucket = &throttle->bucket[i];
 
 		bucket->level -= bucket->rate * seconds;
@@ -80,9 +80,9 @@ static void account(struct throttle_bucket *bucket, double units)
 
 uint64_t throttle__pass(struct throttle *throttle, bool write, uint64_t bytes, uint64_t now)
 {
-	const unsigned used[4] = { BLOCK_LIMIT_OPS, write ? BLOCK_LIMIT_WRITE_OPS : BLOCK_LIMIT_READ_OPS,
-				   BLOCK_LIMIT_BYTES,
-				   write ? BLOCK_LIMIT_WRITE_BYTES : BLOCK_LIMIT_READ_BYTES };
+	const unsigned used[4] = { THROTTLE_OPS, write ? THROTTLE_WRITE_OPS : THROTTLE_READ_OPS,
+				   THROTTLE_BYTES,
+				   write ? THROTTLE_WRITE_BYTES : THROTTLE_READ_BYTES };
 	double wait = 0, operations = 1;
 	uint64_t ns = 0;
 	unsigned i;
