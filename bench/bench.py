@@ -3,7 +3,7 @@
 """Measures Trivet's soft engine beside QEMU TCG, paired in one run: medians and ratios.
 
 usage: bench.py [--trivet build/trivet] [--cache .cache] [--runs N] [ROW...]
-rows: mips boot start memory disk
+rows: mips boot start memory disk net
 """
 import argparse
 import os
@@ -17,6 +17,7 @@ import tempfile
 import time
 
 import machines
+import net_server
 
 MARK = b"trivet: user space reached"
 
@@ -186,14 +187,14 @@ class Bench:
         print("memory  resident beyond guest memory at the prompt: trivet %.1f MiB, QEMU TCG %.1f MiB"
               % (a / 1024, b / 1024))
 
-    def disk_initrd(self):
-        """The small guest with the modules for a disk and the program that measures."""
+    def initrd_with(self, name):
+        """The small guest with the modules of its kernel and a program that measures."""
         path = os.path.join(self.directory.name, "initrd")
-        parts = [os.path.join(self.args.cache, name)
-                 for name in ("initramfs.cpio.gz", "modules-%s.cpio.gz" % self.args.flavour)]
-        program = os.path.join(os.path.dirname(self.args.trivet), "bench", "disk")
-        packed = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], input=b"disk",
-                                cwd=os.path.dirname(program), stdout=subprocess.PIPE, check=True).stdout
+        parts = [os.path.join(self.args.cache, part)
+                 for part in ("initramfs.cpio.gz", "modules-%s.cpio.gz" % self.args.flavour)]
+        folder = os.path.join(os.path.dirname(self.args.trivet), "bench")
+        packed = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], input=name.encode(),
+                                cwd=folder, stdout=subprocess.PIPE, check=True).stdout
         with open(path, "wb") as file:
             for part in parts:
                 with open(part, "rb") as source:
@@ -208,9 +209,9 @@ class Bench:
             for _ in range(64):
                 file.write(os.urandom(1 << 20))
         kernel = os.path.join(self.args.cache, "vmlinuz-" + self.args.flavour)
-        initrd = self.disk_initrd()
+        initrd = self.initrd_with("disk")
         append = ("console=ttyS0 quiet guest.run=modprobe,-a,virtio_pci,virtio_blk;"
-                  "/disk,/dev/vda,%d" % self.args.disk_ms)
+                  "/disk,/dev/vda,%d" % self.args.part_ms)
         return (self.trivet(kernel, "--initrd", initrd, "--append", append, "--memory", "512M",
                             "--disk", image.replace(",", ",,") + ",format=raw,iothread=1"),
                 self.qemu(kernel, "-initrd", initrd, "-append", append, "-m", "512", "-cpu", "max",
@@ -218,20 +219,36 @@ class Bench:
                           "-drive", "file=%s,format=raw,if=none,id=disk" % image.replace(",", ",,"),
                           "-device", "virtio-blk-pci,drive=disk,iothread=io1"))
 
-    def row_disk(self):
-        """Operations per second; the file is in the host's page cache for both."""
+    def measure_parts(self, row, pair):
+        """Rates that a program in the guest prints as "ROW PATTERN RATE"."""
         def measure(command):
             said = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
-            found = re.findall(rb"^disk (\S+) ([0-9.]+)", said, re.M)
+            found = re.findall(rb"^%s (\S+) ([0-9.]+)" % row.encode(), said, re.M)
             if not found:
                 sys.exit("bench.py: no measurement in the output of %s" % " ".join(command))
             return {name.decode(): float(value) for name, value in found}
 
-        pair = self.disk_pair()
         results = [[measure(command) for command in pair] for _ in range(self.args.runs)]
         for name in results[0][0]:
             a, b = (statistics.median(result[i][name] for result in results) for i in (0, 1))
-            print("disk    %s: trivet %.0f/s, QEMU TCG %.0f/s, ratio %.2f" % (name, a, b, a / b))
+            print("%-7s %s: trivet %.0f/s, QEMU TCG %.0f/s, ratio %.2f" % (row, name, a, b, a / b))
+
+    def row_disk(self):
+        """Operations per second; the file is in the host's page cache for both."""
+        self.measure_parts("disk", self.disk_pair())
+
+    def row_net(self):
+        """User-mode networks of both, to a server on the host."""
+        server = net_server.Server()
+        kernel = os.path.join(self.args.cache, "vmlinuz-" + self.args.flavour)
+        initrd = self.initrd_with("net")
+        append = ("console=ttyS0 quiet guest.run=modprobe,-a,virtio_pci,virtio_net;"
+                  "ip,addr,add,10.0.2.15/24,dev,eth0;ip,link,set,eth0,up;"
+                  "/net,10.0.2.2,%d,%d" % (server.port, self.args.part_ms))
+        self.measure_parts("net", (
+            self.trivet(kernel, "--initrd", initrd, "--append", append, "--memory", "512M", "--net", "user"),
+            self.qemu(kernel, "-initrd", initrd, "-append", append, "-m", "512", "-cpu", "max",
+                      "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net")))
 
 
 def main():
@@ -240,7 +257,7 @@ def main():
     parser.add_argument("--cache", default=".cache")
     parser.add_argument("--flavour", default="amd64")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--disk-ms", type=int, default=1000, help="of each pattern of the row disk")
+    parser.add_argument("--part-ms", type=int, default=1000, help="of each pattern of the rows disk and net")
     parser.add_argument("rows", nargs="*", default=[])
     args = parser.parse_args()
     bench = Bench(args)

@@ -311,10 +311,8 @@ static int open_user(struct net *net, const struct net_options *options, char *e
 	}
 	user->slirp = slirp_new(&config.slirp, &callbacks, user);
 	if (!user->slirp) {
-		snprintf(error, error_size,
-			 "network user: libslirp refuses these addresses; host, dns and dhcp-start must be "
-			 "different ones of the network");
-		return -EINVAL;
+		snprintf(error, error_size, "network user: libslirp cannot start; is there memory?");
+		return -ENOMEM;
 	}
 	return options->forward ? user_forward__add(user->slirp, options->forward, error, error_size) : 0;
 }

@@ -64,6 +64,15 @@ static int set_address(const SlirpConfig *config, const char *key, const char *t
 	return 0;
 }
 
+static int check_different(const SlirpConfig *config, char *error, size_t error_size)
+{
+	if (config->vhost.s_addr != config->vnameserver.s_addr && config->vhost.s_addr != config->vdhcp_start.s_addr &&
+	    config->vnameserver.s_addr != config->vdhcp_start.s_addr)
+		return 0;
+	snprintf(error, error_size, "network options host, dns and dhcp-start: must be different addresses");
+	return -EINVAL;
+}
+
 static int set_network6(SlirpConfig *config, const char *text, char *error, size_t error_size)
 {
 	unsigned long bits;
@@ -124,6 +133,8 @@ int user_config__fill(struct user_config *config, const struct net_options *opti
 	if (!err)
 		err = set_address(slirp, "dhcp-start", options->dhcp_start, DHCP_START, &slirp->vdhcp_start,
 				  error, error_size);
+	if (!err)
+		err = check_different(slirp, error, error_size);
 	if (!err)
 		err = set_network6(slirp, options->network6, error, error_size);
 	if (!err)
