@@ -7,7 +7,6 @@ TRIVET_DISK_SECONDS has fio and the kills go on for that long.
 import os
 import random
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -103,20 +102,8 @@ class Disk(linux.Case):
             self.assertEqual(file.read(16 * MIB), data)
         self.assertNotEqual(data, bytes(16 * MIB))
 
-    def pack_fio(self):
-        """fio and its libraries as a disk that is a tar file."""
-        fio = shutil.which("fio")
-        if not fio:
-            self.skipTest("no fio; tools/setup.sh installs it")
-        libraries = re.findall(r"(/\S+)", subprocess.run(["ldd", fio], capture_output=True, text=True,
-                                                         check=True).stdout)
-        archive = self.path("fio.tar")
-        subprocess.run(["tar", "-chf", archive, "-C", "/", *(name[1:] for name in [fio, *libraries])], check=True)
-        os.truncate(archive, (os.path.getsize(archive) + MIB - 1) // MIB * MIB)
-        return archive
-
     def test_fio_verifies(self):
-        archive = self.pack_fio()
+        archive = linux.pack_program(self, "fio", self.path("fio.tar"))
         raw, qcow2 = make_raw(self.path("raw"), 48 * MIB), make_qcow2(self.path("qcow2"), 48 * MIB)
         machine = self.start("--disk", f"{raw},format=raw,iothread=1,queues=2", "--disk", f"{qcow2},iothread=2,packed=on",
                              "--disk", f"{archive},format=raw,read-only=on", memory="1G")

@@ -1,18 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Tests that ask a Linux guest through the shell on its console."""
+import os
 import re
+import shutil
+import subprocess
 import unittest
 
 import fixture
 import messages
 
 
+MIB = 1 << 20
+
+
+def pack_program(test, name, archive):
+    """A program of the host and its libraries as a disk that is a tar file; its path."""
+    program = shutil.which(name)
+    if not program:
+        test.skipTest(f"no {name}; tools/setup.sh installs it")
+    libraries = re.findall(r"(/\S+)", subprocess.run(["ldd", program], capture_output=True, text=True,
+                                                     check=True).stdout)
+    subprocess.run(["tar", "-chf", archive, "-C", "/", *(name[1:] for name in [program, *libraries])], check=True)
+    os.truncate(archive, (os.path.getsize(archive) + MIB - 1) // MIB * MIB)
+    return str(archive)
+
+
 class Case(unittest.TestCase):
-    def boot(self, initrd, *args, append="", memory="512M", cpus=1, flavour="cloud-amd64"):
-        """Up to the prompt."""
+    def boot(self, initrd, *args, append="", memory="512M", cpus=1, flavour="cloud-amd64", prefix=()):
+        """Up to the prompt. `prefix`: a command that starts the machine."""
         arguments = [*fixture.boots(append, flavour), "--memory", memory, "--cpus", str(cpus), *args]
         arguments[arguments.index(fixture.initrd())] = initrd
-        machine = fixture.on_pipes(arguments)
+        machine = fixture.on_pipes([], command=[*prefix, fixture.trivet, "run", *arguments])
         self.addCleanup(machine.close)
         machine.expect(fixture.PROMPT)
         return machine
