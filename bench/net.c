@@ -18,7 +18,7 @@
 
 #define PIECE (256u << 10)
 
-static struct sockaddr_in server = { .sin_family = AF_INET };
+static struct sockaddr_in server = {.sin_family = AF_INET};
 static double seconds;
 static char piece[PIECE];
 

@@ -23,4 +23,4 @@ fi
 # Two consoles: see tools/debian-image.sh.
 exec "$trivet" run --kernel "$cache/debian-12.vmlinuz" --initrd "$cache/debian-12.initrd" \
 	--append "root=LABEL=trivet-root ro console=ttyS0 console=tty0 quiet" \
-	--disk "$(echo "$disk" | sed 's/,/,,/g'),format=qcow2" "$@"
+	--disk "$(echo "$disk" | sed 's/,/,,/g'),format=qcow2" --net user "$@"

@@ -21,8 +21,8 @@
 #define HEADER 12u
 #define BUFFERS_MOST 64
 
-static const uint8_t mac[6] = { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 };
-static const uint8_t guest_ip[4] = { 10, 0, 2, 15 }, host_ip[4] = { 10, 0, 2, 2 };
+static const uint8_t mac[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
+static const uint8_t guest_ip[4] = {10, 0, 2, 15}, host_ip[4] = {10, 0, 2, 2};
 
 static const struct net_header no_work;
 
@@ -56,7 +56,7 @@ static uint32_t sum(const uint8_t *data, size_t size, uint32_t start)
 
 static size_t make_arp(uint8_t *frame)
 {
-	static const uint8_t head[] = { 8, 6, 0, 1, 8, 0, 6, 4, 0, 1 };
+	static const uint8_t head[] = {8, 6, 0, 1, 8, 0, 6, 4, 0, 1};
 
 	memset(frame, 0, 42);
 	memset(frame, 0xff, 6);
@@ -68,7 +68,8 @@ static size_t make_arp(uint8_t *frame)
 	return 42;
 }
 
-static void put_ip(uint8_t *frame, unsigned protocol, const uint8_t *from, const uint8_t *to, size_t payload)
+static void put_ip(uint8_t *frame, unsigned protocol, const uint8_t *from, const uint8_t *to,
+		   size_t payload)
 {
 	uint8_t *ip = frame + 14;
 
@@ -104,10 +105,10 @@ static size_t make_ping(uint8_t *frame, size_t payload, unsigned number)
 /* Of DHCP, with a checksum that is left to be done. */
 static size_t make_discover(uint8_t *frame)
 {
-	static const uint8_t none[4], all[4] = { 255, 255, 255, 255 };
-	static const uint8_t options[] = { 99, 130, 83, 99, 53, 1, 1, 255 };
+	static const uint8_t none[4], all[4] = {255, 255, 255, 255};
+	static const uint8_t options[] = {99, 130, 83, 99, 53, 1, 1, 255};
 	const size_t size = 8 + 236 + 64;
-	uint8_t *udp = frame + 34, pseudo[12] = { 0 };
+	uint8_t *udp = frame + 34, pseudo[12] = {0};
 
 	put_ip(frame, 17, none, all, size);
 	memset(frame, 0xff, 6);
@@ -139,7 +140,7 @@ static void create(const char *options, uint64_t features)
 static void give(unsigned count, uint32_t size)
 {
 	while (count--) {
-		const struct driver_buffer buffer = { driver__alloc(driver, size), size, true };
+		const struct driver_buffer buffer = {driver__alloc(driver, size), size, true};
 
 		buffer_gpa[driver__add(driver, RX, &buffer, 1, false)] = buffer.gpa;
 	}
@@ -147,11 +148,13 @@ static void give(unsigned count, uint32_t size)
 	fixture__pump(driver->f, 2);
 }
 
-static void send_at(unsigned queue, const struct net_header *header, const uint8_t *frame, size_t size)
+static void send_at(unsigned queue, const struct net_header *header, const uint8_t *frame,
+		    size_t size)
 {
 	uint64_t gpa = driver__alloc(driver, HEADER + size);
 	uint8_t *to = driver__memory(driver, gpa, HEADER + size);
-	const struct driver_buffer buffers[] = { { gpa, HEADER, false }, { gpa + HEADER, (uint32_t)size, false } };
+	const struct driver_buffer buffers[] = {{gpa, HEADER, false},
+						{gpa + HEADER, (uint32_t)size, false}};
 	uint32_t length;
 	unsigned id;
 
@@ -192,7 +195,8 @@ static size_t receive(uint8_t *frame, struct net_header *header)
 			memcpy(&first, driver__memory(driver, buffer_gpa[id], HEADER), HEADER);
 			assert_in_range(first.buffers, 1, BUFFERS_MOST);
 		}
-		memcpy(frame + size, driver__memory(driver, buffer_gpa[id] + (i ? 0 : HEADER), length),
+		memcpy(frame + size,
+		       driver__memory(driver, buffer_gpa[id] + (i ? 0 : HEADER), length),
 		       length - (i ? 0 : HEADER));
 		size += length - (i ? 0 : HEADER);
 	} while (++i < first.buffers);
@@ -215,15 +219,17 @@ static void get_host_mac(void)
 	memcpy(host_mac, frame + 6, 6);
 }
 
-static unsigned control_at(unsigned queue, unsigned class, unsigned command, const void *data, size_t size)
+static unsigned control_at(unsigned queue, unsigned class, unsigned command, const void *data,
+			   size_t size)
 {
 	uint64_t gpa = driver__alloc(driver, 8 + size);
 	uint8_t *bytes = driver__memory(driver, gpa, 8 + size);
-	const struct driver_buffer buffers[] = { { gpa, (uint32_t)(2 + size), false }, { gpa + 2 + size, 1, true } };
+	const struct driver_buffer buffers[] = {{gpa, (uint32_t)(2 + size), false},
+						{gpa + 2 + size, 1, true}};
 	uint32_t length;
 	unsigned id;
 
-	bytes[0] = (uint8_t)class;
+	bytes[0] = (uint8_t) class;
 	bytes[1] = (uint8_t)command;
 	memcpy(bytes + 2, data, size);
 	bytes[2 + size] = 0xee;
@@ -259,15 +265,17 @@ static bool answered(unsigned number)
 
 static void frames_both_ways(void **state)
 {
-	static const uint64_t features[] = { 0, F_MRG, F_MRG | DRIVER_PACKED, DRIVER_EVENT_IDX | F_MRG,
-					     DRIVER_EVENT_IDX | DRIVER_PACKED | F_MRG };
+	static const uint64_t features[] = {0, F_MRG, F_MRG | DRIVER_PACKED,
+					    DRIVER_EVENT_IDX | F_MRG,
+					    DRIVER_EVENT_IDX | DRIVER_PACKED | F_MRG};
 	unsigned i, n;
 
 	for (i = 0; i < ARRAY_LENGTH(features); i++) {
 		create("packed=on,queue-size=32", F_MAC | features[i]);
 		for (n = 0; n < 6; n++)
 			assert_int_equal(driver__read(driver, driver->config + n, 1), mac[n]);
-		assert_int_equal(driver__read(driver, driver->config + 6, 2), 1); /* the link is up */
+		assert_int_equal(driver__read(driver, driver->config + 6, 2),
+				 1); /* the link is up */
 		give(30, 2048);
 		get_host_mac();
 		assert_int_equal(driver__interrupts(driver, RX + 1), 1);
@@ -283,7 +291,7 @@ static void frames_both_ways(void **state)
 /* A frame of 6 KiB in buffers of 512 bytes. */
 static void merged_buffers(void **state)
 {
-	static const uint64_t layouts[] = { 0, DRIVER_PACKED };
+	static const uint64_t layouts[] = {0, DRIVER_PACKED};
 	static uint8_t frame[NET_FRAME_MOST], got[NET_FRAME_MOST];
 	struct net_header header;
 	unsigned i, n;
@@ -320,10 +328,11 @@ static void too_large_without_merging(void **state)
 	driver__destroy(driver);
 }
 
-/* Frames wait for buffers, and go when there are some; a frame of which only a part fits waits whole. */
+/* Frames wait for buffers, and go when there are some; a frame of which only a part fits waits
+ * whole. */
 static void waits_for_buffers(void **state)
 {
-	static const uint64_t layouts[] = { 0, DRIVER_PACKED, DRIVER_EVENT_IDX };
+	static const uint64_t layouts[] = {0, DRIVER_PACKED, DRIVER_EVENT_IDX};
 	static uint8_t frame[NET_FRAME_MOST], got[NET_FRAME_MOST];
 	unsigned i;
 	size_t size;
@@ -351,8 +360,10 @@ static void waits_for_buffers(void **state)
 static void checksums_are_finished(void **state)
 {
 	static uint8_t frame[NET_FRAME_MOST], got[NET_FRAME_MOST];
-	const struct net_header partial = { .flags = NET_HEADER_NEEDS_CSUM, .csum_start = 34, .csum_offset = 6 };
-	const struct net_header outside = { .flags = NET_HEADER_NEEDS_CSUM, .csum_start = 0xfff0, .csum_offset = 0xf };
+	const struct net_header partial = {
+		.flags = NET_HEADER_NEEDS_CSUM, .csum_start = 34, .csum_offset = 6};
+	const struct net_header outside = {
+		.flags = NET_HEADER_NEEDS_CSUM, .csum_start = 0xfff0, .csum_offset = 0xf};
 	struct net_header header;
 	size_t size = make_discover(frame);
 
@@ -380,10 +391,10 @@ static void checksums_are_finished(void **state)
 
 static void driver_chooses_frames(void **state)
 {
-	static const uint8_t on = 1, off = 0, other[6] = { 2, 0, 0, 0, 0, 1 };
-	const uint8_t nothing[8] = { 0 };
-	uint8_t table[4 + 6 + 4] = { 1 };
-	uint8_t flood[4 + 70 * 6 + 4] = { 70 };
+	static const uint8_t on = 1, off = 0, other[6] = {2, 0, 0, 0, 0, 1};
+	const uint8_t nothing[8] = {0};
+	uint8_t table[4 + 6 + 4] = {1};
+	uint8_t flood[4 + 70 * 6 + 4] = {70};
 	uint16_t vlan = 4095, no_vlan = 4096;
 
 	create("queue-size=32", F_MRG | F_CONTROL);
@@ -461,7 +472,7 @@ static void several_pairs(void **state)
 	assert_int_equal(control_at(6, 4, 0, &pairs, 2), 0);
 	/* What is sent by any pair is answered, on some pair; a connection's frames on one. */
 	for (i = 0; i < 3; i++) {
-		const struct driver_buffer buffer = { driver__alloc(driver, 1024), 1024, true };
+		const struct driver_buffer buffer = {driver__alloc(driver, 1024), 1024, true};
 
 		driver__add(driver, 2 * i, &buffer, 1, false);
 		driver__kick(driver, 2 * i);
@@ -484,7 +495,8 @@ static void rate_limits(void **state)
 	create("queue-size=32,tx-pps=50", F_MRG);
 	for (n = 0; n < 15; n++) {
 		uint64_t gpa = driver__alloc(driver, 128);
-		const struct driver_buffer buffer = { gpa, (uint32_t)(HEADER + make_arp(frame)), false };
+		const struct driver_buffer buffer = {gpa, (uint32_t)(HEADER + make_arp(frame)),
+						     false};
 
 		memcpy((uint8_t *)driver__memory(driver, gpa, 128) + HEADER, frame, 42);
 		driver__add(driver, TX, &buffer, 1, false);
@@ -518,14 +530,15 @@ static void rate_limits(void **state)
 static void hostile_drivers(void **state)
 {
 	static uint8_t frame[NET_FRAME_MOST + 1000];
-	const struct driver_buffer tiny = { 0x1000, 4, true }, short_head = { 0x1000, HEADER, false };
+	const struct driver_buffer tiny = {0x1000, 4, true}, short_head = {0x1000, HEADER, false};
 	uint32_t length;
 	unsigned id;
 
 	create("queue-size=32", F_MRG);
 	give(8, 1024);
 	get_host_mac();
-	/* No frame behind the header, too short or too long ones: lost, with their buffers given back. */
+	/* No frame behind the header, too short or too long ones: lost, with their buffers given
+	 * back. */
 	driver__add(driver, TX, &short_head, 1, false);
 	driver__kick(driver, TX);
 	fixture__pump(driver->f, 5);
@@ -551,7 +564,8 @@ static void refuse(const char *options, const char *why)
 	struct fixture *f = fixture__create(&device_class_pci_host, NULL);
 	char error[400] = "";
 	struct device *dev;
-	int err = device__create(&device_class_virtio_net, 0, options, &f->services, &dev, error, sizeof(error));
+	int err = device__create(&device_class_virtio_net, 0, options, &f->services, &dev, error,
+				 sizeof(error));
 
 	if (!err) {
 		err = device__realize(dev, error, sizeof(error));
@@ -595,7 +609,7 @@ static void wrong_options(void **state)
 
 static void state_survives(void **state)
 {
-	static const uint8_t off = 0, other[6] = { 2, 0, 0, 0, 0, 1 };
+	static const uint8_t off = 0, other[6] = {2, 0, 0, 0, 0, 1};
 	struct device *dev;
 	uint8_t *saved, *again;
 	size_t size, i;

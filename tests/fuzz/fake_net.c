@@ -21,8 +21,8 @@ static struct net nets[NETS];
 static u8 frame[NET_FRAME_MOST];
 static size_t send_room;
 
-int net__open(const struct net_options *options, unsigned queues, struct loop *loop, struct net **net,
-	      char *error, size_t error_size)
+int net__open(const struct net_options *options, unsigned queues, struct loop *loop,
+	      struct net **net, char *error, size_t error_size)
 {
 	unsigned i;
 
@@ -53,7 +53,8 @@ unsigned net__queues(const struct net *net)
 
 uint32_t net__offloads(const struct net *net)
 {
-	return NET_OFFLOAD_CSUM | NET_OFFLOAD_TSO4 | NET_OFFLOAD_TSO6 | NET_OFFLOAD_ECN | NET_OFFLOAD_UFO;
+	return NET_OFFLOAD_CSUM | NET_OFFLOAD_TSO4 | NET_OFFLOAD_TSO6 | NET_OFFLOAD_ECN |
+	       NET_OFFLOAD_UFO;
 }
 
 void net__accept_offloads(struct net *net, uint32_t offloads)
@@ -105,7 +106,7 @@ int net__parse_mac(const char *text, uint8_t mac[NET_MAC_BYTES])
 
 void fake_net__feed(const u8 *bytes, size_t n, size_t room)
 {
-	struct net_header header = { .flags = NET_HEADER_DATA_VALID };
+	struct net_header header = {.flags = NET_HEADER_DATA_VALID};
 	size_t size = n + (room & 1 ? room : 0);
 	unsigned i;
 
@@ -119,7 +120,8 @@ void fake_net__feed(const u8 *bytes, size_t n, size_t room)
 			continue;
 		if (!net->held)
 			net->held = size;
-		if (net->held && net->events.receive(net->events.opaque, i % QUEUES, &header, frame, net->held))
+		if (net->held &&
+		    net->events.receive(net->events.opaque, i % QUEUES, &header, frame, net->held))
 			net->held = 0;
 		net->events.received(net->events.opaque);
 		net->events.writable(net->events.opaque, (unsigned)n % QUEUES);

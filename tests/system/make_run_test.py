@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`make run` and `make run-tiny`, with a pipe and with a terminal: the steps before the machine
 leave input alone, and the systems are what the README says."""
+import hashlib
+import http.server
 import os
 import pathlib
 import re
+import subprocess
 import sys
+import threading
 import unittest
 
 import fixture
@@ -58,7 +62,10 @@ class Debian(unittest.TestCase):
 
     def test_pipe(self):
         """All of it is in the pipe long before anybody in the guest reads."""
-        lines = ["cat /etc/debian_version", "systemctl --failed --plain --no-legend --no-pager",
+        port = self.serve_repository()
+        lines = [f"rm -f /etc/apt/sources.list.d/*; echo 'deb [trusted=yes] http://10.0.2.2:{port} ./' >/etc/apt/sources.list;"
+                 " apt-get -q update && apt-get -qqy install greeting </dev/null >/dev/null 2>&1; cat /greeting",
+                 "cat /etc/debian_version", "systemctl --failed --plain --no-legend --no-pager",
                  "journalctl -q -b -p err --no-pager", "tty", "findmnt -no SOURCE,FSTYPE /",
                  "systemctl poweroff"]
         script = "".join(f"echo '[{number}'; {line}; echo '{number}]'\n"
@@ -70,13 +77,42 @@ class Debian(unittest.TestCase):
         answers = [re.search(rf"^\[{number}\n(.*?)^{number}\]$", said, re.S | re.M)
                    for number in range(len(lines) - 1)]
         self.assertNotIn(None, answers, said)
-        version, failed, errors, terminal, root = (answer[1] for answer in answers)
+        apt, version, failed, errors, terminal, root = (answer[1] for answer in answers)
+        self.assertRegex(apt, r"(?s)Get:.*Reading package lists.*from the host\n\Z")
         self.assertRegex(version, r"\A12\.\d+\n\Z")
         self.assertEqual(failed, "")
         self.assertEqual(errors, "")
         self.assertEqual(terminal, "/dev/ttyS0\n")
         self.assertEqual(root, "/dev/vda ext4\n")
         self.assertEqual(sorted(fixture.cache().iterdir()), before)
+
+    def serve_repository(self):
+        """A package on a server of this host; the server's port."""
+        tree, folder = self.scratch / "tree", self.scratch / "repository"
+        (tree / "DEBIAN").mkdir(parents=True)
+        (tree / "greeting").write_text("from the host\n")
+        control = "Package: greeting\nVersion: 1.0\nArchitecture: all\nMaintainer: nobody <nobody@example.test>\n" \
+                  "Description: a file\n"
+        (tree / "DEBIAN" / "control").write_text(control)
+        folder.mkdir()
+        subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, folder / "greeting.deb"], check=True,
+                       stdout=subprocess.DEVNULL)
+        package = (folder / "greeting.deb").read_bytes()
+        (folder / "Packages").write_text(f"{control}Filename: ./greeting.deb\nSize: {len(package)}\n"
+                                         f"SHA256: {hashlib.sha256(package).hexdigest()}\n")
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def __init__(self, *args):
+                super().__init__(*args, directory=str(folder))
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return server.server_address[1]
 
     def run_other_kernel(self, *variables):
         """The steps around the machine, with a guest that powers off at once."""

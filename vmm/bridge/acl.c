@@ -44,7 +44,8 @@ static int read_line(struct acl *acl, const char *path, unsigned number, char *l
 	return 0;
 wrong:
 	snprintf(acl->error, acl->error_size,
-		 "%s:%u: must be \"allow BRIDGE\", \"deny BRIDGE\" or \"include FILE\"", path, number);
+		 "%s:%u: must be \"allow BRIDGE\", \"deny BRIDGE\" or \"include FILE\"", path,
+		 number);
 	return -EINVAL;
 }
 
@@ -57,7 +58,8 @@ static int read_file(struct acl *acl, const char *path, unsigned depth)
 	FILE *file;
 
 	if (depth > DEPTH_MOST) {
-		snprintf(acl->error, acl->error_size, "%s: files include each other too deeply", path);
+		snprintf(acl->error, acl->error_size, "%s: files include each other too deeply",
+			 path);
 		return -ELOOP;
 	}
 	file = fopen(path, "re");
@@ -75,7 +77,7 @@ static int read_file(struct acl *acl, const char *path, unsigned depth)
 
 int acl__check(const char *path, const char *bridge, bool *allowed, char *error, size_t error_size)
 {
-	struct acl acl = { .bridge = bridge, .error = error, .error_size = error_size };
+	struct acl acl = {.bridge = bridge, .error = error, .error_size = error_size};
 	int err = read_file(&acl, path, 0);
 
 	*allowed = !err && acl.allow && !acl.deny;

@@ -39,7 +39,8 @@ static int fail(const char *what)
 	return err;
 }
 
-static int ask(struct job *job, const char *name, unsigned long request, struct ifreq *ifr, const char *what)
+static int ask(struct job *job, const char *name, unsigned long request, struct ifreq *ifr,
+	       const char *what)
 {
 	snprintf(ifr->ifr_name, sizeof(ifr->ifr_name), "%s", name);
 	return ioctl(job->control, request, ifr) < 0 ? fail(what) : 0;
@@ -47,8 +48,9 @@ static int ask(struct job *job, const char *name, unsigned long request, struct 
 
 static int make_tap(struct job *job)
 {
-	struct ifreq ifr = { .ifr_name = "tap%d",
-			     .ifr_flags = (short)(IFF_TAP | IFF_NO_PI | (job->header ? IFF_VNET_HDR : 0)) };
+	struct ifreq ifr = {
+		.ifr_name = "tap%d",
+		.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | (job->header ? IFF_VNET_HDR : 0))};
 
 	job->tap = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 	if (job->tap < 0)
@@ -62,8 +64,9 @@ static int make_tap(struct job *job)
 /* A bridge takes the smallest address of its members for its own, unless it has been given one. */
 static int set_address(struct job *job)
 {
-	struct ifreq ifr = { 0 };
-	int err = ask(job, job->tap_name, SIOCGIFHWADDR, &ifr, "cannot read the interface's address");
+	struct ifreq ifr = {0};
+	int err =
+		ask(job, job->tap_name, SIOCGIFHWADDR, &ifr, "cannot read the interface's address");
 
 	if (err)
 		return err;
@@ -73,22 +76,26 @@ static int set_address(struct job *job)
 
 static int set_mtu(struct job *job)
 {
-	struct ifreq ifr = { 0 };
+	struct ifreq ifr = {0};
 	int err = ask(job, job->bridge, SIOCGIFMTU, &ifr, job->bridge);
 
-	return err ? err : ask(job, job->tap_name, SIOCSIFMTU, &ifr, "cannot set the interface's MTU");
+	return err ? err
+		   : ask(job, job->tap_name, SIOCSIFMTU, &ifr, "cannot set the interface's MTU");
 }
 
 static int join(struct job *job)
 {
-	struct ifreq ifr = { .ifr_ifindex = (int)if_nametoindex(job->tap_name) };
-	int err = ask(job, job->bridge, SIOCBRADDIF, &ifr, "cannot put the interface on the bridge");
+	struct ifreq ifr = {.ifr_ifindex = (int)if_nametoindex(job->tap_name)};
+	int err =
+		ask(job, job->bridge, SIOCBRADDIF, &ifr, "cannot put the interface on the bridge");
 
 	memset(&ifr, 0, sizeof(ifr));
 	if (!err)
-		err = ask(job, job->tap_name, SIOCGIFFLAGS, &ifr, "cannot read the interface's flags");
+		err = ask(job, job->tap_name, SIOCGIFFLAGS, &ifr,
+			  "cannot read the interface's flags");
 	ifr.ifr_flags |= IFF_UP;
-	return err ? err : ask(job, job->tap_name, SIOCSIFFLAGS, &ifr, "cannot start the interface");
+	return err ? err
+		   : ask(job, job->tap_name, SIOCSIFFLAGS, &ifr, "cannot start the interface");
 }
 
 static int send_tap(struct job *job)
@@ -96,18 +103,21 @@ static int send_tap(struct job *job)
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
+	} control = {0};
 	char byte = 0;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-				  .msg_controllen = sizeof(control) };
+	struct iovec iov = {&byte, 1};
+	struct msghdr message = {.msg_iov = &iov,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof(control)};
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
 	header->cmsg_level = SOL_SOCKET;
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(header), &job->tap, sizeof(job->tap));
-	return sendmsg(job->fd, &message, MSG_NOSIGNAL) < 0 ? fail("cannot send the descriptor") : 0;
+	return sendmsg(job->fd, &message, MSG_NOSIGNAL) < 0 ? fail("cannot send the descriptor")
+							    : 0;
 }
 
 /* Who is root already needs nobody's leave. */
@@ -123,7 +133,8 @@ static int check_leave(const struct job *job)
 		return -EACCES;
 	}
 	if (!allowed) {
-		fprintf(stderr, NAME ": bridge %s: not for users; \"allow %s\" in %s would let them\n",
+		fprintf(stderr,
+			NAME ": bridge %s: not for users; \"allow %s\" in %s would let them\n",
 			job->bridge, job->bridge, TRIVET_BRIDGE_ACL);
 		return -EACCES;
 	}
@@ -132,10 +143,10 @@ static int check_leave(const struct job *job)
 
 static int parse(struct job *job, int argc, char **argv)
 {
-	static const struct option options[] = { { "use-vnet", no_argument, NULL, 'v' },
-						 { "br", required_argument, NULL, 'b' },
-						 { "fd", required_argument, NULL, 'f' },
-						 { NULL, 0, NULL, 0 } };
+	static const struct option options[] = {{"use-vnet", no_argument, NULL, 'v'},
+						{"br", required_argument, NULL, 'b'},
+						{"fd", required_argument, NULL, 'f'},
+						{NULL, 0, NULL, 0}};
 	char *end = NULL;
 	int c;
 
@@ -150,20 +161,21 @@ static int parse(struct job *job, int argc, char **argv)
 		else
 			return -EINVAL;
 	}
-	if (optind != argc || !job->bridge || !*job->bridge || strlen(job->bridge) >= IFNAMSIZ || job->fd < 0 ||
-	    *end)
+	if (optind != argc || !job->bridge || !*job->bridge || strlen(job->bridge) >= IFNAMSIZ ||
+	    job->fd < 0 || *end)
 		return -EINVAL;
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct job job = { 0 };
+	struct job job = {0};
 	int err = parse(&job, argc, argv);
 
 	if (err) {
-		fprintf(stderr, "usage: " NAME " [--use-vnet] --br=BRIDGE --fd=SOCKET\n"
-				"Makes a tap interface on the bridge and sends it through the socket.\n");
+		fprintf(stderr,
+			"usage: " NAME " [--use-vnet] --br=BRIDGE --fd=SOCKET\n"
+			"Makes a tap interface on the bridge and sends it through the socket.\n");
 		return 2;
 	}
 	err = check_leave(&job);

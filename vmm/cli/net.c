@@ -11,7 +11,7 @@
 
 char *cli_net__device(const char *value)
 {
-	static const char *const names[] = { "user", "tap", "none" };
+	static const char *const names[] = {"user", "tap", "none"};
 	size_t length = strcspn(value, ",");
 	char *device;
 	unsigned i;
@@ -20,7 +20,8 @@ char *cli_net__device(const char *value)
 		if (strlen(names[i]) == length && !strncmp(names[i], value, length))
 			break;
 	if (i == sizeof(names) / sizeof(names[0])) {
-		cli__error("--net \"%s\": give user, tap or none, and its options behind a comma", value);
+		cli__error("--net \"%s\": give user, tap or none, and its options behind a comma",
+			   value);
 		return NULL;
 	}
 	if (asprintf(&device, "virtio-net,backend=%s", value) < 0) {

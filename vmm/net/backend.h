@@ -9,10 +9,12 @@ struct net_class {
 	const char *name; /* as the option backend has it */
 	size_t size;	  /* of the structure whose first member is struct net */
 	/* 0, or -errno with a line in error[]; close() is called then, too. */
-	int (*open)(struct net *net, const struct net_options *options, char *error, size_t error_size);
+	int (*open)(struct net *net, const struct net_options *options, char *error,
+		    size_t error_size);
 	void (*start)(struct net *net);
 	void (*close)(struct net *net);
-	int (*send)(struct net *net, unsigned queue, const struct iovec *iov, unsigned count, size_t size);
+	int (*send)(struct net *net, unsigned queue, const struct iovec *iov, unsigned count,
+		    size_t size);
 	/* Those below are optional. */
 	void (*flush)(struct net *net);
 	void (*resume)(struct net *net);

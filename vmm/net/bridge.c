@@ -41,7 +41,7 @@ static void find_helper(char path[PATH_MOST])
 static int start_helper(const char *path, const char *bridge, int socket, pid_t *pid)
 {
 	char bridge_arg[64], fd_arg[16];
-	char *const args[] = { (char *)path, (char *)"--use-vnet", bridge_arg, fd_arg, NULL };
+	char *const args[] = {(char *)path, (char *)"--use-vnet", bridge_arg, fd_arg, NULL};
 	posix_spawn_file_actions_t actions;
 	int err;
 
@@ -50,7 +50,8 @@ static int start_helper(const char *path, const char *bridge, int socket, pid_t 
 	err = -posix_spawn_file_actions_init(&actions);
 	if (err)
 		return err;
-	/* To itself it would stay close-on-exec in older libraries: the caller's is never that number. */
+	/* To itself it would stay close-on-exec in older libraries: the caller's is never that
+	 * number. */
 	err = -posix_spawn_file_actions_adddup2(&actions, socket, HELPER_FD);
 	if (!err)
 		err = -posix_spawn(pid, path, &actions, NULL, args, environ);
@@ -64,11 +65,13 @@ static int receive_fd(int socket)
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
+	} control = {0};
 	char byte;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-				  .msg_controllen = sizeof(control) };
+	struct iovec iov = {&byte, 1};
+	struct msghdr message = {.msg_iov = &iov,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof(control)};
 	struct cmsghdr *header;
 	ssize_t got;
 	int fd;
@@ -79,8 +82,8 @@ static int receive_fd(int socket)
 	if (got < 0)
 		return -errno;
 	header = CMSG_FIRSTHDR(&message);
-	if (!got || !header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
-	    header->cmsg_len != CMSG_LEN(sizeof(int)))
+	if (!got || !header || header->cmsg_level != SOL_SOCKET ||
+	    header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int)))
 		return -EPIPE;
 	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
 	return fd;
@@ -132,7 +135,8 @@ int tap_bridge__join(const char *bridge, const char *helper, char *error, size_t
 		;
 	if (fd < 0)
 		snprintf(error, error_size,
-			 "network tap: helper %s made no interface on bridge %s; its own message stands above",
+			 "network tap: helper %s made no interface on bridge %s; its own message "
+			 "stands above",
 			 helper, bridge);
 close_pair:
 	close(pair[0]);

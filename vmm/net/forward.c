@@ -20,8 +20,8 @@ struct forward {
 static bool cut_address(char **text, char end, const char *preset, struct sockaddr_storage *address,
 			socklen_t *size)
 {
-	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
-					.ai_socktype = SOCK_STREAM };
+	const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+				       .ai_socktype = SOCK_STREAM};
 	char *at = *text, *host = at, *port, *behind;
 	struct addrinfo *found;
 
@@ -41,8 +41,9 @@ static bool cut_address(char **text, char end, const char *preset, struct sockad
 	*at++ = '\0';
 	port = at;
 	behind = port + strcspn(port, "-");
-	if (*behind != end || behind == port || strspn(port, "0123456789") != (size_t)(behind - port) ||
-	    atol(port) < 1 || atol(port) > 65535)
+	if (*behind != end || behind == port ||
+	    strspn(port, "0123456789") != (size_t)(behind - port) || atol(port) < 1 ||
+	    atol(port) > 65535)
 		return false;
 	*text = *behind ? behind + 1 : behind;
 	*behind = '\0';
@@ -79,7 +80,8 @@ static int add_one(Slirp *slirp, const char *line, size_t length, char *error, s
 
 	if (!parse(line, length, &forward)) {
 		snprintf(error, error_size,
-			 "network option forward=%.*s: must be tcp|udp:[ADDRESS]:PORT-[GUEST-ADDRESS]:PORT, for "
+			 "network option forward=%.*s: must be "
+			 "tcp|udp:[ADDRESS]:PORT-[GUEST-ADDRESS]:PORT, for "
 			 "example tcp:127.0.0.1:2222-:22",
 			 (int)length, line);
 		return -EINVAL;
@@ -91,8 +93,8 @@ static int add_one(Slirp *slirp, const char *line, size_t length, char *error, s
 			       (struct sockaddr *)&forward.guest, forward.guest_size, flags) < 0) {
 		int err = -errno;
 
-		snprintf(error, error_size, "network option forward=%.*s: cannot listen: %s", (int)length, line,
-			 strerror(-err));
+		snprintf(error, error_size, "network option forward=%.*s: cannot listen: %s",
+			 (int)length, line, strerror(-err));
 		return err ? err : -EINVAL;
 	}
 	return 0;

@@ -10,7 +10,7 @@
 
 #include "vmm/net/backend.h"
 
-static const struct net_class *const classes[] = { &net_class_user, &net_class_tap, &net_class_none };
+static const struct net_class *const classes[] = {&net_class_user, &net_class_tap, &net_class_none};
 
 static const struct net_class *find_class(const char *name)
 {
@@ -22,8 +22,8 @@ static const struct net_class *find_class(const char *name)
 	return NULL;
 }
 
-int net__open(const struct net_options *options, unsigned queues, struct loop *loop, struct net **out,
-	      char *error, size_t error_size)
+int net__open(const struct net_options *options, unsigned queues, struct loop *loop,
+	      struct net **out, char *error, size_t error_size)
 {
 	const char *name = options->backend ? options->backend : "user";
 	const struct net_class *class = find_class(name);
@@ -31,7 +31,8 @@ int net__open(const struct net_options *options, unsigned queues, struct loop *l
 	int err;
 
 	if (!class) {
-		snprintf(error, error_size, "network option backend=%s: must be user, tap or none", name);
+		snprintf(error, error_size, "network option backend=%s: must be user, tap or none",
+			 name);
 		return -EINVAL;
 	}
 	net = calloc(1, class->size);
@@ -120,7 +121,8 @@ int net__parse_mac(const char *text, uint8_t mac[NET_MAC_BYTES])
 	unsigned i;
 
 	for (i = 0; i < NET_MAC_BYTES; i++, text += 3) {
-		if (digit(text[0]) < 0 || digit(text[1]) < 0 || text[2] != (i + 1 < NET_MAC_BYTES ? ':' : '\0'))
+		if (digit(text[0]) < 0 || digit(text[1]) < 0 ||
+		    text[2] != (i + 1 < NET_MAC_BYTES ? ':' : '\0'))
 			return -EINVAL;
 		bytes[i] = (uint8_t)(digit(text[0]) << 4 | digit(text[1]));
 	}
@@ -132,7 +134,8 @@ int net__parse_mac(const char *text, uint8_t mac[NET_MAC_BYTES])
 
 /* ---- a cable that leads nowhere ---- */
 
-static int open_none(struct net *net, const struct net_options *options, char *error, size_t error_size)
+static int open_none(struct net *net, const struct net_options *options, char *error,
+		     size_t error_size)
 {
 	net->offloads = NET_OFFLOAD_CSUM;
 	return 0;

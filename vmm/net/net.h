@@ -22,19 +22,19 @@ struct net;
 #define NET_MTU_LEAST 68u
 #define NET_MTU_MOST 65520u
 
-/* In front of each frame: what is left for the other side to do (virtio 1.2, 5.1.6; the same as Linux's tap). */
+/* In front of each frame: what is left for the other side to do (virtio 1.2, 5.1.6; the same as
+ * Linux's tap). */
 struct net_header {
 	uint8_t flags;
 	uint8_t gso_type;
 	uint16_t header_bytes; /* a hint */
 	uint16_t gso_bytes;    /* of payload in each segment */
 	uint16_t csum_start, csum_offset;
-	uint16_t buffers;      /* the device's: how many the frame took */
+	uint16_t buffers; /* the device's: how many the frame took */
 };
 
 #define NET_HEADER_NEEDS_CSUM 0x1u
 #define NET_HEADER_DATA_VALID 0x2u
-#define NET_GSO_NONE 0u
 
 /* Work that a side leaves to the other; without CSUM none of the others. */
 #define NET_OFFLOAD_CSUM 0x01u
@@ -43,7 +43,7 @@ struct net_header {
 #define NET_OFFLOAD_ECN 0x08u
 #define NET_OFFLOAD_UFO 0x10u
 
-/* As the user wrote them (NULL: not given); which back end knows an option is in net_option_table. */
+/* As the user wrote them (NULL: not given). The help texts say which back end they are for. */
 struct net_options {
 	char *backend;
 	/* user */
@@ -59,38 +59,57 @@ struct net_options {
 	{                                                                                          \
 		name, OPTION_STRING, offsetof(type, member.field), 0, 0, 0, help                   \
 	}
-#define NET_OPTIONS(type, member)                                                                  \
-	NET_STRING(type, member, backend, "backend",                                               \
-		   "user: the host's own connections; tap: a network interface of the host; none (user)"), \
-	NET_STRING(type, member, network, "network",                                               \
-		   "user: the guest's IPv4 network, ADDRESS/BITS (10.0.2.0/24)"),                  \
-	NET_STRING(type, member, host, "host",                                                     \
-		   "user: the host's address in it (the third: 10.0.2.2)"),                        \
-	NET_STRING(type, member, dns, "dns",                                                       \
-		   "user: address of the name server (the fourth: 10.0.2.3)"),                     \
-	NET_STRING(type, member, dhcp_start, "dhcp-start",                                         \
-		   "user: the first address that DHCP gives (the 16th: 10.0.2.15)"),               \
-	{ "ipv6", OPTION_BOOL, offsetof(type, member.ipv6), 1, 0, 0, "user: IPv6 too (on)" },      \
-	NET_STRING(type, member, network6, "network6",                                             \
-		   "user: the guest's IPv6 network, ADDRESS/BITS (fec0::/64)"),                    \
-	{ "forward", OPTION_LIST, offsetof(type, member.forward), 0, 0, 0,                         \
-	  "user: tcp|udp:[ADDRESS]:PORT-[GUEST-ADDRESS]:PORT, a port of the host that leads to "   \
-	  "one of the guest; may be given again" },                                                \
-	{ "restrict", OPTION_BOOL, offsetof(type, member.restricted), 0, 0, 0,                     \
-	  "user: the guest reaches nothing but what is forwarded to it (off)" },                   \
-	{ "host-loopback", OPTION_BOOL, offsetof(type, member.host_loopback), 1, 0, 0,             \
-	  "user: the host's address leads to services on its 127.0.0.1 (on)" },                    \
-	NET_STRING(type, member, hostname, "hostname", "user: the guest's name for DHCP"),         \
-	NET_STRING(type, member, domain, "domain", "user: the domain for DHCP"),                   \
-	NET_STRING(type, member, tftp, "tftp", "user: folder whose files TFTP gives to the guest"), \
-	NET_STRING(type, member, bootfile, "bootfile", "user: name of the file for network boot"), \
-	NET_STRING(type, member, ifname, "ifname",                                                 \
-		   "tap: the interface's name; made if need be (tap0, tap1, ...)"),                \
-	NET_STRING(type, member, bridge, "bridge",                                                 \
-		   "tap: a bridge to join, with the help of a program that may do so"),            \
-	NET_STRING(type, member, helper, "helper",                                                 \
-		   "tap: that program (trivet-bridge-helper)"),                                    \
-	NET_STRING(type, member, fd, "fd", "tap: an open descriptor of the interface")
+#define NET_OPTIONS(type, member)                                                                   \
+	NET_STRING(type, member, backend, "backend",                                                \
+		   "user: the host's own connections; tap: a network interface of the host; none "  \
+		   "(user)"),                                                                       \
+		NET_STRING(type, member, network, "network",                                        \
+			   "user: the guest's IPv4 network, ADDRESS/BITS (10.0.2.0/24)"),           \
+		NET_STRING(type, member, host, "host",                                              \
+			   "user: the host's address in it (the third: 10.0.2.2)"),                 \
+		NET_STRING(type, member, dns, "dns",                                                \
+			   "user: address of the name server (the fourth: 10.0.2.3)"),              \
+		NET_STRING(type, member, dhcp_start, "dhcp-start",                                  \
+			   "user: the first address that DHCP gives (the 16th: 10.0.2.15)"),        \
+		{"ipv6", OPTION_BOOL, offsetof(type, member.ipv6), 1, 0, 0, "user: IPv6 too (on)"}, \
+		NET_STRING(type, member, network6, "network6",                                      \
+			   "user: the guest's IPv6 network, ADDRESS/BITS (fec0::/64)"),             \
+		{"forward",                                                                         \
+		 OPTION_LIST,                                                                       \
+		 offsetof(type, member.forward),                                                    \
+		 0,                                                                                 \
+		 0,                                                                                 \
+		 0,                                                                                 \
+		 "user: tcp|udp:[ADDRESS]:PORT-[GUEST-ADDRESS]:PORT, a port of the host that "      \
+		 "leads to "                                                                        \
+		 "one of the guest; may be given again"},                                           \
+		{"restrict",                                                                        \
+		 OPTION_BOOL,                                                                       \
+		 offsetof(type, member.restricted),                                                 \
+		 0,                                                                                 \
+		 0,                                                                                 \
+		 0,                                                                                 \
+		 "user: the guest reaches nothing but what is forwarded to it (off)"},              \
+		{"host-loopback",                                                                   \
+		 OPTION_BOOL,                                                                       \
+		 offsetof(type, member.host_loopback),                                              \
+		 1,                                                                                 \
+		 0,                                                                                 \
+		 0,                                                                                 \
+		 "user: the host's address leads to services on its 127.0.0.1 (on)"},               \
+		NET_STRING(type, member, hostname, "hostname", "user: the guest's name for DHCP"),  \
+		NET_STRING(type, member, domain, "domain", "user: the domain for DHCP"),            \
+		NET_STRING(type, member, tftp, "tftp",                                              \
+			   "user: folder whose files TFTP gives to the guest"),                     \
+		NET_STRING(type, member, bootfile, "bootfile",                                      \
+			   "user: name of the file for network boot"),                              \
+		NET_STRING(type, member, ifname, "ifname",                                          \
+			   "tap: the interface's name; made if need be (tap0, tap1, ...)"),         \
+		NET_STRING(type, member, bridge, "bridge",                                          \
+			   "tap: a bridge to join, with the help of a program that may do so"),     \
+		NET_STRING(type, member, helper, "helper",                                          \
+			   "tap: that program (trivet-bridge-helper)"),                             \
+		NET_STRING(type, member, fd, "fd", "tap: an open descriptor of the interface")
 
 struct net_events {
 	/*
@@ -109,11 +128,11 @@ struct net_events {
 };
 
 /*
- * Opens a back end with `queues` queues (1 to NET_QUEUES_MOST) on `loop`. Nothing is received before
- * net__start(). 0, or -errno with a line in error[].
+ * Opens a back end with `queues` queues (1 to NET_QUEUES_MOST) on `loop`. Nothing is received
+ * before net__start(). 0, or -errno with a line in error[].
  */
-int net__open(const struct net_options *options, unsigned queues, struct loop *loop, struct net **net,
-	      char *error, size_t error_size);
+int net__open(const struct net_options *options, unsigned queues, struct loop *loop,
+	      struct net **net, char *error, size_t error_size);
 void net__start(struct net *net, const struct net_events *events);
 /* Loop thread, or the loop does not run. NULL is fine. */
 void net__close(struct net *net);
@@ -133,7 +152,8 @@ unsigned net__mtu(const struct net *net);
  * A frame from the device: `size` bytes, the header first, in `count` pieces, which may change
  * while it is looked at. 0, -EAGAIN: not now, see writable(), or another -errno: it is lost.
  */
-int net__send(struct net *net, unsigned queue, const struct iovec *iov, unsigned count, size_t size);
+int net__send(struct net *net, unsigned queue, const struct iovec *iov, unsigned count,
+	      size_t size);
 /* That was all for now. */
 void net__flush(struct net *net);
 /* The device has room again. Any thread, any lock. */

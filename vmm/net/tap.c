@@ -63,7 +63,8 @@ static void lose_interface(struct tap *tap, const char *why)
 	if (tap->gone)
 		return;
 	tap->gone = true;
-	fprintf(stderr, "trivet: network interface %s: %s; its cable counts as pulled out\n", tap->name, why);
+	fprintf(stderr, "trivet: network interface %s: %s; its cable counts as pulled out\n",
+		tap->name, why);
 	for (i = 0; i < tap->net.queues; i++)
 		loop__rewatch(tap->queue[i].watch, 0);
 	events->link(events->opaque, false);
@@ -155,9 +156,11 @@ static int send_frame(struct net *net, unsigned queue, const struct iovec *iov, 
 
 static unsigned to_tun(uint32_t offloads)
 {
-	return (offloads & NET_OFFLOAD_CSUM ? TUN_F_CSUM : 0) | (offloads & NET_OFFLOAD_TSO4 ? TUN_F_TSO4 : 0) |
+	return (offloads & NET_OFFLOAD_CSUM ? TUN_F_CSUM : 0) |
+	       (offloads & NET_OFFLOAD_TSO4 ? TUN_F_TSO4 : 0) |
 	       (offloads & NET_OFFLOAD_TSO6 ? TUN_F_TSO6 : 0) |
-	       (offloads & NET_OFFLOAD_ECN ? TUN_F_TSO_ECN : 0) | (offloads & NET_OFFLOAD_UFO ? TUN_F_UFO : 0);
+	       (offloads & NET_OFFLOAD_ECN ? TUN_F_TSO_ECN : 0) |
+	       (offloads & NET_OFFLOAD_UFO ? TUN_F_UFO : 0);
 }
 
 static void accept_offloads(struct net *net, uint32_t offloads)
@@ -190,9 +193,11 @@ static void use_queues(struct net *net, unsigned queues)
 	struct tap *tap = of_net(net);
 	unsigned i;
 
-	/* The kernel spreads what comes over those that are attached. It refuses no change to what is. */
+	/* The kernel spreads what comes over those that are attached. It refuses no change to what
+	 * is. */
 	for (i = 1; i < net->queues; i++) {
-		struct ifreq request = { .ifr_flags = i < queues ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE };
+		struct ifreq request = {.ifr_flags =
+						i < queues ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE};
 
 		ioctl(tap->queue[i].fd, TUNSETQUEUE, &request);
 	}
@@ -202,7 +207,7 @@ static void use_queues(struct net *net, unsigned queues)
 
 static int open_interface(struct tap *tap, const char *name, char *error, size_t error_size)
 {
-	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC), err;
 
 	if (fd < 0) {
@@ -217,7 +222,8 @@ static int open_interface(struct tap *tap, const char *name, char *error, size_t
 		err = -errno;
 		close(fd);
 		snprintf(error, error_size,
-			 "network tap: interface %s: %s; it must be a tap interface that you may use "
+			 "network tap: interface %s: %s; it must be a tap interface that you may "
+			 "use "
 			 "('ip tuntap add NAME mode tap user YOU%s' makes one), or name a bridge",
 			 name, strerror(-err), tap->net.queues > 1 ? " multi_queue" : "");
 		return err;
@@ -233,8 +239,10 @@ static int take_descriptor(const char *text, char *error, size_t error_size)
 
 	errno = 0;
 	fd = strtol(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || errno || fd > 1 << 20 || fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0) {
-		snprintf(error, error_size, "network option fd=%s: must be the number of an open descriptor", text);
+	if (*text < '0' || *text > '9' || *end || errno || fd > 1 << 20 ||
+	    fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0) {
+		snprintf(error, error_size,
+			 "network option fd=%s: must be the number of an open descriptor", text);
 		return -EBADF;
 	}
 	return (int)fd;
@@ -243,12 +251,13 @@ static int take_descriptor(const char *text, char *error, size_t error_size)
 /* A descriptor that somebody else made. */
 static int adopt(struct tap *tap, int fd, char *error, size_t error_size)
 {
-	struct ifreq request = { 0 };
+	struct ifreq request = {0};
 
 	if (ioctl(fd, TUNGETIFF, &request) < 0 || !(request.ifr_flags & IFF_TAP) ||
 	    !(request.ifr_flags & IFF_VNET_HDR) || !(request.ifr_flags & IFF_NO_PI)) {
 		snprintf(error, error_size,
-			 "network tap: descriptor %d is no tap interface with the flags IFF_NO_PI and IFF_VNET_HDR",
+			 "network tap: descriptor %d is no tap interface with the flags IFF_NO_PI "
+			 "and IFF_VNET_HDR",
 			 fd);
 		close(fd);
 		return -EINVAL;
@@ -257,21 +266,24 @@ static int adopt(struct tap *tap, int fd, char *error, size_t error_size)
 	return fd;
 }
 
-static int open_descriptor(struct tap *tap, const struct net_options *options, unsigned index, char *error,
-			   size_t error_size)
+static int open_descriptor(struct tap *tap, const struct net_options *options, unsigned index,
+			   char *error, size_t error_size)
 {
 	int fd;
 
 	if (!options->fd && !options->bridge)
-		return open_interface(tap, index ? tap->name : options->ifname ? options->ifname : "tap%d",
+		return open_interface(tap,
+				      index		? tap->name
+				      : options->ifname ? options->ifname
+							: "tap%d",
 				      error, error_size);
 	fd = options->fd ? take_descriptor(options->fd, error, error_size)
 			 : tap_bridge__join(options->bridge, options->helper, error, error_size);
 	return fd < 0 ? fd : adopt(tap, fd, error, error_size);
 }
 
-static int open_queue(struct tap *tap, const struct net_options *options, unsigned index, char *error,
-		      size_t error_size)
+static int open_queue(struct tap *tap, const struct net_options *options, unsigned index,
+		      char *error, size_t error_size)
 {
 	struct tap_queue *tq = &tap->queue[index];
 	int header_bytes = TAP_HEADER_BYTES, err;
@@ -281,7 +293,8 @@ static int open_queue(struct tap *tap, const struct net_options *options, unsign
 	tq->fd = open_descriptor(tap, options, index, error, error_size);
 	if (tq->fd < 0)
 		return tq->fd;
-	if (ioctl(tq->fd, TUNSETVNETHDRSZ, &header_bytes) < 0 || fcntl(tq->fd, F_SETFL, O_NONBLOCK) < 0) {
+	if (ioctl(tq->fd, TUNSETVNETHDRSZ, &header_bytes) < 0 ||
+	    fcntl(tq->fd, F_SETFL, O_NONBLOCK) < 0) {
 		err = -errno;
 		goto fail;
 	}
@@ -303,18 +316,21 @@ static int check_options(const struct net *net, const struct net_options *option
 		return -EINVAL;
 	}
 	if (options->ifname && (!*options->ifname || strlen(options->ifname) >= IFNAMSIZ)) {
-		snprintf(error, error_size, "network option ifname=%s: must have 1 to %d characters",
-			 options->ifname, IFNAMSIZ - 1);
+		snprintf(error, error_size,
+			 "network option ifname=%s: must have 1 to %d characters", options->ifname,
+			 IFNAMSIZ - 1);
 		return -EINVAL;
 	}
 	if ((options->fd || options->bridge) && net->queues > 1) {
-		snprintf(error, error_size, "network tap: several queues need ifname; fd and bridge give one");
+		snprintf(error, error_size,
+			 "network tap: several queues need ifname; fd and bridge give one");
 		return -EINVAL;
 	}
 	return 0;
 }
 
-static int open_tap(struct net *net, const struct net_options *options, char *error, size_t error_size)
+static int open_tap(struct net *net, const struct net_options *options, char *error,
+		    size_t error_size)
 {
 	struct tap *tap = of_net(net);
 	unsigned i;

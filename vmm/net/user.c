@@ -41,7 +41,7 @@ struct user {
 	struct loop_watch *watch;
 	struct loop_timer *timer; /* for its timeouts, and when the device has room again */
 	atomic_bool blocked;	  /* frames wait: the device has no room */
-	bool received;		  /* the device got frames since it was last told that that was all */
+	bool received; /* the device got frames since it was last told that that was all */
 	struct user_frame *first, **last;
 	size_t waiting;
 	unsigned complaints;
@@ -58,7 +58,7 @@ static struct user *of_net(struct net *net)
 static bool give(struct user *user, const void *frame, size_t size)
 {
 	/* The library makes checksums itself, of what it got from the host's kernel. */
-	static const struct net_header header = { .flags = NET_HEADER_DATA_VALID, .buffers = 1 };
+	static const struct net_header header = {.flags = NET_HEADER_DATA_VALID, .buffers = 1};
 	const struct net_events *events = &user->net.events;
 
 	if (!events->receive(events->opaque, 0, &header, frame, size))
@@ -287,7 +287,8 @@ static void start(struct net *net)
 	settle(of_net(net));
 }
 
-static int open_user(struct net *net, const struct net_options *options, char *error, size_t error_size)
+static int open_user(struct net *net, const struct net_options *options, char *error,
+		     size_t error_size)
 {
 	struct user *user = of_net(net);
 	struct user_config config;
@@ -302,7 +303,8 @@ static int open_user(struct net *net, const struct net_options *options, char *e
 		return err;
 	err = user_poll__init(&user->poll);
 	if (!err)
-		err = loop__watch(net->loop, user->poll.epoll, LOOP_IN, on_ready, user, &user->watch);
+		err = loop__watch(net->loop, user->poll.epoll, LOOP_IN, on_ready, user,
+				  &user->watch);
 	if (!err)
 		err = loop__timer(net->loop, on_timer, user, &user->timer);
 	if (err) {
@@ -311,10 +313,13 @@ static int open_user(struct net *net, const struct net_options *options, char *e
 	}
 	user->slirp = slirp_new(&config.slirp, &callbacks, user);
 	if (!user->slirp) {
-		snprintf(error, error_size, "network user: libslirp cannot start; is there memory?");
+		snprintf(error, error_size,
+			 "network user: libslirp cannot start; is there memory?");
 		return -ENOMEM;
 	}
-	return options->forward ? user_forward__add(user->slirp, options->forward, error, error_size) : 0;
+	return options->forward
+		       ? user_forward__add(user->slirp, options->forward, error, error_size)
+		       : 0;
 }
 
 static void close_user(struct net *net)

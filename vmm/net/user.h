@@ -15,8 +15,8 @@ struct user;
 /* ---- user_poll.c: the library's sockets, in an epoll instance that the loop watches ---- */
 
 struct user_poll_entry {
-	int wanted;	    /* SLIRP_POLL_*, in the round `round` */
-	int registered;	    /* at the epoll instance; 0: not */
+	int wanted;	/* SLIRP_POLL_*, in the round `round` */
+	int registered; /* at the epoll instance; 0: not */
 	int happened;
 	unsigned round;
 };

@@ -13,7 +13,8 @@
 #define DHCP_START 15u
 #define BITS_MOST 27 /* room for those */
 
-static int refuse(const char *key, const char *value, const char *right, char *error, size_t error_size)
+static int refuse(const char *key, const char *value, const char *right, char *error,
+		  size_t error_size)
 {
 	snprintf(error, error_size, "network option %s=%s: must be %s", key, value, right);
 	return -EINVAL;
@@ -43,8 +44,9 @@ static int set_network(SlirpConfig *config, const char *text, char *error, size_
 	if (!text)
 		text = "10.0.2.0/24";
 	if (!split_network(text, AF_INET, &address, &bits) || bits < 8 || bits > BITS_MOST)
-		return refuse("network", text, "an IPv4 network with 8 to 27 bits, for example 10.0.2.0/24",
-			      error, error_size);
+		return refuse("network", text,
+			      "an IPv4 network with 8 to 27 bits, for example 10.0.2.0/24", error,
+			      error_size);
 	mask = htonl(~0u << (32 - bits));
 	config->vnetmask.s_addr = mask;
 	config->vnetwork.s_addr = address.s_addr & mask;
@@ -66,10 +68,12 @@ static int set_address(const SlirpConfig *config, const char *key, const char *t
 
 static int check_different(const SlirpConfig *config, char *error, size_t error_size)
 {
-	if (config->vhost.s_addr != config->vnameserver.s_addr && config->vhost.s_addr != config->vdhcp_start.s_addr &&
+	if (config->vhost.s_addr != config->vnameserver.s_addr &&
+	    config->vhost.s_addr != config->vdhcp_start.s_addr &&
 	    config->vnameserver.s_addr != config->vdhcp_start.s_addr)
 		return 0;
-	snprintf(error, error_size, "network options host, dns and dhcp-start: must be different addresses");
+	snprintf(error, error_size,
+		 "network options host, dns and dhcp-start: must be different addresses");
 	return -EINVAL;
 }
 
@@ -81,7 +85,8 @@ static int set_network6(SlirpConfig *config, const char *text, char *error, size
 		text = "fec0::/64";
 	/* Stateless configuration needs 64 bits. */
 	if (!split_network(text, AF_INET6, &config->vprefix_addr6, &bits) || bits != 64)
-		return refuse("network6", text, "an IPv6 network with 64 bits, for example fec0::/64", error,
+		return refuse("network6", text,
+			      "an IPv6 network with 64 bits, for example fec0::/64", error,
 			      error_size);
 	memset(&config->vprefix_addr6.s6_addr[8], 0, 8);
 	config->vprefix_len = 64;
@@ -93,7 +98,8 @@ static int set_network6(SlirpConfig *config, const char *text, char *error, size
 }
 
 /* Fields of DHCP (RFC 2131, RFC 2132). */
-static int check_length(const char *key, const char *text, size_t most, char *error, size_t error_size)
+static int check_length(const char *key, const char *text, size_t most, char *error,
+			size_t error_size)
 {
 	char right[40];
 
@@ -127,12 +133,14 @@ int user_config__fill(struct user_config *config, const struct net_options *opti
 	}
 	err = set_network(slirp, options->network, error, error_size);
 	if (!err)
-		err = set_address(slirp, "host", options->host, HOST, &slirp->vhost, error, error_size);
+		err = set_address(slirp, "host", options->host, HOST, &slirp->vhost, error,
+				  error_size);
 	if (!err)
-		err = set_address(slirp, "dns", options->dns, DNS, &slirp->vnameserver, error, error_size);
+		err = set_address(slirp, "dns", options->dns, DNS, &slirp->vnameserver, error,
+				  error_size);
 	if (!err)
-		err = set_address(slirp, "dhcp-start", options->dhcp_start, DHCP_START, &slirp->vdhcp_start,
-				  error, error_size);
+		err = set_address(slirp, "dhcp-start", options->dhcp_start, DHCP_START,
+				  &slirp->vdhcp_start, error, error_size);
 	if (!err)
 		err = check_different(slirp, error, error_size);
 	if (!err)

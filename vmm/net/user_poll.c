@@ -71,14 +71,15 @@ static void leave(struct user_poll *poll, int fd)
 static void enter(struct user_poll *poll, int fd)
 {
 	struct user_poll_entry *entry = &poll->entry[fd];
-	struct epoll_event event = { .events = to_epoll(entry->wanted), .data.fd = fd };
+	struct epoll_event event = {.events = to_epoll(entry->wanted), .data.fd = fd};
 	int op = entry->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
 	if (entry->registered == entry->wanted)
 		return;
 	/* A number that was used again is not what it was. */
 	if (epoll_ctl(poll->epoll, op, fd, &event) < 0 &&
-	    epoll_ctl(poll->epoll, op == EPOLL_CTL_ADD ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) < 0)
+	    epoll_ctl(poll->epoll, op == EPOLL_CTL_ADD ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd,
+		      &event) < 0)
 		return;
 	entry->registered = entry->wanted;
 }

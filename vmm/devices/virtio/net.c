@@ -40,7 +40,8 @@ static struct virtio_net *of_device(struct device *dev)
 static void read_config(struct virtio *virtio, unsigned offset, void *buf, unsigned size)
 {
 	struct virtio_net *net = of_virtio(virtio);
-	struct net_config config = { .pairs_most = (uint16_t)net->pairs_most, .mtu = (uint16_t)net->mtu };
+	struct net_config config = {.pairs_most = (uint16_t)net->pairs_most,
+				    .mtu = (uint16_t)net->mtu};
 
 	pthread_mutex_lock(&net->lock);
 	memcpy(config.mac, net->filter.mac, sizeof(config.mac));
@@ -53,11 +54,11 @@ static void read_config(struct virtio *virtio, unsigned offset, void *buf, unsig
 static uint64_t features_of(const struct virtio_net *net)
 {
 	static const uint8_t both[][3] = {
-		{ NET_OFFLOAD_CSUM, NET_F_CSUM, NET_F_GUEST_CSUM },
-		{ NET_OFFLOAD_TSO4, NET_F_HOST_TSO4, NET_F_GUEST_TSO4 },
-		{ NET_OFFLOAD_TSO6, NET_F_HOST_TSO6, NET_F_GUEST_TSO6 },
-		{ NET_OFFLOAD_ECN, NET_F_HOST_ECN, NET_F_GUEST_ECN },
-		{ NET_OFFLOAD_UFO, NET_F_HOST_UFO, NET_F_GUEST_UFO },
+		{NET_OFFLOAD_CSUM, NET_F_CSUM, NET_F_GUEST_CSUM},
+		{NET_OFFLOAD_TSO4, NET_F_HOST_TSO4, NET_F_GUEST_TSO4},
+		{NET_OFFLOAD_TSO6, NET_F_HOST_TSO6, NET_F_GUEST_TSO6},
+		{NET_OFFLOAD_ECN, NET_F_HOST_ECN, NET_F_GUEST_ECN},
+		{NET_OFFLOAD_UFO, NET_F_HOST_UFO, NET_F_GUEST_UFO},
 	};
 	uint64_t features = BIT64(NET_F_MAC) | BIT64(NET_F_STATUS) | BIT64(NET_F_MRG_RXBUF) |
 			    BIT64(NET_F_CTRL_VQ) | BIT64(NET_F_CTRL_RX) | BIT64(NET_F_CTRL_VLAN) |
@@ -82,7 +83,8 @@ static bool kick(struct virtio *virtio, struct virtio_queue *queue)
 {
 	struct virtio_net *net = of_virtio(virtio);
 	/* 5.1.2: a driver that knows one pair finds the control queue behind it. */
-	unsigned control = virtio__has_feature(virtio, NET_F_MQ) ? 2 * (unsigned)net->pairs_most : 2;
+	unsigned control =
+		virtio__has_feature(virtio, NET_F_MQ) ? 2 * (unsigned)net->pairs_most : 2;
 
 	if (queue->index == control)
 		return net_control__kick(net, queue);
@@ -171,13 +173,14 @@ static void on_send_timer(void *opaque)
 /* On a bridge two machines must not have the same; nobody else hears of the others. */
 static int choose_mac(struct virtio_net *net, char *error, size_t error_size)
 {
-	static const uint8_t preset[NET_MAC_BYTES] = { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 };
+	static const uint8_t preset[NET_MAC_BYTES] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
 
 	if (net->mac_text) {
 		if (!net__parse_mac(net->mac_text, net->mac))
 			return 0;
 		snprintf(error, error_size,
-			 "device virtio-net: mac=%s: must be an address for one, for example 52:54:00:12:34:56",
+			 "device virtio-net: mac=%s: must be an address for one, for example "
+			 "52:54:00:12:34:56",
 			 net->mac_text);
 		return -EINVAL;
 	}
@@ -194,19 +197,21 @@ static int choose_mac(struct virtio_net *net, char *error, size_t error_size)
 static void set_limits(struct virtio_net *net)
 {
 	const struct throttle_limit limit[THROTTLE_COUNT] = {
-		[THROTTLE_READ_BYTES] = { .rate = net->limit[0] },
-		[THROTTLE_READ_OPS] = { .rate = net->limit[1] },
-		[THROTTLE_WRITE_BYTES] = { .rate = net->limit[2] },
-		[THROTTLE_WRITE_OPS] = { .rate = net->limit[3] },
+		[THROTTLE_READ_BYTES] = {.rate = net->limit[0]},
+		[THROTTLE_READ_OPS] = {.rate = net->limit[1]},
+		[THROTTLE_WRITE_BYTES] = {.rate = net->limit[2]},
+		[THROTTLE_WRITE_OPS] = {.rate = net->limit[3]},
 	};
 
 	throttle__set(&net->throttle, limit, 0);
 }
 
 /* All queues have the same loop, which is the back end's. */
-static int connect_backend(struct virtio_net *net, struct loop *loop, char *error, size_t error_size)
+static int connect_backend(struct virtio_net *net, struct loop *loop, char *error,
+			   size_t error_size)
 {
-	int err = net__open(&net->options, (unsigned)net->pairs_most, loop, &net->net, error, error_size);
+	int err = net__open(&net->options, (unsigned)net->pairs_most, loop, &net->net, error,
+			    error_size);
 
 	if (err)
 		return err;
@@ -238,12 +243,12 @@ static void start_backend(void *opaque)
 static int realize(struct device *dev, char *error, size_t error_size)
 {
 	struct virtio_net *net = of_device(dev);
-	struct starting starting = { net,
-				     { .receive = net_transfer__receive,
-				       .received = net_transfer__received,
-				       .writable = on_writable,
-				       .link = on_link,
-				       .opaque = net } };
+	struct starting starting = {net,
+				    {.receive = net_transfer__receive,
+				     .received = net_transfer__received,
+				     .writable = on_writable,
+				     .link = on_link,
+				     .opaque = net}};
 	struct loop *loop;
 	int err;
 
@@ -308,23 +313,24 @@ static int after_load(struct device *dev)
 
 static const struct config_option options[] = {
 	NET_OPTIONS(struct virtio_net, options),
-	{ "mac", OPTION_STRING, offsetof(struct virtio_net, mac_text), 0, 0, 0,
-	  "the guest's address (52:54:00:12:34:56 and up; of a tap: random)" },
-	{ "mtu", OPTION_U64, offsetof(struct virtio_net, mtu), 0, NET_MTU_LEAST, NET_MTU_MOST,
-	  "size of packets that the guest is told (user: 65520, tap: not told)" },
-	{ "queues", OPTION_U64, offsetof(struct virtio_net, pairs_most), 1, 1, NET_QUEUES_MOST,
-	  "pairs of queues (1)" },
-	{ "link", OPTION_BOOL, offsetof(struct virtio_net, link_wanted), 1, 0, 0, "the cable is plugged in (on)" },
-	{ "rx-bps", OPTION_SIZE, offsetof(struct virtio_net, limit[0]), 0, 1, RATE_MOST,
-	  "bytes per second to the guest" },
-	{ "rx-pps", OPTION_SIZE, offsetof(struct virtio_net, limit[1]), 0, 1, RATE_MOST,
-	  "frames per second to the guest" },
-	{ "tx-bps", OPTION_SIZE, offsetof(struct virtio_net, limit[2]), 0, 1, RATE_MOST,
-	  "bytes per second from the guest" },
-	{ "tx-pps", OPTION_SIZE, offsetof(struct virtio_net, limit[3]), 0, 1, RATE_MOST,
-	  "frames per second from the guest" },
+	{"mac", OPTION_STRING, offsetof(struct virtio_net, mac_text), 0, 0, 0,
+	 "the guest's address (52:54:00:12:34:56 and up; of a tap: random)"},
+	{"mtu", OPTION_U64, offsetof(struct virtio_net, mtu), 0, NET_MTU_LEAST, NET_MTU_MOST,
+	 "size of packets that the guest is told (user: 65520, tap: not told)"},
+	{"queues", OPTION_U64, offsetof(struct virtio_net, pairs_most), 1, 1, NET_QUEUES_MOST,
+	 "pairs of queues (1)"},
+	{"link", OPTION_BOOL, offsetof(struct virtio_net, link_wanted), 1, 0, 0,
+	 "the cable is plugged in (on)"},
+	{"rx-bps", OPTION_SIZE, offsetof(struct virtio_net, limit[0]), 0, 1, RATE_MOST,
+	 "bytes per second to the guest"},
+	{"rx-pps", OPTION_SIZE, offsetof(struct virtio_net, limit[1]), 0, 1, RATE_MOST,
+	 "frames per second to the guest"},
+	{"tx-bps", OPTION_SIZE, offsetof(struct virtio_net, limit[2]), 0, 1, RATE_MOST,
+	 "bytes per second from the guest"},
+	{"tx-pps", OPTION_SIZE, offsetof(struct virtio_net, limit[3]), 0, 1, RATE_MOST,
+	 "frames per second from the guest"},
 	VIRTIO_OPTIONS(struct virtio_net, virtio.options, QUEUE_SIZE),
-	{ NULL },
+	{NULL},
 };
 
 static const struct state_field filter_fields[] = {
@@ -338,23 +344,23 @@ static const struct state_field filter_fields[] = {
 	STATE_FIELD(struct net_filter, multicast_overflow, 1),
 	STATE_FIELD(struct net_filter, unicasts, 1),
 	STATE_FIELD(struct net_filter, multicasts, 1),
-	{ "address", offsetof(struct net_filter, address), 1, NET_ADDRESSES_MOST * NET_MAC_BYTES, 1 },
+	{"address", offsetof(struct net_filter, address), 1, NET_ADDRESSES_MOST *NET_MAC_BYTES, 1},
 	STATE_ARRAY(struct net_filter, vlan, 1),
 	STATE_ARRAY(struct net_filter, mac, 1),
-	{ NULL },
+	{NULL},
 };
 
-static const struct state_table filter_state = { 1, filter_fields, NULL };
+static const struct state_table filter_state = {1, filter_fields, NULL};
 
 static const struct state_field state_fields[] = {
 	STATE_PART(struct virtio_net, virtio, 1, &virtio_state, 1),
 	STATE_PART(struct virtio_net, filter, 1, &filter_state, 1),
 	STATE_FIELD(struct virtio_net, pairs, 1),
 	STATE_FIELD(struct virtio_net, announce, 1),
-	{ NULL },
+	{NULL},
 };
 
-static const struct state_table state = { 1, state_fields, after_load };
+static const struct state_table state = {1, state_fields, after_load};
 
 const struct device_class device_class_virtio_net = {
 	.name = "virtio-net",

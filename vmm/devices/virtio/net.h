@@ -41,7 +41,8 @@
 
 struct virtio_net;
 
-/* Which frames the driver wants (5.1.6.5.1 to 5.1.6.5.3); bytes, so that they are saved as numbers. */
+/* Which frames the driver wants (5.1.6.5.1 to 5.1.6.5.3); bytes, so that they are saved as numbers.
+ */
 struct net_filter {
 	uint8_t promiscuous, all_multicast, all_unicast, no_multicast, no_unicast, no_broadcast;
 	uint8_t unicast_overflow, multicast_overflow; /* more than there is room for: all */
@@ -90,7 +91,8 @@ struct virtio_net {
 /* As after a reset. Without leave to filter VLANs all are wanted. */
 void net_filter__reset(struct net_filter *filter, const uint8_t mac[NET_MAC_BYTES]);
 /* Whether the driver wants this frame. `vlans`: it has said which. */
-bool net_filter__wants(const struct net_filter *filter, bool vlans, const uint8_t *frame, size_t size);
+bool net_filter__wants(const struct net_filter *filter, bool vlans, const uint8_t *frame,
+		       size_t size);
 /* A command about it, with its data behind `offset`. False: it makes no sense. */
 bool net_filter__command(struct net_filter *filter, uint8_t class, uint8_t command,
 			 const struct virtio_chain *chain, size_t offset);

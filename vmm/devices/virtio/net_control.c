@@ -27,8 +27,9 @@ uint32_t net_control__offloads(uint64_t features)
 /* Which feature lets the driver use a class of commands. */
 static bool is_agreed(const struct virtio_net *net, uint8_t class, uint8_t command)
 {
-	static const uint8_t feature[] = { NET_F_CTRL_RX,	 NET_F_CTRL_MAC_ADDR, NET_F_CTRL_VLAN,
-					   NET_F_GUEST_ANNOUNCE, NET_F_MQ,	      NET_F_CTRL_GUEST_OFFLOADS };
+	static const uint8_t feature[] = {NET_F_CTRL_RX,   NET_F_CTRL_MAC_ADDR,
+					  NET_F_CTRL_VLAN, NET_F_GUEST_ANNOUNCE,
+					  NET_F_MQ,	   NET_F_CTRL_GUEST_OFFLOADS};
 
 	if (class >= ARRAY_LENGTH(feature))
 		return false;
@@ -105,14 +106,15 @@ static bool obey(struct virtio_net *net, const struct virtio_chain *chain)
 bool net_control__kick(struct virtio_net *net, struct virtio_queue *queue)
 {
 	struct iovec segment[SEGMENTS_MOST];
-	struct virtio_chain chain = { .capacity = SEGMENTS_MOST, .segment = segment };
+	struct virtio_chain chain = {.capacity = SEGMENTS_MOST, .segment = segment};
 	unsigned left = queue->size;
 
 	virtio_queue__ask_notify(queue, false);
 	while (left-- && virtio_queue__pop(queue, &chain) > 0) {
 		uint8_t ack = obey(net, &chain) ? ACK_OK : ACK_ERROR;
 
-		virtio_queue__push(queue, &chain, (uint32_t)virtio_chain__write(&chain, 0, &ack, 1));
+		virtio_queue__push(queue, &chain,
+				   (uint32_t)virtio_chain__write(&chain, 0, &ack, 1));
 	}
 	virtio_queue__signal(queue);
 	return virtio_queue__ask_notify(queue, true);

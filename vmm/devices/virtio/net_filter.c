@@ -44,7 +44,7 @@ static bool wants_vlan(const struct net_filter *filter, const uint8_t *frame, si
 
 static bool wants_address(const struct net_filter *filter, const uint8_t *address)
 {
-	static const uint8_t broadcast[NET_MAC_BYTES] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	static const uint8_t broadcast[NET_MAC_BYTES] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 	if (!memcmp(address, broadcast, sizeof(broadcast)))
 		return !filter->no_broadcast;
@@ -52,13 +52,13 @@ static bool wants_address(const struct net_filter *filter, const uint8_t *addres
 		return !filter->no_multicast &&
 		       (filter->all_multicast || filter->multicast_overflow ||
 			has_address(filter, filter->unicasts, filter->multicasts, address));
-	return !filter->no_unicast &&
-	       (filter->all_unicast || filter->unicast_overflow ||
-		!memcmp(address, filter->mac, NET_MAC_BYTES) ||
-		has_address(filter, 0, filter->unicasts, address));
+	return !filter->no_unicast && (filter->all_unicast || filter->unicast_overflow ||
+				       !memcmp(address, filter->mac, NET_MAC_BYTES) ||
+				       has_address(filter, 0, filter->unicasts, address));
 }
 
-bool net_filter__wants(const struct net_filter *filter, bool vlans, const uint8_t *frame, size_t size)
+bool net_filter__wants(const struct net_filter *filter, bool vlans, const uint8_t *frame,
+		       size_t size)
 {
 	if (size < MAC_OFFSET_TYPE + 2)
 		return false;
@@ -72,8 +72,9 @@ bool net_filter__wants(const struct net_filter *filter, bool vlans, const uint8_
 static bool set_mode(struct net_filter *filter, uint8_t command, const struct virtio_chain *chain,
 		     size_t offset)
 {
-	uint8_t *const mode[] = { &filter->promiscuous,	 &filter->all_multicast, &filter->all_unicast,
-				  &filter->no_multicast, &filter->no_unicast,	 &filter->no_broadcast };
+	uint8_t *const mode[] = {&filter->promiscuous, &filter->all_multicast,
+				 &filter->all_unicast, &filter->no_multicast,
+				 &filter->no_unicast,  &filter->no_broadcast};
 	uint8_t on;
 
 	if (command >= ARRAY_LENGTH(mode) || virtio_chain__read(chain, offset, &on, 1) != 1)
@@ -82,9 +83,10 @@ static bool set_mode(struct net_filter *filter, uint8_t command, const struct vi
 	return true;
 }
 
-/* A count and so many addresses, to the places from `first`. What there is no room for is not kept. */
-static bool take_addresses(struct net_filter *filter, const struct virtio_chain *chain, size_t *offset,
-			   unsigned first, uint32_t *kept, uint8_t *overflow)
+/* A count and so many addresses, to the places from `first`. What there is no room for is not kept.
+ */
+static bool take_addresses(struct net_filter *filter, const struct virtio_chain *chain,
+			   size_t *offset, unsigned first, uint32_t *kept, uint8_t *overflow)
 {
 	uint32_t count;
 
@@ -105,7 +107,8 @@ static bool set_table(struct net_filter *filter, const struct virtio_chain *chai
 	struct net_filter now = *filter;
 
 	if (!take_addresses(&now, chain, &offset, 0, &now.unicasts, &now.unicast_overflow) ||
-	    !take_addresses(&now, chain, &offset, now.unicasts, &now.multicasts, &now.multicast_overflow))
+	    !take_addresses(&now, chain, &offset, now.unicasts, &now.multicasts,
+			    &now.multicast_overflow))
 		return false;
 	*filter = now;
 	return true;
@@ -116,13 +119,14 @@ static bool set_vlan(struct net_filter *filter, uint8_t command, const struct vi
 {
 	uint16_t vlan;
 
-	if (command > VLAN_DELETE || virtio_chain__read(chain, offset, &vlan, sizeof(vlan)) != sizeof(vlan) ||
+	if (command > VLAN_DELETE ||
+	    virtio_chain__read(chain, offset, &vlan, sizeof(vlan)) != sizeof(vlan) ||
 	    vlan >= NET_VLANS)
 		return false;
 	if (command == VLAN_ADD)
 		filter->vlan[vlan / 8] |= (uint8_t)(1u << vlan % 8);
 	else
-		filter->vlan[vlan / 8] &= (uint8_t)~(1u << vlan % 8);
+		filter->vlan[vlan / 8] &= (uint8_t) ~(1u << vlan % 8);
 	return true;
 }
 

@@ -56,7 +56,8 @@ static uint32_t write_part(const struct virtio_chain *chain, const struct net_he
 	if (!done)
 		written = virtio_chain__write(chain, 0, header, sizeof(*header));
 	done += written;
-	return (uint32_t)(written + virtio_chain__write(chain, written, frame + done - sizeof(*header),
+	return (uint32_t)(written + virtio_chain__write(chain, written,
+							frame + done - sizeof(*header),
 							size + sizeof(*header) - done));
 }
 
@@ -95,8 +96,8 @@ static enum outcome take_buffer(struct virtio_queue *queue, struct net_pair *pai
 }
 
 /* The queue's lock. */
-static enum outcome deliver(struct net_pair *pair, struct virtio_queue *queue, struct net_header *header,
-			    const uint8_t *frame, size_t size)
+static enum outcome deliver(struct net_pair *pair, struct virtio_queue *queue,
+			    struct net_header *header, const uint8_t *frame, size_t size)
 {
 	unsigned count = 0, segments = 0, i;
 	size_t room = 0, done = 0;
@@ -156,7 +157,8 @@ static bool is_wanted(struct virtio_net *net, const uint8_t *frame, size_t size)
 
 	pthread_mutex_lock(&net->lock);
 	wanted = net->link_wanted &&
-		 net_filter__wants(&net->filter, virtio__has_feature(&net->virtio, NET_F_CTRL_VLAN), frame, size);
+		 net_filter__wants(&net->filter, virtio__has_feature(&net->virtio, NET_F_CTRL_VLAN),
+				   frame, size);
 	pthread_mutex_unlock(&net->lock);
 	return wanted;
 }
@@ -234,21 +236,22 @@ static bool send_one(struct net_pair *pair, const struct virtio_chain *chain)
 		return true;
 	if (atomic_load(&net->throttle.active)) {
 		now = loop__now();
-		wait = throttle__pass(&net->throttle, true, chain->readable_bytes - sizeof(struct net_header),
-				      now);
+		wait = throttle__pass(&net->throttle, true,
+				      chain->readable_bytes - sizeof(struct net_header), now);
 		if (wait) {
 			loop__timer_arm(net->send_timer, now + wait);
 			return false;
 		}
 	}
 	/* What else fails is lost, as on any network. */
-	return net__send(net->net, pair->index, chain->segment, chain->readable, chain->readable_bytes) != -EAGAIN;
+	return net__send(net->net, pair->index, chain->segment, chain->readable,
+			 chain->readable_bytes) != -EAGAIN;
 }
 
 bool net_transfer__send(struct net_pair *pair, struct virtio_queue *queue)
 {
-	struct virtio_chain chain = { .capacity = (unsigned)pair->net->virtio.options.queue_size,
-				      .segment = pair->send_segment };
+	struct virtio_chain chain = {.capacity = (unsigned)pair->net->virtio.options.queue_size,
+				     .segment = pair->send_segment};
 	unsigned left = queue->size;
 	bool full = false;
 
