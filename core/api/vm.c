@@ -103,7 +103,7 @@ static const struct api_row rows[] = {
 	API_ROW(KVM_SET_USER_MEMORY_REGION, API_IN, api__set_user_memory_region),
 	API_ROW(KVM_GET_DIRTY_LOG, API_IN, api__get_dirty_log),
 	API_ROW(KVM_CLEAR_DIRTY_LOG, API_IN, api__clear_dirty_log),
-	API_ROW(TRIVET_WRITTEN, API_IN, api__written),
+	API_ROW(TRIVET_WRITTEN, API_NUMBER, api__written),
 	/* time */
 	API_ROW(KVM_GET_CLOCK, API_OUT, api__get_clock),
 	API_ROW(KVM_SET_CLOCK, API_IN, api__set_clock),

@@ -40,10 +40,10 @@ s64 api__clear_dirty_log(struct api_call *call)
 
 s64 api__written(struct api_call *call)
 {
-	const struct trivet_written *written = call->data;
+	u64 gpa = call->arg & PAGE_MASK_4K, size = ((call->arg & ~PAGE_MASK_4K) + 1) << PAGE_SHIFT_4K;
 
-	if (written->gpa + written->size < written->gpa)
+	if (gpa + size - 1 < gpa)
 		return -EINVAL;
-	memory__written(call->vm, written->gpa, written->size);
+	memory__written(call->vm, gpa, size);
 	return 0;
 }

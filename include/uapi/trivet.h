@@ -13,15 +13,14 @@
 #define TRIVET_CAP_WRITTEN 0x74720001
 
 /*
- * VM ioctl: user space has written [gpa, gpa + size), and has not yet told the guest so. Parts without memory
- * are passed over. What the guest executes from then on is what was written.
+ * VM ioctl: user space has written pages of guest memory, and has not yet told the guest so. Parts without
+ * memory are passed over. What the guest executes from then on is what was written. The argument is a number,
+ * as devices tell often: the first page's guest-physical address, with the number of pages less one in its low
+ * 12 bits.
  *
- * 0, or -EINVAL: the range wraps.
+ * 0, or -EINVAL: the range goes over the end of the address space.
  */
-struct trivet_written {
-	__u64 gpa;
-	__u64 size;
-};
-#define TRIVET_WRITTEN _IOW(KVMIO, 0xf8, struct trivet_written)
+#define TRIVET_WRITTEN _IO(KVMIO, 0xf8)
+#define TRIVET_WRITTEN_PAGES 4096u /* at most */
 
 #endif

@@ -7,8 +7,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/types.h"
 #include "include/uapi/trivet.h"
 
+#define PAGE_SHIFT 12
 #define CPUID_ENTRIES_FIRST 64u
 #define CPUID_ENTRIES_MOST 1024u
 
@@ -178,9 +180,12 @@ bool kvm_vm__promise_writes(struct kvm_vm *vm)
 
 void kvm_vm__written(struct kvm_vm *vm, uint64_t gpa, uint64_t size)
 {
-	const struct trivet_written written = { gpa, size };
+	uint64_t page = gpa >> PAGE_SHIFT, left = size ? ((gpa + size - 1) >> PAGE_SHIFT) - page + 1 : 0, pages;
 
-	request_pointer(vm->system, vm->fd, TRIVET_WRITTEN, &written);
+	for (; left; left -= pages, page += pages) {
+		pages = MIN_OF(left, TRIVET_WRITTEN_PAGES);
+		request_value(vm->system, vm->fd, TRIVET_WRITTEN, page << PAGE_SHIFT | (pages - 1));
+	}
 }
 
 int kvm_vm__set_memory_region(struct kvm_vm *vm, const struct kvm_userspace_memory_region *slot)
