@@ -3,7 +3,7 @@
 """Measures Trivet's soft engine beside QEMU TCG, paired in one run: medians and ratios.
 
 usage: bench.py [--trivet build/trivet] [--cache .cache] [--runs N] [ROW...]
-rows: mips boot start memory disk net
+rows: mips boot start memory disk net login
 """
 import argparse
 import os
@@ -76,6 +76,24 @@ def run(command, marker=None):
     if marker and seen is None:
         sys.exit("bench.py: no \"%s\" in the output of %s" % (marker.decode(), " ".join(command)))
     return wall, cpu, seen
+
+
+def run_to(command, marker):
+    """Runs until the output has the marker, and ends it there. Returns (wall, cpu) in seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.monotonic()
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    buffered = b""
+    while marker not in buffered:
+        chunk = os.read(process.stdout.fileno(), 65536)
+        if not chunk:
+            sys.exit("bench.py: no \"%s\" in the output of %s" % (marker.decode(), " ".join(command)))
+        buffered += chunk
+    wall = time.monotonic() - start
+    process.kill()
+    process.wait()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 class Bench:
@@ -249,6 +267,38 @@ class Bench:
             self.trivet(kernel, "--initrd", initrd, "--append", append, "--memory", "512M", "--net", "user"),
             self.qemu(kernel, "-initrd", initrd, "-append", append, "-m", "512", "-cpu", "max",
                       "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net")))
+
+
+    def row_login(self):
+        """Debian 12 from a qcow2 disk to root's prompt: direct kernel boot, SeaBIOS, OVMF."""
+        images = {"root": "debian-12.qcow2", "disk": "debian-12-disk.qcow2"}
+        for name in images:
+            base = os.path.abspath(os.path.join(self.args.cache, images[name]))
+            images[name] = os.path.join(self.directory.name, name + ".qcow2")
+            subprocess.run([self.args.trivet, "image", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2",
+                            images[name]], check=True)
+        kernel, initrd = (os.path.join(self.args.cache, "debian-12." + end) for end in ("vmlinuz", "initrd"))
+        append = "root=LABEL=trivet-root ro console=ttyS0 console=tty0 quiet"
+        ours = [self.args.trivet, "run", "--engine", "soft", "--memory", "512M", "--net", "user"]
+        theirs = [machines.QEMU, "-accel", "tcg", "-cpu", "max", "-machine", "q35", "-m", "512", "-nodefaults",
+                  "-display", "none", "-serial", "stdio", "-netdev", "user,id=net", "-device",
+                  "virtio-net-pci,netdev=net"]
+        code, variables = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
+        pairs = {
+            "direct": ("root", ["--kernel", kernel, "--initrd", initrd, "--append", append],
+                       ["-kernel", kernel, "-initrd", initrd, "-append", append]),
+            "seabios": ("disk", ["--firmware", "seabios"], []),
+            "ovmf": ("disk", ["--firmware", "ovmf"],
+                     ["-drive", "if=pflash,format=raw,readonly=on,file=" + code,
+                      "-drive", "if=pflash,format=raw,snapshot=on,file=" + variables]),
+        }
+        for name, (image, a, b) in pairs.items():
+            drive = "file=%s,format=qcow2,if=virtio,snapshot=on" % images[image].replace(",", ",,")
+            commands = (ours + a + ["--disk", images[image].replace(",", ",,")], theirs + b + ["-drive", drive])
+            results = [[run_to(command, b"root@trivet:~#") for command in commands] for _ in range(self.args.runs)]
+            for what, column in (("wall", 0), ("cpu", 1)):
+                x, y = (statistics.median(result[i][column] for result in results) for i in (0, 1))
+                print("login   %s, %s: trivet %.1f s, QEMU TCG %.1f s, ratio %.2f" % (name, what, x, y, x / y))
 
 
 def main():
