@@ -11,7 +11,7 @@ RUN_FLAGS ?=
 DISK ?=
 BENCH_FLAGS ?=
 
-.PHONY: all run run-tiny image check check-kvm-amd check-selftests bench setup setup-check setup-bench build program build-sanitized guest clean
+.PHONY: all run run-tiny image check check-kvm-amd check-installer check-selftests bench setup setup-check setup-bench build program build-sanitized guest clean
 
 all: build
 
@@ -33,6 +33,11 @@ check: setup-check build guest-all image
 # The same on the stock kvm_amd, in QEMU (docs/test-beds.md). Takes about ten minutes.
 check-kvm-amd: setup-check build guest-all
 	@tests/beds/kvm-amd.py --build $(BUILD) --cache $(CACHE) --verbose
+
+# Debian's installer from a CD, under both firmwares. Fetches 133 MB once, takes a few minutes.
+check-installer: setup-check build
+	@tools/installer.sh $(CACHE)
+	@TRIVET_CACHE=$(abspath $(CACHE)) tests/system/installer_test.py $(BUILD)/trivet $(BUILD)
 
 # The kernel's own KVM selftests on the soft engine. Fetches 140 MB once, takes ten minutes.
 check-selftests: setup-check build
