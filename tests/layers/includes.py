@@ -24,7 +24,7 @@ OBJECTS = PLAIN + ["core/host.h", "core/engine.h", "core/vm/vcpu.h", "core/vm/vm
 # board, no KVM.
 DEVICE = PLAIN + ["vmm/device/", "vmm/memory/", "vmm/acpi/", "vmm/loop/", "vmm/char/", "vmm/pci/",
                   "vmm/block/block.h", "vmm/net/net.h", "vmm/throttle/", "vmm/firmware/",
-                  "vmm/devices/classes.h", "vmm/devices/storage/"]
+                  "vmm/devices/classes.h", "vmm/devices/storage/", "vmm/share/share.h"]
 
 LAYERS = {
     "base": [],
@@ -60,6 +60,8 @@ LAYERS = {
     "vmm/throttle": PLAIN,
     "vmm/block": PLAIN + ["vmm/block/", "vmm/loop/", "vmm/throttle/"],
     "vmm/block/io": PLAIN + ["vmm/block/io/", "vmm/loop/"],
+    # The 9P server: lists of buffers are block's.
+    "vmm/share": PLAIN + ["vmm/share/", "vmm/block/io/iov.h"],
     "vmm/device": PLAIN + ["vmm/config/", "vmm/memory/"],
     "vmm/char": PLAIN + ["vmm/loop/"],
     "vmm/net": PLAIN + ["vmm/loop/"],

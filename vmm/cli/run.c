@@ -8,6 +8,7 @@
 #include "vmm/cli/disk.h"
 #include "vmm/cli/net.h"
 #include "vmm/cli/run.h"
+#include "vmm/cli/share.h"
 #include "vmm/device/device.h"
 #include "vmm/kvm/kvm.h"
 
@@ -178,6 +179,11 @@ static int set_net(void *object, const char *name, const char *value)
 	return add_short(object, name, cli_net__device(value));
 }
 
+static int set_share(void *object, const char *name, const char *value)
+{
+	return add_short(object, name, cli_share__device(value));
+}
+
 static int set_no_reboot(void *object, const char *name, const char *value)
 {
 	struct run_options *options = object;
@@ -227,6 +233,10 @@ static const struct cli_option run_table[] = {
 	  set_cdrom },
 	{ "net", "user|tap|none[,KEY=VALUE...]",
 	  "a network card and what it is connected to; the keys are those of virtio-net", set_net },
+	{ "share", "DIR,tag=NAME[,KEY=VALUE...]",
+	  "a folder that the guest mounts: mount -t 9p -o trans=virtio NAME /mnt; the keys are those of "
+	  "virtio-9p, a comma in DIR is written twice",
+	  set_share },
 	{ "device", "CLASS[,KEY=VALUE...]", "adds a device; classes are listed below", set_device },
 	{ "no-reboot", NULL, "a reset by the guest ends the machine", set_no_reboot },
 	{ "verbose", NULL, "say on standard error what happens when", set_verbose },

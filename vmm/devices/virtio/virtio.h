@@ -95,11 +95,15 @@ struct virtio_options {
 };
 
 #define VIRTIO_OPTIONS(type, member, queue_size_preset)                                            \
+	VIRTIO_OPTIONS_ON(type, member, queue_size_preset, 0,                                      \
+			  "number of the I/O thread that serves it; 0: the main one")
+/* Likewise for a class that is on an I/O thread unless it is told otherwise. */
+#define VIRTIO_OPTIONS_ON(type, member, queue_size_preset, thread_preset, thread_help)              \
 	PCI_PLACE_OPTIONS(type, member.place),                                                     \
 	{ "queue-size", OPTION_U64, offsetof(type, member.queue_size), queue_size_preset, 2,       \
 	  VIRTIO_QUEUE_SIZE_MOST, "descriptors in each queue, a power of two" },                   \
-	{ "iothread", OPTION_U64, offsetof(type, member.io_thread), 0, 0, DEVICE_IO_THREADS,        \
-	  "number of the I/O thread that serves it; 0: the main one" },                            \
+	{ "iothread", OPTION_U64, offsetof(type, member.io_thread), thread_preset, 0,               \
+	  DEVICE_IO_THREADS, thread_help },                                                        \
 	{ "packed", OPTION_BOOL, offsetof(type, member.packed), 0, 0, 0,                           \
 	  "offer the packed ring layout (off)" },                                                  \
 	{ "indirect", OPTION_BOOL, offsetof(type, member.indirect), 1, 0, 0,                       \
