@@ -152,8 +152,15 @@ struct share_file {
 int share_file__find(struct share *share, const struct share_node *node, struct share_file *file);
 /* The file that a fid stands for. 0, -ENOENT: another one has its name now, or -errno. */
 int share_file__get(struct share *share, const struct share_fid *fid, struct share_file *file);
+/* Likewise, by its name also if it is open. */
+int share_file__get_named(struct share *share, const struct share_fid *fid, struct share_file *file);
 void share_file__put(struct share_file *file);
-/* Likewise for a folder by its number on the request; -ENOTDIR. */
+/*
+ * Likewise for a folder in which names are to change, or -ENOTDIR. Not by what the fid has open: that
+ * may have been moved out of the share since.
+ */
+int share_file__get_folder(struct share *share, const struct share_fid *fid, struct share_file *folder);
+/* Likewise, with the fid's number from the request. */
 int share_file__take_folder(struct share *share, struct share_call *call, struct share_fid **fid,
 			    struct share_file *folder);
 /* Opens it for reading or writing; a regular file or a folder only. A descriptor or -errno. */

@@ -55,16 +55,10 @@ int share_file__find(struct share *share, const struct share_node *node, struct 
 	return err;
 }
 
-int share_file__get(struct share *share, const struct share_fid *fid, struct share_file *file)
+int share_file__get_named(struct share *share, const struct share_fid *fid, struct share_file *file)
 {
-	int err;
+	int err = share_file__find(share, fid->node, file);
 
-	if (fid->fd >= 0) {
-		file->fd = fid->fd;
-		file->opened = false;
-		return share_file__look(share, file);
-	}
-	err = share_file__find(share, fid->node, file);
 	if (err)
 		return err;
 	if (file->stat.st_dev == fid->identity.device && file->stat.st_ino == fid->identity.inode)
@@ -72,6 +66,25 @@ int share_file__get(struct share *share, const struct share_fid *fid, struct sha
 	/* Not -ESTALE: with -ENOENT Linux looks the name up again. */
 	share_file__put(file);
 	return -ENOENT;
+}
+
+int share_file__get(struct share *share, const struct share_fid *fid, struct share_file *file)
+{
+	if (fid->fd < 0)
+		return share_file__get_named(share, fid, file);
+	file->fd = fid->fd;
+	file->opened = false;
+	return share_file__look(share, file);
+}
+
+int share_file__get_folder(struct share *share, const struct share_fid *fid, struct share_file *folder)
+{
+	int err = share_file__get_named(share, fid, folder);
+
+	if (err || S_ISDIR(folder->host_mode))
+		return err;
+	share_file__put(folder);
+	return -ENOTDIR;
 }
 
 void share_file__put(struct share_file *file)
@@ -85,12 +98,7 @@ int share_file__take_folder(struct share *share, struct share_call *call, struct
 {
 	int err = share_fid__take(share, call, fid);
 
-	if (!err)
-		err = share_file__get(share, *fid, folder);
-	if (err || S_ISDIR(folder->host_mode))
-		return err;
-	share_file__put(folder);
-	return -ENOTDIR;
+	return err ? err : share_file__get_folder(share, *fid, folder);
 }
 
 void share_file__proc_path(int fd, char path[SHARE_PROC_BYTES])

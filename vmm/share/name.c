@@ -8,6 +8,32 @@
 
 #include "vmm/share/internal.h"
 
+/* A folder, and the name in it. */
+struct entry {
+	struct share_node *node;
+	struct share_file folder;
+	char name[NAME_MAX + 1];
+};
+
+/* Where the fid's file has its name. */
+static int find_entry(struct share *share, const struct share_fid *fid, struct entry *entry,
+		      bool *is_folder)
+{
+	struct share_file file;
+	int err;
+
+	entry->node = fid->node->parent;
+	if (!entry->node)
+		return fid->node == share->root_node ? -EBUSY : -ENOENT;
+	err = share_file__get_named(share, fid, &file);
+	if (err)
+		return err;
+	*is_folder = S_ISDIR(file.host_mode);
+	share_file__put(&file);
+	snprintf(entry->name, sizeof(entry->name), "%s", fid->node->name);
+	return share_file__find(share, entry->node, &entry->folder);
+}
+
 int share_name__unlinkat(struct share *share, struct share_call *call)
 {
 	struct share_file folder;
@@ -32,27 +58,19 @@ int share_name__unlinkat(struct share *share, struct share_call *call)
 	return err;
 }
 
-static int remove_named(struct share *share, struct share_fid *fid)
+static int remove_named(struct share *share, const struct share_fid *fid)
 {
-	struct share_node *parent = fid->node->parent;
-	struct share_file file, folder;
-	int err = fid->node == share->root_node ? -EBUSY : 0;
+	struct entry entry;
+	bool is_folder;
+	int err = find_entry(share, fid, &entry, &is_folder);
 
-	if (err || !parent)
-		return err ? err : -ENOENT;
-	/* Whether it still is the file that the fid stands for. */
-	err = share_file__get(share, fid, &file);
 	if (err)
 		return err;
-	share_file__put(&file);
-	err = share_file__find(share, parent, &folder);
-	if (err)
-		return err;
-	if (unlinkat(folder.fd, fid->node->name, S_ISDIR(file.host_mode) ? AT_REMOVEDIR : 0))
+	if (unlinkat(entry.folder.fd, entry.name, is_folder ? AT_REMOVEDIR : 0))
 		err = -errno;
-	share_file__put(&folder);
-	if (!err)
-		share_node__forget(share, parent, fid->node->name);
+	else
+		share_node__forget(share, entry.node, entry.name);
+	share_file__put(&entry.folder);
 	return err;
 }
 
@@ -69,64 +87,60 @@ int share_name__remove(struct share *share, struct share_call *call)
 	return err;
 }
 
-static int rename_between(struct share *share, struct share_node *from_node, const char *from,
-			  struct share_node *to_node, const char *to)
+static int rename_entry(struct share *share, const struct entry *from, const struct entry *to)
 {
-	struct share_file from_folder, to_folder;
-	int err = share_file__find(share, from_node, &from_folder);
-
-	if (err)
-		return err;
-	err = share_file__find(share, to_node, &to_folder);
-	if (err)
-		goto put_from;
-	if (renameat(from_folder.fd, from, to_folder.fd, to))
-		err = -errno;
-	else
-		share_node__move(share, from_node, from, to_node, to);
-	share_file__put(&to_folder);
-put_from:
-	share_file__put(&from_folder);
-	return err;
+	if (renameat(from->folder.fd, from->name, to->folder.fd, to->name))
+		return -errno;
+	share_node__move(share, from->node, from->name, to->node, to->name);
+	return 0;
 }
 
 int share_name__rename(struct share *share, struct share_call *call)
 {
-	char name[NAME_MAX + 1], old[NAME_MAX + 1];
 	struct share_fid *fid, *folder;
-	struct share_node *parent;
+	struct entry from, to;
+	bool is_folder;
 	int err = share_fid__take(share, call, &fid);
 
 	if (!err)
 		err = share_fid__take(share, call, &folder);
 	if (!err)
-		err = share_name__take(&call->in, name);
+		err = share_name__take(&call->in, to.name);
+	if (!err)
+		err = find_entry(share, fid, &from, &is_folder);
 	if (err)
 		return err;
-	parent = fid->node->parent;
-	if (!parent)
-		return fid->node == share->root_node ? -EBUSY : -ENOENT;
-	/* The node's own name changes meanwhile. */
-	snprintf(old, sizeof(old), "%s", fid->node->name);
-	share_node__get(parent);
-	err = rename_between(share, parent, old, folder->node, name);
-	share_node__put(share, parent);
+	to.node = folder->node;
+	err = share_file__get_folder(share, folder, &to.folder);
+	if (!err) {
+		err = rename_entry(share, &from, &to);
+		share_file__put(&to.folder);
+	}
+	share_file__put(&from.folder);
 	return err;
 }
 
 int share_name__renameat(struct share *share, struct share_call *call)
 {
-	char from[NAME_MAX + 1], to[NAME_MAX + 1];
-	struct share_fid *from_folder, *to_folder;
-	int err = share_fid__take(share, call, &from_folder);
+	struct share_fid *from_fid, *to_fid;
+	struct entry from, to;
+	int err = share_file__take_folder(share, call, &from_fid, &from.folder);
 
-	if (!err)
-		err = share_name__take(&call->in, from);
-	if (!err)
-		err = share_fid__take(share, call, &to_folder);
-	if (!err)
-		err = share_name__take(&call->in, to);
 	if (err)
 		return err;
-	return rename_between(share, from_folder->node, from, to_folder->node, to);
+	err = share_name__take(&call->in, from.name);
+	if (err)
+		goto put_from;
+	err = share_file__take_folder(share, call, &to_fid, &to.folder);
+	if (err)
+		goto put_from;
+	from.node = from_fid->node;
+	to.node = to_fid->node;
+	err = share_name__take(&call->in, to.name);
+	if (!err)
+		err = rename_entry(share, &from, &to);
+	share_file__put(&to.folder);
+put_from:
+	share_file__put(&from.folder);
+	return err;
 }
