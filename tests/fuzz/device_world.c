@@ -267,6 +267,7 @@ static const char *options_of(const struct device_class *class)
 		{ "serial", "char=x" },
 		{ "ahci-cd", "file=x" },
 		{ "ahci-disk", "file=x" },
+		{ "virtio-9p", "dir=x,tag=x,packed=on,queue-size=16" },
 		{ "virtio-blk", "file=x,packed=on,queues=2,queue-size=16,serial=x" },
 		{ "virtio-console", "char=x,port1=name:x,packed=on" },
 		{ "virtio-net", "packed=on,queues=2,queue-size=16,tx-pps=1000,rx-pps=1000" },
