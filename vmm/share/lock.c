@@ -97,8 +97,9 @@ int share_lock__getlock(struct share *share, struct share_call *call)
 	if (err)
 		return err;
 	fill(&request, &lock);
+	/* Linux says nothing of the lock that it wants to know about; any other one counts then. */
 	if (request.type == P9_LOCK_UNLOCK)
-		return -EINVAL;
+		lock.l_type = F_WRLCK;
 	if (!concerns_host(share, &request))
 		lock.l_type = F_UNLCK;
 	else if (fcntl(request.fid->fd, F_OFD_GETLK, &lock))

@@ -606,6 +606,7 @@ static void locks_keep_others_on_the_host_out(void **state)
 	assert_int_equal(get_lock(c, 2, P9_LOCK_READ), P9_LOCK_WRITE);
 	assert_int_equal(wire__take64(&c->in), 0);
 	assert_int_equal(wire__take64(&c->in), 10);
+	assert_int_equal(get_lock(c, 2, P9_LOCK_UNLOCK), P9_LOCK_WRITE); /* as Linux asks */
 	close(fd);
 	assert_int_equal(get_lock(c, 2, P9_LOCK_READ), P9_LOCK_UNLOCK);
 	assert_int_equal(lock(c, 2, P9_LOCK_READ, 1ull << 63, 0), -1);
