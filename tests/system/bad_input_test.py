@@ -231,6 +231,16 @@ class BadInput(unittest.TestCase):
                      names=["debug-exit", "1"])
         self.refused(*["--device", "debug-exit"] * 100, names=["--device"])
 
+    def test_shares(self):
+        folder = str(self.directory.path)
+        for share, words in {
+                folder: ["tag", "64"], f"{folder},tag=": ["tag"], f"{folder},tag={'x' * 65}": ["tag", "64"],
+                f"{folder}/none,tag=a": ["/none", "No such file"], f"{self.good},tag=a": ["Not a directory"],
+                ",tag=a": ["--share", "path of a folder"], f"{folder},tag=a,security=all": ["none or mapped"],
+                f"{folder},tag=a,open-files=1": ["open-files", "0x10"]}.items():
+            with self.subTest(share=share):
+                self.refused("--share", share, names=words)
+
     def test_append(self):
         self.refused("--append", "x" * 100000, names=["--append", "100000"])
         self.refused("--append", "x" * 5000, kernel=self.linux(), names=["--append", "5000", "2047"])

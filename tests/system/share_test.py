@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import os
 import random
+import resource
 import shutil
 import stat
 import struct
@@ -202,7 +203,7 @@ class Share(linux.Case):
 
     def test_a_reset_and_a_configuration_file(self):
         (self.folder / "file").write_text("content\n")
-        (self.scratch / "conf").write_text(f"[share {self.folder}]\ntag = share\n")
+        (self.scratch / "conf").write_text(f"[share {self.folder}]\ntag = share\niothread = 0\n")
         machine = self.start("--config", str(self.scratch / "conf"))
         for last in False, True:
             self.mount(machine, "share", "/mnt")
@@ -213,6 +214,11 @@ class Share(linux.Case):
                 machine.expect(fixture.PROMPT)
                 self.ask(machine, "modprobe -a virtio_pci 9pnet_virtio 9p")
         self.ask(machine, "exec 5<&-")
+        # A file that the host lets become no longer: an error in the guest, for which nothing ends.
+        limit = 1 << 20
+        resource.prlimit(machine.process.pid, resource.RLIMIT_FSIZE, (limit, limit))
+        self.assertIn("too large", self.ask(machine, "dd if=/dev/zero of=/mnt/long bs=64k count=32 2>&1 || true"))
+        self.assertEqual(os.path.getsize(self.folder / "long"), limit)
         self.power_off(machine)
 
 

@@ -473,11 +473,19 @@ static int build(struct machine *machine, int *status)
 	return reset_devices(machine, status);
 }
 
+/* Unless whoever started this process, or a caller, wants to hear it. */
+static void ignore_signal(int number)
+{
+	struct sigaction action;
+
+	if (!sigaction(number, NULL, &action) && action.sa_handler == SIG_DFL)
+		signal(number, SIG_IGN);
+}
+
 int machine__create(const struct machine_config *config, struct machine **out, int *status,
 		    char *error, unsigned error_size)
 {
 	struct machine *machine = calloc(1, sizeof(*machine));
-	struct sigaction pipe_action;
 	int err;
 
 	if (!machine) {
@@ -485,9 +493,12 @@ int machine__create(const struct machine_config *config, struct machine **out, i
 		*status = MACHINE_STATUS_HOST_ERROR;
 		return -ENOMEM;
 	}
-	/* A console's reader that goes away is an error of that write, not the machine's end. */
-	if (!sigaction(SIGPIPE, NULL, &pipe_action) && pipe_action.sa_handler == SIG_DFL)
-		signal(SIGPIPE, SIG_IGN);
+	/*
+	 * A console's reader that goes away, or a file that may not become longer, is an error of that
+	 * write, not the machine's end.
+	 */
+	ignore_signal(SIGPIPE);
+	ignore_signal(SIGXFSZ);
 	machine->config = *config;
 	machine->system.fd = -1;
 	machine->created = loop__now();
