@@ -206,8 +206,8 @@ class Share(linux.Case):
         (self.scratch / "conf").write_text(f"[share {self.folder}]\ntag = share\niothread = 0\n")
         machine = self.start("--config", str(self.scratch / "conf"))
         for last in False, True:
-            self.mount(machine, "share", "/mnt")
-            self.assertIn("content", self.ask(machine, "exec 5</mnt/file; cat <&5"))
+            self.mount(machine, "share", "/share")
+            self.assertIn("content", self.ask(machine, "exec 5</share/file; cat <&5"))
             if not last:
                 machine.send("reboot -f\n")
                 machine.expect(rb"user space reached")
@@ -217,7 +217,7 @@ class Share(linux.Case):
         # A file that the host lets become no longer: an error in the guest, for which nothing ends.
         limit = 1 << 20
         resource.prlimit(machine.process.pid, resource.RLIMIT_FSIZE, (limit, limit))
-        self.assertIn("too large", self.ask(machine, "dd if=/dev/zero of=/mnt/long bs=64k count=32 2>&1 || true"))
+        self.assertIn("too large", self.ask(machine, "dd if=/dev/zero of=/share/long bs=64k count=32 2>&1 || true"))
         self.assertEqual(os.path.getsize(self.folder / "long"), limit)
         self.power_off(machine)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * 9P2000.L: numbers of messages and constants in them, as diod's protocol.md and Linux's
- * include/net/9p/9p.h have them. All integers are little endian; a string is a length of 2 bytes and
+ * 9p.h have them. All integers are little endian; a string is a length of 2 bytes and
  * as many bytes, a qid is type[1] version[4] path[8].
  */
 #ifndef VMM_SHARE_PROTOCOL_H
