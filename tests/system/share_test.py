@@ -51,7 +51,7 @@ class Share(linux.Case):
         chance = random.Random(seed)
         for name in "", "d", "d/e e", "d/e e/f", "d/\u00e4\u00f6\u4e2d":
             os.makedirs(self.folder / name, exist_ok=True)
-            for size in 0, 1, 4096, 70000, 1 << 20:
+            for size in 0, 1, 4096, 70000, 300000:
                 with open(self.folder / name / f"file {size}", "wb") as file:
                     file.write(chance.randbytes(size + (size > 1) * chance.randrange(1000)))
         os.symlink("d/file 1", self.folder / "link")
@@ -99,7 +99,7 @@ class Share(linux.Case):
         self.assertEqual(found, here)
 
     def write_tree(self, machine, place):
-        self.ask(machine, f"mkdir -p {place}/new/d && cd {place}/new && for n in 1 5000 300000 2000000; do"
+        self.ask(machine, f"mkdir -p {place}/new/d && cd {place}/new && for n in 1 5000 800000; do"
                           " head -c $n /dev/urandom > d/f$n; done; cp -r d copy; mv d/f1 'copy/f 1 moved';"
                           " md5sum d/* copy/* > sums; cd; sync")
         for line in (self.folder / "new/sums").read_text().splitlines():

@@ -35,6 +35,8 @@ static int change_mode(int fd, mode_t mode)
 
 int share_owner__set(struct share *share, int fd, const struct share_owner *owner)
 {
+	int err;
+
 	if (share->options.security == SHARE_SECURITY_MAPPED)
 		return share_mapped__set(fd, owner);
 	/* Only a privileged process can give files away. Where the host refuses, they are its own. */
@@ -42,8 +44,9 @@ int share_owner__set(struct share *share, int fd, const struct share_owner *owne
 		return -errno;
 	if (S_ISLNK(owner->mode))
 		return 0;
-	/* What the umask took away, which is not the guest's. */
-	return change_mode(fd, harmless(owner->mode, owner->mode));
+	/* What the umask took away, which is not the guest's. FAT and its like have one mode for all. */
+	err = change_mode(fd, harmless(owner->mode, owner->mode));
+	return err == -EPERM || err == -EOPNOTSUPP ? 0 : err;
 }
 
 int share_owner__set_entry(struct share *share, int folder, const char *name,
