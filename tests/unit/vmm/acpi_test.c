@@ -27,11 +27,13 @@ static uint8_t sum(const void *data, size_t size)
 	return total;
 }
 
-/* A disk needs an image: any file, which is only read. */
+/* A disk needs an image: any file, which is only read. A share needs a folder. */
 static const char *options_of(const struct device_class *class)
 {
 	bool is_disk = !strcmp(class->name, "virtio-blk") || !strcmp(class->name, "ahci-disk");
 
+	if (!strcmp(class->name, "virtio-9p"))
+		return "dir=.,tag=x,read-only=on";
 	return is_disk ? "file=/proc/self/exe,format=raw,read-only=on" : NULL;
 }
 
