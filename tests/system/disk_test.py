@@ -95,6 +95,11 @@ class Disk(linux.Case):
                           "dd if=/tmp/data of=/dev/vda bs=64k 2>/dev/null && "
                           "echo 'write back' > /sys/block/vda/cache_type")
         self.ask(machine, "sync")
+        # A reset ends reads that are on their way, before the next kernel is in memory.
+        self.ask(machine, "(while true; do dd if=/dev/vdb of=/dev/null bs=1M iflag=direct; done) 2>/dev/null &")
+        machine.send("reboot -f\n")
+        machine.expect(rb"trivet: user space reached")
+        machine.expect(fixture.PROMPT)
         self.power_off(machine)
         check_qcow2(qcow2)
         with open(raw, "rb") as file:

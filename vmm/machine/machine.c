@@ -369,6 +369,22 @@ static int reset_devices(struct machine *machine, int *status)
 	return place_acpi_tables(machine);
 }
 
+/*
+ * The board is made anew. What a device still had to do for the guest that was, such as a disk's
+ * read that is on its way to memory, ends before there is anything of the next one.
+ */
+static int reset_machine(struct machine *machine, int *status)
+{
+	struct device *dev;
+	int err;
+
+	for (dev = machine->devices; dev; dev = dev->next)
+		dev->class->reset(dev);
+	board__down(&machine->board);
+	err = load_board(machine, status);
+	return err ? err : reset_devices(machine, status);
+}
+
 static int create_parts(struct machine *machine)
 {
 	int err = loop__create(&machine->loop);
@@ -648,8 +664,7 @@ int machine__run(struct machine *machine)
 	while (run_once(machine, &status)) {
 		say_when(machine, "reset");
 		write_counters(machine);
-		board__down(&machine->board);
-		if (load_board(machine, &status) || reset_devices(machine, &status)) {
+		if (reset_machine(machine, &status)) {
 			say("reset: %s", machine->error);
 			break;
 		}
