@@ -96,7 +96,7 @@ class Disk(linux.Case):
                           "echo 'write back' > /sys/block/vda/cache_type")
         self.ask(machine, "sync")
         # A reset ends reads that are on their way, before the next kernel is in memory.
-        self.ask(machine, "(while true; do dd if=/dev/vdb of=/dev/null bs=1M iflag=direct; done) 2>/dev/null &")
+        self.ask(machine, "(while true; do dd if=/dev/vdb of=/dev/null bs=1M iflag=direct; done) 2>/dev/null & true")
         machine.send("reboot -f\n")
         machine.expect(rb"trivet: user space reached")
         machine.expect(fixture.PROMPT)
