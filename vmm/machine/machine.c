@@ -401,6 +401,7 @@ static int create_parts(struct machine *machine)
 static void connect_parts(struct machine *machine)
 {
 	irq_hub__init(&machine->irqs, board__set_gsi, &machine->board);
+	machine->irqs.silence = board__silence_gsi;
 	machine->messages = (struct message_hub){ .send = board__send_message,
 						  .doorbell = board__doorbell,
 						  .opaque = &machine->board };
