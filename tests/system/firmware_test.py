@@ -25,7 +25,8 @@ class Firmware(unittest.TestCase):
         self.assertEqual(machine.wait(), 0, machine.complain("not powered off"))
 
     def boot(self, firmware, *options):
-        machine = self.run_machine("--firmware", firmware, "--disk", f"{disk},read-only=on", *options)
+        machine = self.run_machine("--firmware", firmware, "--disk", f"{disk},read-only=on",
+                                   "--smbios", "system,product=My PC,serial=S-1", *options)
         self.addCleanup(machine.close)
         # SeaBIOS's text screen comes with cursor movements in between.
         machine.expect(rb"lcome to GRUB!")
@@ -40,6 +41,9 @@ class Firmware(unittest.TestCase):
     def check_system(self, machine):
         self.assertIn("QEMU0002:00", self.ask(machine, "ls /sys/bus/acpi/devices"))
         self.assertRegex(self.ask(machine, "dmesg | grep MMCONFIG"), "MMCONFIG at .* reserved in")
+        self.assertEqual(self.ask(machine, "cat /sys/class/dmi/id/product_[ns]*").split("\r\n")[1:3],
+                         ["My PC", "S-1"])
+        self.assertRegex(self.ask(machine, "cat /sys/class/dmi/id/bios_vendor"), "SeaBIOS|EFI")
         # Windows, addresses and interrupts that firmware chose are what the tables say.
         self.assertEqual(self.ask(machine, "dmesg | grep -c -e 't claim' -e 'irmware Bug'").split()[-1], "0")
 

@@ -292,7 +292,7 @@ static int add_for_firmware(struct machine_firmware *firmware, const struct mach
 int machine_firmware__make_items(struct machine_firmware *firmware,
 				 const struct machine_config *config,
 				 const struct guest_memory *memory, struct device *devices,
-				 char *error, unsigned error_size)
+				 const struct machine_smbios *smbios, char *error, unsigned error_size)
 {
 	struct fw_cfg_items *items = &firmware->items;
 	unsigned i;
@@ -309,6 +309,8 @@ int machine_firmware__make_items(struct machine_firmware *firmware,
 	err = add_numbers(items, config);
 	if (!err && firmware->loaded)
 		err = add_for_firmware(firmware, config, memory);
+	if (!err && firmware->loaded)
+		err = machine_smbios__add_items(smbios, items);
 	if (!err)
 		err = fw_cfg_items__finish(items);
 	if (err)
