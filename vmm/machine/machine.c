@@ -458,14 +458,14 @@ static int build(struct machine *machine, int *status)
 	*status = MACHINE_STATUS_BAD_INPUT;
 	err = check_config(machine);
 	if (!err)
+		err = machine_smbios__parse(&machine->smbios, &machine->config, machine->error,
+					    sizeof(machine->error));
+	if (!err)
 		err = open_hypervisor(machine);
 	if (err)
 		return err;
 	say_when(machine, machine->system.backend->name);
 	err = check_limits(machine);
-	if (!err)
-		err = machine_smbios__parse(&machine->smbios, &machine->config, machine->error,
-					    sizeof(machine->error));
 	if (!err)
 		err = machine_devices__check_names(&machine->config, machine->error,
 						   sizeof(machine->error));
