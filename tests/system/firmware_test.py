@@ -82,6 +82,36 @@ class Firmware(unittest.TestCase):
         machine.expect(rb"trivet: user space reached")
         self.finish(machine)
 
+    def test_seabios_starts_what_bootindex_says(self):
+        one, two = self.saying_disk("one"), self.saying_disk("two")
+        for options, name in (
+                (["--disk", one, "--disk", two], b"one"),
+                (["--disk", f"{one},bootindex=2", "--disk", f"{two},bootindex=1"], b"two"),
+                (["--disk", f"{one},bootindex=2", "--device", "root-port",
+                  "--device", f"virtio-blk,file={two},bootindex=1,port=1"], b"two"),
+                (["--disk", one, "--device", f"ahci-disk,file={two},port=3,bootindex=0"], b"two")):
+            with self.subTest(options=options), self.run_machine("--firmware", "seabios", *options) as machine:
+                self.assertEqual(machine.expect(rb"disk (\w+)!")[1], name)
+
+    def saying_disk(self, name):
+        """A disk whose first sector says its name on the serial port."""
+        path = fixture.TemporaryDirectory(self) / name
+        # out_byte() is of 32-bit code: its prefix is what 16-bit code does without.
+        code = b"".join(fixture.out_byte(0x3F8, byte)[1:] for byte in f"disk {name}!".encode()) + fixture.HANG
+        path.write_bytes(code.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
+        return f"{path},format=raw"
+
+    def test_ovmf_starts_what_bootindex_says(self):
+        image = f"{disk},read-only=on"
+        for options, path in (
+                (["--disk", f"{image},bootindex=1", "--disk", f"{image},bootindex=2"], rb"Pci(0x1,0x0)"),
+                (["--disk", f"{image},bootindex=2", "--disk", f"{image},bootindex=1"], rb"Pci(0x2,0x0)"),
+                (["--disk", image, "--device", f"ahci-disk,file={image},port=3,bootindex=0"],
+                 rb"Pci(0x2,0x0)/Sata(0x3,")):
+            with self.subTest(options=options), self.run_machine("--firmware", "ovmf", *options) as machine:
+                started = machine.expect(rb'starting Boot\d+ "[^"]*" from PciRoot\(0x0\)/(\S+)\r')[1]
+                self.assertTrue(started.startswith(path), started)
+
     def test_bad_input(self):
         directory = fixture.TemporaryDirectory(self)
         (directory / "odd").write_bytes(b"x" * 5000)
@@ -100,6 +130,8 @@ class Firmware(unittest.TestCase):
                  b"firmware takes a bzImage only"),
                 (["--firmware", "seabios", "--fw-cfg", "name=opt/x"], b"must be name=NAME"),
                 (["--firmware", "seabios", "--fw-cfg", "name=opt/x,file=/nowhere"], b"No such file"),
+                (["--firmware", "seabios", "--device", "ahci-cd,bootindex=1", "--device", "ahci-cd,bootindex=1"],
+                 b"bootindex=1: another device has it"),
                 ([], b"nothing to start")):
             with self.subTest(options=options):
                 status, _, error = fixture.run_to_end(["--engine", "soft", *options])

@@ -14,6 +14,7 @@
 #include "vmm/config/option.h"
 #include "vmm/device/device.h"
 #include "vmm/firmware/table_loader.h"
+#include "vmm/machine/boot_order.h"
 
 #define COM1 0x3f8
 #define ID_PORTS 1u
@@ -304,6 +305,8 @@ int machine_firmware__make_items(struct machine_firmware *firmware,
 		err = add_file(items, config->fw_cfg[i], error, error_size);
 	if (!err && config->kernel && firmware->loaded)
 		err = add_kernel(items, config, error, error_size);
+	if (!err && firmware->loaded)
+		err = machine_boot_order__add(items, devices, error, error_size);
 	if (err)
 		return err;
 	err = add_numbers(items, config);
