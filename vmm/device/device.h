@@ -103,7 +103,11 @@ enum device_bus { DEVICE_BUS_ISA, DEVICE_BUS_PCI };
 #define DEVICE_NO_BOOT_INDEX UINT64_MAX
 
 /* The row for the option table of a device that has a place, uint64_t `member`, in the order. */
-#define DEVICE_BOOT_OPTION(type, member)                                                           	{                                                                                          		"bootindex", OPTION_U64, offsetof(type, member), DEVICE_NO_BOOT_INDEX, 0, 9999,    			"place in the order in which firmware tries devices, 0 is the first"       	}
+#define DEVICE_BOOT_OPTION(type, member)                                                           \
+	{                                                                                          \
+		"bootindex", OPTION_U64, offsetof(type, member), DEVICE_NO_BOOT_INDEX, 0, 9999,    \
+			"place in the order in which firmware tries devices, 0 is the first"       \
+	}
 
 struct device_class {
 	const char *name; /* as --device has it */

@@ -242,7 +242,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_is_bounded),	    cmocka_unit_test(ranges_are_found_and_split),
-		cmocka_unit_test(readers_and_updates_race), cmocka_unit_test(wires_are_ored), cmocka_unit_test(an_owner_is_alone),
+		cmocka_unit_test(readers_and_updates_race), cmocka_unit_test(wires_are_ored),
+		cmocka_unit_test(an_owner_is_alone),
 		cmocka_unit_test(options_are_checked),
 	};
 
