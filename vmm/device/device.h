@@ -132,8 +132,8 @@ struct device_class {
 	/* Optional: ACPI tables of its own. */
 	void (*acpi_tables)(struct device *dev, struct acpi_tables *tables);
 	/*
-	 * Optional: where in the firmware's order it is (DEVICE_NO_BOOT_INDEX: the user has not said),
-	 * and its Open Firmware path.
+	 * Optional: where in the firmware's order it is, and its Open Firmware path.
+	 * DEVICE_NO_BOOT_INDEX: the user has not said, or it has no path.
 	 */
 	uint64_t (*boot)(struct device *dev, char path[DEVICE_BOOT_PATH_BYTES]);
 	/* Optional: the machine's power button goes to the first device that has this. */

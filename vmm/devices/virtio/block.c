@@ -276,7 +276,7 @@ static uint64_t tell_boot(struct device *dev, char path[DEVICE_BOOT_PATH_BYTES])
 						DEVICE_BOOT_PATH_BYTES);
 
 	snprintf(path + at, DEVICE_BOOT_PATH_BYTES - at, "/disk@0,0");
-	return blk->boot_index;
+	return at ? blk->boot_index : DEVICE_NO_BOOT_INDEX;
 }
 
 static int after_load(struct device *dev)
