@@ -132,6 +132,26 @@ static void by_dma(void **state)
 	firmware_bench__destroy(&bench);
 }
 
+/* A transfer of gigabytes that are not the item's would keep a vCPU's thread from all else. */
+static void zeros_are_bounded(void **state)
+{
+	const uint32_t read = FW_CFG_SIGNATURE << 16 | DMA_SELECT | DMA_READ, most = 4 + (1 << 20);
+	struct firmware_bench bench;
+	char text[4] = "xxxx";
+
+	init(&bench);
+	guest_memory__write(&bench.f->memory, TARGET, text, sizeof(text));
+	assert_int_equal(dma(&bench, DESCRIPTOR, read, most + 1, TARGET), DMA_ERROR);
+	assert_int_equal(dma(&bench, DESCRIPTOR, read, UINT32_MAX, TARGET), DMA_ERROR);
+	guest_memory__read(&bench.f->memory, TARGET, text, sizeof(text));
+	assert_memory_equal(text, "xxxx", 4);
+	guest_memory__write(&bench.f->memory, TARGET + most - 2, text, sizeof(text));
+	assert_int_equal(dma(&bench, DESCRIPTOR, read, most, TARGET), 0);
+	guest_memory__read(&bench.f->memory, TARGET + most - 2, text, sizeof(text));
+	assert_memory_equal(text, "\0\0xx", 4);
+	firmware_bench__destroy(&bench);
+}
+
 static void hostile_descriptors(void **state)
 {
 	const uint32_t select = FW_CFG_SIGNATURE << 16 | DMA_SELECT;
@@ -140,7 +160,7 @@ static void hostile_descriptors(void **state)
 	init(&bench);
 	/* Nothing is written; zeros over the end of memory. */
 	assert_int_equal(dma(&bench, DESCRIPTOR, select | DMA_WRITE, 4, TARGET), DMA_ERROR);
-	assert_int_equal(dma(&bench, DESCRIPTOR, select | DMA_READ, UINT32_MAX, MEMORY_BYTES - 0x10000),
+	assert_int_equal(dma(&bench, DESCRIPTOR, select | DMA_READ, 0x20000, MEMORY_BYTES - 0x10000),
 			 DMA_ERROR);
 	assert_int_equal(dma(&bench, DESCRIPTOR, select | DMA_READ, 4, MEMORY_BYTES - 2), DMA_ERROR);
 	assert_int_equal(dma(&bench, DESCRIPTOR, select | DMA_READ, 4, UINT64_MAX - 1), DMA_ERROR);
@@ -162,6 +182,7 @@ int main(void)
 		cmocka_unit_test(by_port),
 		cmocka_unit_test(directory),
 		cmocka_unit_test(by_dma),
+		cmocka_unit_test(zeros_are_bounded),
 		cmocka_unit_test(hostile_descriptors),
 	};
 

@@ -86,6 +86,11 @@ size_t fuzz__seed(unsigned n, u8 *buf, size_t size)
 	static const u8 firmware[] = {
 		6, 3, 2, 0x19, 0, 6, 0, 3, 6, 0, 3, 6, 5, 6, 0, 0, 0, 0, 6, 5, 7, 0, 0, 0, 0,
 	};
+	/* Periodic, by legacy replacement: what to do, 18H, register / 4, two bytes of value. */
+	static const u8 hpet[] = {
+		6, 5, 0x18, 0x40, 0, 0x4c, 6, 5, 0x18, 0x42, 0x40, 0, 6, 5, 0x18, 0x42, 0, 9,
+		6, 5, 0x18, 0x04, 0, 3,	   1, 2, 6,    6,    0x18, 0x3c, 6, 4, 0x18, 0x08,
+	};
 	static const struct {
 		const u8 *bytes;
 		size_t size;
@@ -93,6 +98,7 @@ size_t fuzz__seed(unsigned n, u8 *buf, size_t size)
 		      { rtc, sizeof(rtc) },
 		      { keyboard, sizeof(keyboard) },
 		      { power, sizeof(power) },
+		      { hpet, sizeof(hpet) },
 		      { firmware, sizeof(firmware) } };
 
 	if (n >= ARRAY_LENGTH(seeds) || size < seeds[n].size)

@@ -382,6 +382,16 @@ static const u16 ports[] = {
 	0xf4,  0x505, 0x600, 0x604,	/* debug-exit, pvpanic, ACPI */
 };
 
+#define HPET_GPA 0xfed00000u
+
+static void access_hpet(struct device_world *w, u8 what, struct fuzz_input *in)
+{
+	unsigned size = 1u << (what >> 1 & 3), offset = fuzz__take(in, 1) << 2 | what >> 6;
+	u64 value = what & 1 ? fuzz__take(in, what & 0x10 ? 8 : 2) : 0;
+
+	dispatch__access(w->mmio, 0, HPET_GPA + offset, what & 1, &value, size);
+}
+
 void device_world__access(struct device_world *w, struct fuzz_input *in)
 {
 	u8 what = fuzz__take(in, 1), where = fuzz__take(in, 1);
@@ -389,6 +399,10 @@ void device_world__access(struct device_world *w, struct fuzz_input *in)
 	u64 value = 0;
 	u16 port;
 
+	if ((where & 0xf8) == 0x18) {
+		access_hpet(w, what, in);
+		return;
+	}
 	if (where & 0x80)
 		port = (where & 0x40 ? 0x2f8 : 0x3f8) + (where & 7);
 	else if (where & 0x40)

@@ -25,7 +25,7 @@ struct device_world *device_world__reset(void);
 void device_world__ring(void);
 /* Time goes on, timers fire, what disks were asked for is done. */
 void device_world__advance(u64 ns);
-/* One port access of 1, 2 or 4 bytes chosen by the input. */
+/* One access chosen by the input: a port, of 1, 2 or 4 bytes, or a register of the HPET. */
 void device_world__access(struct device_world *world, struct fuzz_input *in);
 /* The serial ports' and network cards' peers send bytes, and take no more than `room` from now on. */
 void device_world__feed(const u8 *bytes, size_t n, size_t room);

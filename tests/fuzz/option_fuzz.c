@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fuzz target: texts that users write: options of devices (--device) and disks, sizes, command lines.
+ * Fuzz target: texts that users write: options of devices (--device), disks and SMBIOS, sizes,
+ * command lines.
  *
  * Input: what, which class, then the text.
  */
@@ -10,6 +11,7 @@
 #include "vmm/cli/options.h"
 #include "vmm/device/device.h"
 #include "vmm/machine/device_table.h"
+#include "vmm/smbios/smbios.h"
 
 static char *take_text(struct fuzz_input *in)
 {
@@ -82,6 +84,31 @@ static void parse_disk(struct fuzz_input *in)
 	free(text);
 }
 
+/* Two options, and the structures that come of them. */
+static void parse_smbios(struct fuzz_input *in)
+{
+	const struct guest_memory memory = { .size = 1 << 20, .count = 1, .region = { { 0, 1 << 20 } } };
+	unsigned error_size = 1 + fuzz__take(in, 1);
+	struct smbios_config config = { 0 };
+	const struct smbios_request request = { &config, 1, &memory, false };
+	char *text = take_text(in), *second = strchr(text, '\n'), *error = calloc(1, error_size);
+	struct smbios_image image;
+
+	FUZZ_CHECK(error);
+	if (second)
+		*second++ = 0;
+	if (smbios_config__set(&config, text, error, error_size) && error_size > 1)
+		FUZZ_CHECK(error[0] && strlen(error) < error_size);
+	if (second)
+		smbios_config__set(&config, second, error, error_size);
+	FUZZ_CHECK(!smbios_tables__build(&request, &image));
+	FUZZ_CHECK(image.size > 100 && !memcmp(image.tables + image.size - 2, "\0", 2));
+	free(image.tables);
+	smbios_config__free(&config);
+	free(error);
+	free(text);
+}
+
 static void parse_size(struct fuzz_input *in)
 {
 	char *text = take_text(in), printed[32];
@@ -136,7 +163,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct fuzz_input in = { data, size };
 
-	switch (fuzz__take(&in, 1) & 3) {
+	switch (fuzz__take(&in, 1) & 7) {
 	case 0:
 		parse_size(&in);
 		break;
@@ -145,6 +172,9 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		break;
 	case 2:
 		parse_disk(&in);
+		break;
+	case 4:
+		parse_smbios(&in);
 		break;
 	default:
 		parse_device(&in);
@@ -168,6 +198,8 @@ size_t fuzz__seed(unsigned n, u8 *buf, size_t size)
 		{ { 2, 100, 'a' }, ",iops=100,iops-max=200,iops-max-length=3,bps-wr=2M,iops-size=4K" },
 		{ { 2, 100, 'f' }, "ile=x,detect-zeroes=unmap,rerror=stop,werror=ignore,locking=off" },
 		{ { 3, 100, 3 }, "localtime=on,x=off" },
+		{ { 4, 100, 's' }, "ystem,product=a,,b,uuid=00112233-4455-6677-8899-aabbccddeeff\noem,value=x" },
+		{ { 4, 100, 'b' }, "ios,date=01/02/2003,vendor=\nchassis,sku=1" },
 	};
 	size_t length;
 

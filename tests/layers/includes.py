@@ -69,15 +69,16 @@ LAYERS = {
     "vmm/boot": PLAIN + ["vmm/memory/"],
     # Images and items: what a machine has for its firmware.
     "vmm/firmware": PLAIN + ["vmm/config/", "vmm/acpi/"],
+    "vmm/smbios": PLAIN + ["vmm/config/", "vmm/memory/"],
     # The PCI bus: part of the framework, under the devices that are on it.
     "vmm/pci": PLAIN + ["vmm/device/", "vmm/memory/"],
     "vmm/devices": DEVICE,
     "vmm/machine": PLAIN + ["vmm/acpi/", "vmm/block/block.h", "vmm/boot/", "vmm/char/", "vmm/device/",
                             "vmm/devices/classes.h", "vmm/config/", "vmm/firmware/", "vmm/kvm/", "vmm/loop/",
                             "vmm/memory/",
-                            "vmm/pci/", "vmm/vcpu/"],
+                            "vmm/pci/", "vmm/smbios/", "vmm/vcpu/"],
     "vmm/cli": PLAIN + ["vmm/block/", "vmm/cli/", "vmm/char/", "vmm/config/", "vmm/device/", "vmm/kvm/",
-                        "vmm/machine/"],
+                        "vmm/machine/", "vmm/smbios/smbios.h"],
 }
 
 # Headers from outside of the project. core/ has no libc; the compiler's own headers and the

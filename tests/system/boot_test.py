@@ -7,15 +7,24 @@ import unittest
 import fixture
 
 
+UUID = "00112233-4455-6677-8899-aabbccddeeff"
+
+
 class Boot(unittest.TestCase):
     def check(self, cpus, memory, *options):
-        commands = b"uname -a\nnproc\ngrep MemTotal /proc/meminfo\necho last-of-the-input\npoweroff -f\n"
-        with fixture.on_pipes([*fixture.boots(), "--cpus", str(cpus), "--memory", memory, *options],
+        commands = (b"uname -a\nnproc\ngrep MemTotal /proc/meminfo\ngrep HPET /proc/iomem\n"
+                    b"cat /sys/devices/system/clocksource/clocksource0/av*\n"
+                    b"cat /sys/class/dmi/id/product_[nu]*\necho last-of-the-input\npoweroff -f\n")
+        with fixture.on_pipes([*fixture.boots(), "--cpus", str(cpus), "--memory", memory, "--uuid", UUID,
+                               "--smbios", "system,product=My PC,, large", *options],
                               stdin=commands) as machine:
             machine.expect(rb"trivet: user space reached")
             machine.expect(fixture.PROMPT + rb"uname -a\r\nLinux trivet \S+ .*x86_64 GNU/Linux\r\n")
             machine.expect(fixture.PROMPT + rb"nproc\r\n%d\r\n" % cpus)
             machine.expect(fixture.PROMPT + rb"grep[^\n]*\nMemTotal: +\d+ kB\r\n")
+            machine.expect(rb"fed00000-fed003ff : HPET 0\r\n")
+            machine.expect(rb"clocksource0/av\*\r\n[^\n]*\bhpet\b[^\n]*\n")
+            machine.expect(rb"\nMy PC, large\r\n" + UUID.encode() + rb"\r\n")
             machine.expect(fixture.PROMPT + rb"echo last-of-the-input\r\nlast-of-the-input\r\n")
             self.assertEqual(machine.wait(), 0, machine.complain("not powered off"))
             self.assertEqual(machine.process.stderr.read(), b"")

@@ -25,7 +25,7 @@ class Config(unittest.TestCase):
         out = self.scratch / "out,put"
         status, seen, errors = self.run_file(
             f"# A machine\nkernel = {self.kernel}\r\n\nno-reboot\n[engine soft]\nmemory = 64M\n"
-            f"[machine]\nconsole = none\n[device debug-exit]\n[device virtio-console]\nchar = file:{out}\n")
+            f"[machine]\nconsole = none\n[smbios system]\nproduct = a, b\n[device debug-exit]\n[device virtio-console]\nchar = file:{out}\n")
         self.assertEqual((status, seen, errors), (11, b"", b""))
         self.assertTrue(out.exists())
 
@@ -45,6 +45,9 @@ class Config(unittest.TestCase):
             "config = other\n": [":1: config stands on the command line only"],
             "[engine hard]\n": [":1: --engine \"hard\": unknown"],
             "[engine soft]\ncolour = red\n": ["engine soft: unknown option colour"],
+            "[smbios system]\ncolour = red\n": ["smbios system: unknown option colour"],
+            "[smbios system]\nproduct = a\x01\n": ["option product: character 2 is 01h"],
+            "uuid = 12\n": ["smbios system: option uuid=12: must be xxxxxxxx-"],
             "memory 5\n": [":1: \"memory 5\": must be NAME = VALUE or NAME"],
         }.items():
             with self.subTest(text=text):

@@ -25,7 +25,8 @@ class Firmware(unittest.TestCase):
         self.assertEqual(machine.wait(), 0, machine.complain("not powered off"))
 
     def boot(self, firmware, *options):
-        machine = self.run_machine("--firmware", firmware, "--disk", f"{disk},read-only=on", *options)
+        machine = self.run_machine("--firmware", firmware, "--disk", f"{disk},read-only=on",
+                                   "--smbios", "system,product=My PC,serial=S-1", *options)
         self.addCleanup(machine.close)
         # SeaBIOS's text screen comes with cursor movements in between.
         machine.expect(rb"lcome to GRUB!")
@@ -40,6 +41,8 @@ class Firmware(unittest.TestCase):
     def check_system(self, machine):
         self.assertIn("QEMU0002:00", self.ask(machine, "ls /sys/bus/acpi/devices"))
         self.assertRegex(self.ask(machine, "dmesg | grep MMCONFIG"), "MMCONFIG at .* reserved in")
+        self.assertIn("\nMy PC\r\nS-1\r\n", self.ask(machine, "cat /sys/class/dmi/id/product_[ns]*"))
+        self.assertRegex(self.ask(machine, "cat /sys/class/dmi/id/bios_vendor"), "SeaBIOS|EFI")
         # Windows, addresses and interrupts that firmware chose are what the tables say.
         self.assertEqual(self.ask(machine, "dmesg | grep -c -e 't claim' -e 'irmware Bug'").split()[-1], "0")
 
@@ -78,6 +81,36 @@ class Firmware(unittest.TestCase):
         machine.expect(rb"trivet: user space reached")
         self.finish(machine)
 
+    def test_seabios_starts_what_bootindex_says(self):
+        one, two = self.saying_disk("one"), self.saying_disk("two")
+        for options, name in (
+                (["--disk", one, "--disk", two], b"one"),
+                (["--disk", f"{one},bootindex=2", "--disk", f"{two},bootindex=1"], b"two"),
+                (["--disk", f"{one},bootindex=2", "--device", "root-port",
+                  "--device", f"virtio-blk,file={two},bootindex=1,port=1"], b"two"),
+                (["--disk", one, "--device", f"ahci-disk,file={two},port=3,bootindex=0"], b"two")):
+            with self.subTest(options=options), self.run_machine("--firmware", "seabios", *options) as machine:
+                self.assertEqual(machine.expect(rb"disk (\w+)!")[1], name)
+
+    def saying_disk(self, name):
+        """A disk whose first sector says its name on the serial port."""
+        path = fixture.TemporaryDirectory(self) / name
+        # out_byte() is of 32-bit code: its prefix is what 16-bit code does without.
+        code = b"".join(fixture.out_byte(0x3F8, byte)[1:] for byte in f"disk {name}!".encode()) + fixture.HANG
+        path.write_bytes(code.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
+        return f"{path},format=raw"
+
+    def test_ovmf_starts_what_bootindex_says(self):
+        image = f"{disk},read-only=on"
+        for options, path in (
+                (["--disk", f"{image},bootindex=1", "--disk", f"{image},bootindex=2"], rb"Pci(0x1,0x0)"),
+                (["--disk", f"{image},bootindex=2", "--disk", f"{image},bootindex=1"], rb"Pci(0x2,0x0)"),
+                (["--disk", image, "--device", f"ahci-disk,file={image},port=3,bootindex=0"],
+                 rb"Pci(0x2,0x0)/Sata(0x3,")):
+            with self.subTest(options=options), self.run_machine("--firmware", "ovmf", *options) as machine:
+                started = machine.expect(rb'starting Boot\d+ "[^"]*" from PciRoot\(0x0\)/(\S+)\r')[1]
+                self.assertTrue(started.startswith(path), started)
+
     def test_bad_input(self):
         directory = fixture.TemporaryDirectory(self)
         (directory / "odd").write_bytes(b"x" * 5000)
@@ -96,6 +129,8 @@ class Firmware(unittest.TestCase):
                  b"firmware takes a bzImage only"),
                 (["--firmware", "seabios", "--fw-cfg", "name=opt/x"], b"must be name=NAME"),
                 (["--firmware", "seabios", "--fw-cfg", "name=opt/x,file=/nowhere"], b"No such file"),
+                (["--firmware", "seabios", "--device", "ahci-cd,bootindex=1", "--device", "ahci-cd,bootindex=1"],
+                 b"bootindex=1: another device has it"),
                 ([], b"nothing to start")):
             with self.subTest(options=options):
                 status, _, error = fixture.run_to_end(["--engine", "soft", *options])

@@ -11,6 +11,7 @@
 #include "vmm/cli/share.h"
 #include "vmm/device/device.h"
 #include "vmm/kvm/kvm.h"
+#include "vmm/smbios/smbios.h"
 
 #define DEFAULT_MEMORY (512ULL << 20)
 #define DEFAULT_APPEND "console=ttyS0"
@@ -218,6 +219,9 @@ static const struct cli_option run_table[] = {
 	  cli_run__set_firmware },
 	{ "fw-cfg", "name=NAME,file=PATH|string=TEXT", "an item for firmware and guest",
 	  cli_run__add_fw_cfg },
+	{ "smbios", "bios|system|chassis|oem,KEY=VALUE...",
+	  "what the machine says of itself; keys are listed below", cli_run__add_smbios },
+	{ "uuid", "UUID", "the same as smbios system,uuid=UUID", cli_run__set_uuid },
 	{ "memory", "SIZE", "RAM, for example 512M or 4G (default: 512M)", set_memory },
 	{ "cpus", "N", "virtual CPUs (default: 1)", set_cpus },
 	{ "engine", "auto|kvm|soft[,KEY=VALUE...]",
@@ -263,6 +267,18 @@ static void print_engines(void)
 	}
 }
 
+static void print_smbios(void)
+{
+	const struct config_class *part;
+	unsigned i;
+
+	printf("\nparts for --smbios:\n");
+	for (i = 0; (part = smbios_config__part(i)); i++) {
+		printf("  %s\n", part->name);
+		print_options(part->options);
+	}
+}
+
 static void print_device_classes(void)
 {
 	const struct device_class *class;
@@ -299,10 +315,12 @@ static int run_with(struct run_options *options, int argc, char **argv)
 
 	options->config.devices = options->devices;
 	options->config.fw_cfg = options->fw_cfg;
+	options->config.smbios = options->smbios;
 	rc = cli__parse(&cli_run_command, argc, argv, options);
 	if (rc > 0) {
 		cli__help(&cli_run_command);
 		print_engines();
+		print_smbios();
 		print_device_classes();
 		return 0;
 	}
@@ -331,6 +349,8 @@ static int run_command(int argc, char **argv)
 
 	while (options.short_count)
 		free(options.shorts[--options.short_count]);
+	while (options.uuid_count)
+		free(options.uuids[--options.uuid_count]);
 	while (options.file_count)
 		config_file__free(&options.files[--options.file_count]);
 	return status;

@@ -10,6 +10,7 @@
 #define RUN_DEVICES_MOST 64
 #define RUN_FW_CFG_MOST 32
 #define RUN_FILES_MOST 8
+#define RUN_SMBIOS_MOST 32
 
 struct run_options {
 	struct machine_config config;
@@ -17,6 +18,9 @@ struct run_options {
 	char *shorts[RUN_DEVICES_MOST]; /* devices that shorter options stood for */
 	unsigned short_count;
 	const char *fw_cfg[RUN_FW_CFG_MOST];
+	const char *smbios[RUN_SMBIOS_MOST];
+	char *uuids[RUN_SMBIOS_MOST]; /* of those that --uuid stood for */
+	unsigned uuid_count;
 	unsigned consoles;
 	struct config_file files[RUN_FILES_MOST]; /* options point into them */
 	unsigned file_count;
@@ -24,5 +28,7 @@ struct run_options {
 
 int cli_run__set_firmware(void *object, const char *name, const char *value);
 int cli_run__add_fw_cfg(void *object, const char *name, const char *value);
+int cli_run__add_smbios(void *object, const char *name, const char *value);
+int cli_run__set_uuid(void *object, const char *name, const char *value);
 
 #endif

@@ -97,6 +97,18 @@ struct device_services {
 
 enum device_bus { DEVICE_BUS_ISA, DEVICE_BUS_PCI };
 
+/* ---- what firmware may start from ---- */
+
+#define DEVICE_BOOT_PATH_BYTES 128
+#define DEVICE_NO_BOOT_INDEX UINT64_MAX
+
+/* The row for the option table of a device that has a place, uint64_t `member`, in the order. */
+#define DEVICE_BOOT_OPTION(type, member)                                                           \
+	{                                                                                          \
+		"bootindex", OPTION_U64, offsetof(type, member), DEVICE_NO_BOOT_INDEX, 0, 9999,    \
+			"place in the order in which firmware tries devices, 0 is the first"       \
+	}
+
 struct device_class {
 	const char *name; /* as --device has it */
 	const char *help;
@@ -119,6 +131,11 @@ struct device_class {
 	void (*acpi)(struct device *dev, struct aml *aml);
 	/* Optional: ACPI tables of its own. */
 	void (*acpi_tables)(struct device *dev, struct acpi_tables *tables);
+	/*
+	 * Optional: where in the firmware's order it is, and its Open Firmware path.
+	 * DEVICE_NO_BOOT_INDEX: the user has not said, or it has no path.
+	 */
+	uint64_t (*boot)(struct device *dev, char path[DEVICE_BOOT_PATH_BYTES]);
 	/* Optional: the machine's power button goes to the first device that has this. */
 	void (*power_button)(struct device *dev);
 };

@@ -19,14 +19,23 @@ void irq_hub__destroy(struct irq_hub *hub)
 	pthread_mutex_destroy(&hub->lock);
 }
 
+/* What the controllers see. The lock is held. */
+static bool is_high(const struct irq_hub *hub, unsigned gsi)
+{
+	return hub->owner[gsi] ? hub->owner[gsi]->level : hub->high[gsi] > 0;
+}
+
 void irq_hub__refresh(struct irq_hub *hub)
 {
 	unsigned gsi;
 
 	pthread_mutex_lock(&hub->lock);
-	for (gsi = 0; gsi < IRQ_HUB_GSIS; gsi++)
-		if (hub->high[gsi])
+	for (gsi = 0; gsi < IRQ_HUB_GSIS; gsi++) {
+		if (hub->owner[gsi] && hub->silence)
+			hub->silence(hub->opaque, gsi, true);
+		if (is_high(hub, gsi))
 			hub->set(hub->opaque, gsi, true);
+	}
 	pthread_mutex_unlock(&hub->lock);
 }
 
@@ -41,12 +50,37 @@ int irq_wire__connect(struct irq_wire *wire, struct irq_hub *hub, unsigned gsi)
 void irq_wire__set(struct irq_wire *wire, bool level)
 {
 	struct irq_hub *hub = wire->hub;
+	bool before, after;
 
 	if (!hub || wire->level == level)
 		return;
-	wire->level = level;
 	pthread_mutex_lock(&hub->lock);
-	if (level ? hub->high[wire->gsi]++ == 0 : --hub->high[wire->gsi] == 0)
-		hub->set(hub->opaque, wire->gsi, level);
+	before = is_high(hub, wire->gsi);
+	wire->level = level;
+	hub->high[wire->gsi] += level ? 1 : -1u;
+	after = is_high(hub, wire->gsi);
+	if (before != after)
+		hub->set(hub->opaque, wire->gsi, after);
+	pthread_mutex_unlock(&hub->lock);
+}
+
+void irq_wire__own(struct irq_wire *wire, bool own)
+{
+	struct irq_hub *hub = wire->hub;
+	unsigned gsi = wire->gsi;
+	bool before, after;
+
+	if (!hub)
+		return;
+	pthread_mutex_lock(&hub->lock);
+	if ((hub->owner[gsi] == wire) != own) {
+		before = is_high(hub, gsi);
+		hub->owner[gsi] = own ? wire : NULL;
+		after = is_high(hub, gsi);
+		if (hub->silence)
+			hub->silence(hub->opaque, gsi, own);
+		if (before != after)
+			hub->set(hub->opaque, gsi, after);
+	}
 	pthread_mutex_unlock(&hub->lock);
 }

@@ -20,6 +20,7 @@ extern const struct device_class device_class_ahci_cd;
 extern const struct device_class device_class_reset_control;
 extern const struct device_class device_class_acpi_pm;
 extern const struct device_class device_class_rtc;
+extern const struct device_class device_class_hpet;
 extern const struct device_class device_class_i8042;
 extern const struct device_class device_class_port92;
 extern const struct device_class device_class_serial;

@@ -215,6 +215,19 @@ int kvm_vm__create_pit(struct kvm_vm *vm)
 	return request_pointer(vm->system, vm->fd, KVM_CREATE_PIT2, &config);
 }
 
+int kvm_vm__silence_pit(struct kvm_vm *vm, bool silent)
+{
+	struct kvm_pit_state2 state;
+	int err = request_pointer(vm->system, vm->fd, KVM_GET_PIT2, &state);
+
+	if (err)
+		return err;
+	state.flags &= ~KVM_PIT_FLAGS_HPET_LEGACY;
+	if (silent)
+		state.flags |= KVM_PIT_FLAGS_HPET_LEGACY;
+	return request_pointer(vm->system, vm->fd, KVM_SET_PIT2, &state);
+}
+
 #define PIC_PINS 16
 #define IOAPIC_PINS 24
 #define CASCADE_PIN 2

@@ -92,6 +92,8 @@ int kvm_vm__set_tss(struct kvm_vm *vm, uint64_t gpa);
 /* PIC, IOAPIC, local APICs, and the PIT (with the speaker port). Before any vCPU. */
 int kvm_vm__create_irqchip(struct kvm_vm *vm);
 int kvm_vm__create_pit(struct kvm_vm *vm);
+/* Whether the PIT's interrupt is kept back, as while an HPET stands in for it. */
+int kvm_vm__silence_pit(struct kvm_vm *vm, bool silent);
 /* GSIs to pins as in a PC: the timer's GSI 0 drives pin 2 of the I/O APIC, GSI 2 nothing. */
 int kvm_vm__set_pc_routes(struct kvm_vm *vm);
 int kvm_vm__irq_line(struct kvm_vm *vm, unsigned gsi, bool level);

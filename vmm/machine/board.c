@@ -12,6 +12,8 @@
 #define IDENTITY_MAP_GPA 0xfeffc000ull
 #define TSS_GPA 0xfeffd000ull
 
+#define PIT_GSI 0
+
 struct step {
 	const char *what;
 	int (*make)(struct kvm_vm *vm);
@@ -112,15 +114,28 @@ int board__set_slot(void *opaque, unsigned number, const struct memory_slot *slo
 	return board->is_up ? kvm_vm__set_memory_region(&board->vm, &region) : 0;
 }
 
-void board__set_gsi(void *opaque, unsigned gsi, bool level)
+static void note_failure(struct board *board, unsigned gsi, int err)
 {
-	struct board *board = opaque;
-	int err = board->is_up ? kvm_vm__irq_line(&board->vm, gsi, level) : 0;
-
 	if (err && !board->irq_failed) {
 		board->irq_failed = true;
 		fprintf(stderr, "trivet: interrupt %u: %s\n", gsi, strerror(-err));
 	}
+}
+
+void board__set_gsi(void *opaque, unsigned gsi, bool level)
+{
+	struct board *board = opaque;
+
+	if (board->is_up)
+		note_failure(board, gsi, kvm_vm__irq_line(&board->vm, gsi, level));
+}
+
+void board__silence_gsi(void *opaque, unsigned gsi, bool silent)
+{
+	struct board *board = opaque;
+
+	if (board->is_up && gsi == PIT_GSI)
+		note_failure(board, gsi, kvm_vm__silence_pit(&board->vm, silent));
 }
 
 int board__send_message(void *opaque, const struct irq_message *message)

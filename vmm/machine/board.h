@@ -34,6 +34,8 @@ void board__down(struct board *board);
 int board__set_slot(void *board, unsigned number, const struct memory_slot *slot);
 /* For the interrupt hub: a GSI's level. Nothing while the board is down. */
 void board__set_gsi(void *board, unsigned gsi, bool level);
+/* The same: the PIT's interrupt, at GSI 0, is kept back. Other GSIs have nothing of the board's. */
+void board__silence_gsi(void *board, unsigned gsi, bool silent);
 /* For the message hub: the same. */
 int board__send_message(void *board, const struct irq_message *message);
 int board__doorbell(void *board, const struct doorbell *doorbell, bool on);

@@ -16,6 +16,7 @@ const struct device_class *const device_table[] = {
 	&device_class_reset_control,
 	&device_class_acpi_pm,
 	&device_class_rtc,
+	&device_class_hpet,
 	&device_class_i8042,
 	&device_class_port92,
 	&device_class_serial,

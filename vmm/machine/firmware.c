@@ -14,6 +14,7 @@
 #include "vmm/config/option.h"
 #include "vmm/device/device.h"
 #include "vmm/firmware/table_loader.h"
+#include "vmm/machine/boot_order.h"
 
 #define COM1 0x3f8
 #define ID_PORTS 1u
@@ -292,7 +293,7 @@ static int add_for_firmware(struct machine_firmware *firmware, const struct mach
 int machine_firmware__make_items(struct machine_firmware *firmware,
 				 const struct machine_config *config,
 				 const struct guest_memory *memory, struct device *devices,
-				 char *error, unsigned error_size)
+				 const struct machine_smbios *smbios, char *error, unsigned error_size)
 {
 	struct fw_cfg_items *items = &firmware->items;
 	unsigned i;
@@ -304,11 +305,15 @@ int machine_firmware__make_items(struct machine_firmware *firmware,
 		err = add_file(items, config->fw_cfg[i], error, error_size);
 	if (!err && config->kernel && firmware->loaded)
 		err = add_kernel(items, config, error, error_size);
+	if (!err && firmware->loaded)
+		err = machine_boot_order__add(items, devices, error, error_size);
 	if (err)
 		return err;
 	err = add_numbers(items, config);
 	if (!err && firmware->loaded)
 		err = add_for_firmware(firmware, config, memory);
+	if (!err && firmware->loaded)
+		err = machine_smbios__add_items(smbios, items);
 	if (!err)
 		err = fw_cfg_items__finish(items);
 	if (err)

@@ -7,6 +7,7 @@
 #include "vmm/firmware/image.h"
 #include "vmm/firmware/items.h"
 #include "vmm/machine/machine.h"
+#include "vmm/machine/smbios.h"
 #include "vmm/memory/guest_memory.h"
 
 struct machine_firmware {
@@ -28,7 +29,7 @@ int machine_firmware__open(struct machine_firmware *firmware, const struct machi
 int machine_firmware__make_items(struct machine_firmware *firmware,
 				 const struct machine_config *config,
 				 const struct guest_memory *memory, struct device *devices,
-				 char *error, unsigned error_size);
+				 const struct machine_smbios *smbios, char *error, unsigned error_size);
 void machine_firmware__close(struct machine_firmware *firmware);
 
 #endif

@@ -21,13 +21,18 @@
 #include "vmm/machine/device_table.h"
 #include "vmm/machine/devices.h"
 #include "vmm/machine/firmware.h"
+#include "vmm/machine/smbios.h"
 #include "vmm/memory/dispatch.h"
 #include "vmm/memory/guest_memory.h"
 #include "vmm/pci/assign.h"
 
-/* ACPI tables lie where firmware's read-only part would be, and a kernel looks for the RSDP. */
+/*
+ * ACPI tables lie where firmware's read-only part would be, and a kernel looks for the RSDP. SMBIOS
+ * follows; kernels are told of one range.
+ */
 #define ACPI_GPA 0xe0000u
-#define ACPI_BYTES 0x20000u
+#define ACPI_BYTES (MACHINE_SMBIOS_GPA - ACPI_GPA)
+#define TABLES_BYTES 0x20000u
 
 /*
  * OVMF maps all that the CPU says it can address, with pages of 2 MiB: with 48 bits these tables would
@@ -60,6 +65,7 @@ struct machine {
 	struct dispatch *ports, *mmio;
 	struct guest_memory memory;
 	struct machine_firmware firmware;
+	struct machine_smbios smbios;
 	struct irq_hub irqs;
 	struct message_hub messages;
 	struct pci pci;
@@ -284,6 +290,15 @@ static int place_acpi_tables(struct machine *machine)
 	return err;
 }
 
+static int place_smbios_tables(struct machine *machine)
+{
+	int err = machine_smbios__place(&machine->smbios, &machine->memory);
+
+	if (err)
+		snprintf(machine->error, sizeof(machine->error), "SMBIOS tables: %s", strerror(-err));
+	return err;
+}
+
 static bool unpacks(const struct machine *machine)
 {
 	switch (machine->config.unpack) {
@@ -304,7 +319,7 @@ static int load_kernel(struct machine *machine)
 					.cmdline = machine->config.append ? machine->config.append : "",
 					.rsdp_gpa = ACPI_GPA, /* the image starts with it */
 					.acpi_start = ACPI_GPA,
-					.acpi_size = ACPI_BYTES,
+					.acpi_size = TABLES_BYTES,
 					.unpack = unpacks(machine) };
 	struct kvm_vcpu *boot_vcpu = &machine->board.vcpus.vcpu[0].kvm;
 	struct boot_state state = { 0 };
@@ -351,12 +366,13 @@ static int load_board(struct machine *machine, int *status)
 
 /*
  * The devices to their power-on state; then, without firmware, what it would do: PCI addresses, ACPI
- * tables.
+ * and SMBIOS tables.
  */
 static int reset_devices(struct machine *machine, int *status)
 {
 	struct pci_windows windows;
 	struct device *dev;
+	int err;
 
 	*status = MACHINE_STATUS_HOST_ERROR;
 	irq_hub__refresh(&machine->irqs);
@@ -366,7 +382,8 @@ static int reset_devices(struct machine *machine, int *status)
 		return 0;
 	pci_windows__init(&windows, &machine->services);
 	pci__assign(&machine->pci, &windows);
-	return place_acpi_tables(machine);
+	err = place_acpi_tables(machine);
+	return err ? err : place_smbios_tables(machine);
 }
 
 /*
@@ -401,6 +418,7 @@ static int create_parts(struct machine *machine)
 static void connect_parts(struct machine *machine)
 {
 	irq_hub__init(&machine->irqs, board__set_gsi, &machine->board);
+	machine->irqs.silence = board__silence_gsi;
 	machine->messages = (struct message_hub){ .send = board__send_message,
 						  .doorbell = board__doorbell,
 						  .opaque = &machine->board };
@@ -440,6 +458,9 @@ static int build(struct machine *machine, int *status)
 	*status = MACHINE_STATUS_BAD_INPUT;
 	err = check_config(machine);
 	if (!err)
+		err = machine_smbios__parse(&machine->smbios, &machine->config, machine->error,
+					    sizeof(machine->error));
+	if (!err)
 		err = open_hypervisor(machine);
 	if (err)
 		return err;
@@ -467,6 +488,11 @@ static int build(struct machine *machine, int *status)
 			 (unsigned long long)(machine->config.memory >> 20), strerror(-err));
 		return err;
 	}
+	err = machine_smbios__build(&machine->smbios, &machine->config, &machine->memory);
+	if (err) {
+		snprintf(machine->error, sizeof(machine->error), "SMBIOS tables: %s", strerror(-err));
+		return err;
+	}
 	err = guest_memory__register(&machine->memory, &machine->board.slots,
 				     machine->firmware.loaded);
 	if (err) {
@@ -483,6 +509,7 @@ static int build(struct machine *machine, int *status)
 	if (!err)
 		err = machine_firmware__make_items(&machine->firmware, &machine->config,
 						   &machine->memory, machine->devices,
+						   &machine->smbios,
 						   machine->error, sizeof(machine->error));
 	if (err)
 		return err;
@@ -541,6 +568,7 @@ void machine__destroy(struct machine *machine)
 		memory_slots__destroy(&machine->board.slots);
 	}
 	machine_firmware__close(&machine->firmware);
+	machine_smbios__free(&machine->smbios);
 	guest_memory__destroy(&machine->memory);
 	dispatch__destroy(machine->mmio);
 	dispatch__destroy(machine->ports);

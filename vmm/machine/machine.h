@@ -56,6 +56,8 @@ struct machine_config {
 	unsigned device_count;
 	const char *const *fw_cfg; /* "name=...,file=...|string=..." as --fw-cfg has it */
 	unsigned fw_cfg_count;
+	const char *const *smbios; /* "system,key=value,..." as --smbios has it */
+	unsigned smbios_count;
 	bool no_reboot; /* a guest's reset ends the machine */
 	bool verbose;	/* say on stderr when things happened: probe, first guest instruction */
 };

@@ -3,6 +3,7 @@
 #include "vmm/pci/pci.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "vmm/pci/internal.h"
@@ -144,6 +145,23 @@ void pci_function__add_intx(struct pci_function *function)
 {
 	function->preset[PCI_INTERRUPT_PIN] = 1;
 	function->config[PCI_INTERRUPT_PIN] = 1;
+}
+
+size_t pci_function__firmware_path(const struct pci_function *function, const char *name, char *path,
+				   size_t size)
+{
+	const struct pci_bus *bus = function->bus;
+	size_t at;
+
+	if (!bus)
+		return 0;
+	at = bus->bridge ? pci_function__firmware_path(bus->bridge, "pci-bridge", path, size)
+			 : (size_t)snprintf(path, size, "/pci@i0cf8");
+	if (at < size)
+		at += (size_t)snprintf(path + at, size - at, "/%s@%x", name, PCI_SLOT(function->devfn));
+	if (at < size && PCI_FUNCTION(function->devfn))
+		at += (size_t)snprintf(path + at, size - at, ",%x", PCI_FUNCTION(function->devfn));
+	return MIN_OF(at, size - 1);
 }
 
 void pci_function__reset(struct pci_function *function)

@@ -150,6 +150,12 @@ void pci_function__add_intx(struct pci_function *function);
  */
 int pci_function__plug(struct pci_function *function, const struct pci_place *place, char *error,
 		       size_t error_size);
+/*
+ * Its Open Firmware path as SeaBIOS and OVMF know it, "/pci@i0cf8/NAME@SLOT[,FUNCTION]", with bridges
+ * in between. The length, 0 if it is not plugged in; cut if it does not fit.
+ */
+size_t pci_function__firmware_path(const struct pci_function *function, const char *name, char *path,
+				   size_t size);
 /* Takes it out, if it is in; BARs are unmapped. */
 void pci_function__unplug(struct pci_function *function);
 

@@ -303,6 +303,16 @@ static void test_state(void **state)
 	saved.flags = KVM_PIT_FLAGS_HPET_LEGACY;
 	assert_int_equal(pit__set(vm, &saved), 0);
 	assert_int_equal(fake__armed_timers(), 0);
+	program(v, 0, 0x34, 11932);
+	fake__advance(clocks(11932) + 1000);
+	assert_false(take_tick(v));
+	assert_int_equal(pit__get(vm, &saved), 0);
+	assert_int_equal(saved.flags, KVM_PIT_FLAGS_HPET_LEGACY);
+	/* And gives it back. */
+	saved.flags = 0;
+	assert_int_equal(pit__set(vm, &saved), 0);
+	fake__advance(clocks(11932) + 1000);
+	assert_true(take_tick(v));
 	/* Anything may come from a file. */
 	memset(&saved, 0xff, sizeof(saved));
 	saved.flags = 0;

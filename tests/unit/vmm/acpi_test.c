@@ -115,6 +115,9 @@ static void check_table(const struct acpi_image *image, const struct acpi_header
 			check_with_iasl(table, "DSDT");
 	} else if (!strcmp(name, "APIC")) {
 		assert_true(table->length >= 44 + 8 * cpus);
+	} else if (!strcmp(name, "HPET")) {
+		assert_int_equal(table->length, 56);
+		assert_memory_equal((const char *)table + 44, "\x00\x00\xd0\xfe\0\0\0\0", 8);
 	} else {
 		uint64_t ecam;
 
@@ -146,7 +149,7 @@ static void follow_tables(const struct acpi_image *image, unsigned cpus)
 		memcpy(&gpa, (const char *)(xsdt + 1) + 8 * i, 8);
 		check_table(image, table_at(image, gpa), cpus, has_iasl);
 	}
-	assert_int_equal(count, 3); /* FADT, MADT, MCFG */
+	assert_int_equal(count, 4); /* FADT, MADT, MCFG, HPET */
 	if (!has_iasl)
 		print_message("iasl is not installed: tables not compiled\n");
 }

@@ -163,6 +163,34 @@ static void wires_are_ored(void **state)
 	irq_hub__destroy(&hub);
 }
 
+/* As long as one wire owns the GSI the others' levels do not come through, but are kept. */
+static void an_owner_is_alone(void **state)
+{
+	struct irq_hub hub;
+	struct irq_wire a, b;
+
+	irq_hub__init(&hub, note_level, NULL);
+	assert_int_equal(irq_wire__connect(&a, &hub, 5), 0);
+	assert_int_equal(irq_wire__connect(&b, &hub, 5), 0);
+	level_now = false;
+	irq_wire__set(&a, true);
+	irq_wire__own(&b, true);
+	assert_false(level_now);
+	irq_wire__own(&a, false); /* it does not */
+	assert_false(level_now);
+	irq_wire__set(&b, true);
+	assert_true(level_now);
+	irq_wire__set(&b, false);
+	irq_wire__set(&a, false);
+	irq_wire__set(&a, true);
+	assert_false(level_now);
+	irq_wire__own(&b, false);
+	assert_true(level_now);
+	irq_wire__set(&a, false);
+	assert_false(level_now);
+	irq_hub__destroy(&hub);
+}
+
 struct sample {
 	struct device dev;
 	uint64_t number;
@@ -215,6 +243,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_is_bounded),	    cmocka_unit_test(ranges_are_found_and_split),
 		cmocka_unit_test(readers_and_updates_race), cmocka_unit_test(wires_are_ored),
+		cmocka_unit_test(an_owner_is_alone),
 		cmocka_unit_test(options_are_checked),
 	};
 

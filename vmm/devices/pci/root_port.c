@@ -35,6 +35,9 @@ static int realize(struct device *dev, char *error, size_t error_size)
 		snprintf(error, error_size, "device root-port: no room for its capabilities");
 		return -ENOSPC;
 	}
+	/* SeaBIOS leaves the bit as it is, and reads disks behind the port. */
+	if (dev->services->firmware)
+		port->function.preset[PCI_COMMAND] |= PCI_COMMAND_MASTER;
 	return pci_function__plug(&port->function, &port->place, error, error_size);
 }
 

@@ -4,6 +4,7 @@
  * 510H, or into memory by a descriptor whose address goes to 514H (QEMU's docs/specs/fw_cfg.rst).
  */
 #include <endian.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 #define DMA_WRITE 0x10u
 
 #define ZEROS_AT_ONCE 4096u
+#define ZEROS_MOST (1u << 20) /* behind an item's end, in one transfer; firmware asks for few */
 
 struct dma_descriptor {
 	uint32_t control, size; /* big endian, as the address */
@@ -74,7 +76,10 @@ static void access_selector(void *opaque, struct access *access)
 	pthread_mutex_unlock(&fw_cfg->lock);
 }
 
-/* Bytes of the item, and zeros behind its end. 0 or -EFAULT, with what lies in front of it done. */
+/*
+ * Bytes of the item, and zeros behind its end. 0; -EFAULT: not all of it is memory, and what lies in
+ * front may be done; -E2BIG: too many zeros for one exit, and nothing is done.
+ */
 static int read_item(struct fw_cfg *fw_cfg, uint64_t gpa, uint32_t size)
 {
 	static const uint8_t zeros[ZEROS_AT_ONCE];
@@ -84,12 +89,13 @@ static int read_item(struct fw_cfg *fw_cfg, uint64_t gpa, uint32_t size)
 	uint32_t part = MIN_OF(size, left);
 	int err = 0;
 
+	if (size - part > ZEROS_MOST)
+		return -E2BIG;
 	if (part)
 		err = guest_memory__write(memory, gpa, item->data + fw_cfg->at, part);
 	if (err)
 		return err;
 	fw_cfg->at += part;
-	/* Ends at the end of memory at the latest. */
 	for (gpa += part, size -= part; size && !err; gpa += part, size -= part) {
 		part = MIN_OF(size, ZEROS_AT_ONCE);
 		err = guest_memory__write(memory, gpa, zeros, part);

@@ -146,6 +146,19 @@ static int after_load(struct device *dev)
 	return 0;
 }
 
+/* OVMF knows the controller by these numbers. */
+static uint64_t tell_boot(struct device *dev, char path[DEVICE_BOOT_PATH_BYTES])
+{
+	struct ata_drive *drive = of_device(dev);
+	struct ahci *ahci = drive->port->ahci;
+	size_t at = pci_function__firmware_path(&ahci->function, "pci8086,2922", path,
+						DEVICE_BOOT_PATH_BYTES);
+
+	snprintf(path + at, DEVICE_BOOT_PATH_BYTES - at, "/drive@%x/disk@0",
+		 (unsigned)(drive->port - ahci->port));
+	return drive->boot_index;
+}
+
 #define PLACE_OPTIONS                                                                              \
 	{ "serial", OPTION_STRING, offsetof(struct ata_drive, serial), 0, 0, 0,                    \
 	  "serial number that the guest sees, up to 20 characters" },                              \
@@ -159,6 +172,7 @@ static int after_load(struct device *dev)
 static const struct config_option disk_options[] = {
 	DRIVE_OPTIONS(struct ata_drive, drive),
 	PLACE_OPTIONS,
+	DEVICE_BOOT_OPTION(struct ata_drive, boot_index),
 	{ NULL },
 };
 
@@ -185,6 +199,7 @@ const struct device_class device_class_ahci_disk = {
 	.realize = realize_disk,
 	.reset = reset,
 	.remove = remove_drive,
+	.boot = tell_boot,
 };
 
 const struct device_class device_class_ahci_cd = {
@@ -199,4 +214,5 @@ const struct device_class device_class_ahci_cd = {
 	.realize = realize_cd,
 	.reset = reset,
 	.remove = remove_drive,
+	.boot = tell_boot,
 };

@@ -43,6 +43,7 @@ struct ata_drive {
 	struct drive_options drive;
 	uint64_t controller, place; /* AHCI_PORTS: the first free port */
 	char *serial;
+	uint64_t boot_index;
 	bool is_cd;
 	struct block *block; /* NULL: a CD drive that is empty for good */
 	struct block_queue *io;

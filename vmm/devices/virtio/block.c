@@ -269,6 +269,16 @@ static void remove_block(struct device *dev)
 		fprintf(stderr, "trivet: %s: closing: %s\n", blk->drive.file, strerror(-err));
 }
 
+static uint64_t tell_boot(struct device *dev, char path[DEVICE_BOOT_PATH_BYTES])
+{
+	struct virtio_block *blk = of_device(dev);
+	size_t at = pci_function__firmware_path(&blk->virtio.pci.function, "scsi", path,
+						DEVICE_BOOT_PATH_BYTES);
+
+	snprintf(path + at, DEVICE_BOOT_PATH_BYTES - at, "/disk@0,0");
+	return at ? blk->boot_index : DEVICE_NO_BOOT_INDEX;
+}
+
 static int after_load(struct device *dev)
 {
 	struct virtio_block *blk = of_device(dev);
@@ -285,6 +295,7 @@ static const struct config_option options[] = {
 	  "serial number that the guest sees, up to 20 characters" },
 	{ "queues", OPTION_U64, offsetof(struct virtio_block, queue_count), 0, 1, BLK_QUEUES_MOST,
 	  "request queues (one per CPU, at most 4)" },
+	DEVICE_BOOT_OPTION(struct virtio_block, boot_index),
 	VIRTIO_OPTIONS(struct virtio_block, virtio.options, QUEUE_SIZE),
 	{ NULL },
 };
@@ -308,4 +319,5 @@ const struct device_class device_class_virtio_block = {
 	.realize = realize,
 	.reset = reset,
 	.remove = remove_block,
+	.boot = tell_boot,
 };

@@ -51,6 +51,7 @@ struct virtio_block {
 	struct drive_options drive;
 	uint64_t queue_count; /* 0: as CPUs */
 	char *serial;
+	uint64_t boot_index;
 	struct block *block;
 	struct block_limits limits;
 	unsigned segments_most;	  /* that the driver is told of */
