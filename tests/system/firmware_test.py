@@ -111,6 +111,17 @@ class Firmware(unittest.TestCase):
                 started = machine.expect(rb'starting Boot\d+ "[^"]*" from PciRoot\(0x0\)/(\S+)\r')[1]
                 self.assertTrue(started.startswith(path), started)
 
+    def test_ovmf_starts_from_the_network(self):
+        """What the user-mode network's DHCP and TFTP give it."""
+        folder = fixture.TemporaryDirectory(self)
+        (folder / "early.cfg").write_text('echo "GRUB came over the network"\nhalt\n')
+        boot_disk.run("grub-mkimage", "-O", "x86_64-efi", "-c", str(folder / "early.cfg"), "-p", "/", "-o",
+                      str(folder / "boot.efi"), "echo", "halt")
+        with self.run_machine("--firmware", "ovmf", "--disk", f"{disk},read-only=on", "--net",
+                              f"user,tftp={folder.path},bootfile=boot.efi,bootindex=0") as machine:
+            machine.expect(rb"GRUB came over the network")
+            self.assertEqual(machine.wait(), 0)
+
     def test_bad_input(self):
         directory = fixture.TemporaryDirectory(self)
         (directory / "odd").write_bytes(b"x" * 5000)

@@ -293,6 +293,16 @@ static void remove_net(struct device *dev)
 	pthread_mutex_destroy(&net->lock);
 }
 
+static uint64_t tell_boot(struct device *dev, char path[DEVICE_BOOT_PATH_BYTES])
+{
+	struct virtio_net *net = of_device(dev);
+	size_t at = pci_function__firmware_path(&net->virtio.pci.function, "ethernet", path,
+						DEVICE_BOOT_PATH_BYTES);
+
+	snprintf(path + at, DEVICE_BOOT_PATH_BYTES - at, "/ethernet-phy@0");
+	return at ? net->boot_index : DEVICE_NO_BOOT_INDEX;
+}
+
 static int after_load(struct device *dev)
 {
 	struct virtio_net *net = of_device(dev);
@@ -329,6 +339,7 @@ static const struct config_option options[] = {
 	 "bytes per second from the guest"},
 	{"tx-pps", OPTION_SIZE, offsetof(struct virtio_net, limit[3]), 0, 1, RATE_MOST,
 	 "frames per second from the guest"},
+	DEVICE_BOOT_OPTION(struct virtio_net, boot_index),
 	VIRTIO_OPTIONS(struct virtio_net, virtio.options, QUEUE_SIZE),
 	{NULL},
 };
@@ -373,4 +384,5 @@ const struct device_class device_class_virtio_net = {
 	.realize = realize,
 	.reset = reset,
 	.remove = remove_net,
+	.boot = tell_boot,
 };

@@ -70,6 +70,7 @@ struct virtio_net {
 	char *mac_text;
 	uint64_t mtu, pairs_most;
 	bool link_wanted;
+	uint64_t boot_index;
 	uint64_t limit[4]; /* bytes and frames to the guest, then from it */
 
 	struct net *net;
