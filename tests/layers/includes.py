@@ -23,7 +23,7 @@ OBJECTS = PLAIN + ["core/host.h", "core/engine.h", "core/vm/vcpu.h", "core/vm/vm
 # A device knows the framework, its back ends and its firmware description; no other device, no
 # board, no KVM.
 DEVICE = PLAIN + ["vmm/device/", "vmm/memory/", "vmm/acpi/", "vmm/loop/", "vmm/char/", "vmm/pci/",
-                  "vmm/block/block.h", "vmm/net/net.h", "vmm/throttle/", "vmm/firmware/",
+                  "vmm/block/block.h", "vmm/net/net.h", "vmm/vsock/vsock.h", "vmm/throttle/", "vmm/firmware/",
                   "vmm/devices/classes.h", "vmm/devices/storage/", "vmm/share/share.h"]
 
 LAYERS = {
@@ -65,6 +65,7 @@ LAYERS = {
     "vmm/device": PLAIN + ["vmm/config/", "vmm/memory/"],
     "vmm/char": PLAIN + ["vmm/loop/"],
     "vmm/net": PLAIN + ["vmm/loop/"],
+    "vmm/vsock": PLAIN + ["vmm/loop/"],
     "vmm/acpi": PLAIN + ["vmm/device/"],
     "vmm/boot": PLAIN + ["vmm/memory/"],
     # Images and items: what a machine has for its firmware.

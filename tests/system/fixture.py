@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixture of the system tests: `trivet run` on pipes or on a terminal, kernels, small guests."""
+import gzip
 import os
 import pathlib
 import re
@@ -52,6 +53,15 @@ def initrd_with_modules(path, flavour="cloud-amd64"):
         sys.exit(SKIPPED)
     path.write_bytes(pathlib.Path(initrd()).read_bytes() + modules.read_bytes())
     return str(path)
+
+
+def archive(name, data):
+    """An archive of one executable file, as it can be appended to an initramfs (newc)."""
+    def entry(name, mode, data):
+        fields = (1, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0)
+        head = b"070701" + b"".join(b"%08X" % field for field in fields) + name + b"\0"
+        return b"".join(part + b"\0" * (-len(part) % 4) for part in (head, data))
+    return gzip.compress(entry(name, 0o100755, data) + entry(b"TRAILER!!!", 0, b""))
 
 
 def require_kernel(flavour="cloud-amd64"):

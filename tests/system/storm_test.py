@@ -4,7 +4,6 @@
 
 TRIVET_STORM=ROUNDS in the environment: for longer.
 """
-import gzip
 import os
 import sys
 import unittest
@@ -14,15 +13,6 @@ import fixture
 ROUNDS = int(os.environ.get("TRIVET_STORM", "120"))
 
 
-def cpio(name, data):
-    """An archive of one executable file, as the kernel's early userspace takes it (newc)."""
-    def entry(name, mode, data):
-        fields = (1, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0)
-        head = b"070701" + b"".join(b"%08X" % field for field in fields) + name + b"\0"
-        return b"".join(part + b"\0" * (-len(part) % 4) for part in (head, data))
-    return gzip.compress(entry(name, 0o100755, data) + entry(b"TRAILER!!!", 0, b""))
-
-
 class Storm(unittest.TestCase):
     def setUp(self):
         self.directory = fixture.TemporaryDirectory(self)
@@ -30,7 +20,7 @@ class Storm(unittest.TestCase):
     def check(self, environment):
         initrd = self.directory / "initramfs"
         with open(fixture.initrd(), "rb") as base, open(fixture.directory / "storm", "rb") as storm:
-            initrd.write_bytes(base.read() + cpio(b"storm", storm.read()))
+            initrd.write_bytes(base.read() + fixture.archive(b"storm", storm.read()))
         args = ["--engine", "soft", "--kernel", fixture.kernel(), "--initrd", str(initrd),
                 "--append", f"console=ttyS0 quiet guest.run=/storm,{ROUNDS}", "--cpus", "4",
                 "--memory", "512M"]

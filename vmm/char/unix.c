@@ -7,34 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "vmm/char/stream.h"
+#include "vmm/loop/unix_listener.h"
 
 struct unix_state {
-	struct sockaddr_un address;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	int listener;
 	struct loop_watch *watch;
 };
-
-/* A socket file that nobody listens on is left from a process that died: remove it. */
-static void remove_stale(const struct sockaddr_un *address)
-{
-	struct stat stat;
-	int fd;
-
-	if (lstat(address->sun_path, &stat) < 0 || !S_ISSOCK(stat.st_mode))
-		return;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
-	    errno == ECONNREFUSED)
-		unlink(address->sun_path);
-	close(fd);
-}
 
 static void accept_client(void *opaque, uint32_t events)
 {
@@ -57,27 +39,13 @@ static int listen_at(struct char_backend *backend, struct unix_state *state)
 {
 	int err;
 
-	remove_stale(&state->address);
-	state->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	state->listener = unix_listener__open(state->path, 1);
 	if (state->listener < 0)
-		return -errno;
-	if (bind(state->listener, (struct sockaddr *)&state->address, sizeof(state->address)) < 0) {
-		err = -errno;
-		goto close_listener;
-	}
-	if (listen(state->listener, 1) < 0) {
-		err = -errno;
-		goto unlink_path;
-	}
+		return state->listener;
 	err = loop__watch(backend->loop, state->listener, LOOP_IN, accept_client, backend,
 			  &state->watch);
 	if (err)
-		goto unlink_path;
-	return 0;
-unlink_path:
-	unlink(state->address.sun_path);
-close_listener:
-	close(state->listener);
+		unix_listener__close(state->listener, state->path);
 	return err;
 }
 
@@ -87,9 +55,9 @@ static int open_unix(struct char_backend *backend, const char *path, char *error
 	struct unix_state *state;
 	int err;
 
-	if (!*path || strlen(path) >= sizeof(state->address.sun_path)) {
+	if (!*path || strlen(path) >= sizeof(state->path)) {
 		snprintf(error, error_size, "console unix:%s: the path must have 1 to %zu bytes", path,
-			 sizeof(state->address.sun_path) - 1);
+			 sizeof(state->path) - 1);
 		return -EINVAL;
 	}
 	state = calloc(1, sizeof(*state));
@@ -97,8 +65,7 @@ static int open_unix(struct char_backend *backend, const char *path, char *error
 		snprintf(error, error_size, "console unix:%s: out of memory", path);
 		return -ENOMEM;
 	}
-	state->address.sun_family = AF_UNIX;
-	strcpy(state->address.sun_path, path);
+	strcpy(state->path, path);
 	backend->private = state;
 	err = listen_at(backend, state);
 	if (err) {
@@ -115,8 +82,7 @@ static void close_unix(struct char_backend *backend)
 	struct unix_state *state = backend->private;
 
 	loop__unwatch(state->watch);
-	close(state->listener);
-	unlink(state->address.sun_path);
+	unix_listener__close(state->listener, state->path);
 	free(state);
 }
 

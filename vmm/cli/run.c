@@ -185,6 +185,18 @@ static int set_share(void *object, const char *name, const char *value)
 	return add_short(object, name, cli_share__device(value));
 }
 
+static int set_vsock(void *object, const char *name, const char *value)
+{
+	static const char class[] = "virtio-vsock,";
+	size_t size = sizeof(class) + strlen(value);
+	char *device = malloc(size);
+
+	if (!device)
+		return cli__error("out of memory");
+	snprintf(device, size, "%s%s", class, value);
+	return add_short(object, name, device);
+}
+
 static int set_no_reboot(void *object, const char *name, const char *value)
 {
 	struct run_options *options = object;
@@ -241,6 +253,9 @@ static const struct cli_option run_table[] = {
 	  "a folder that the guest mounts: mount -t 9p -o trans=virtio NAME /mnt; the keys are those of "
 	  "virtio-9p, a comma in DIR is written twice",
 	  set_share },
+	{ "vsock", "KEY=VALUE[,KEY=VALUE...]",
+	  "sockets between guest and host; the keys are those of virtio-vsock, as in cid=3,socket=PATH",
+	  set_vsock },
 	{ "device", "CLASS[,KEY=VALUE...]", "adds a device; classes are listed below", set_device },
 	{ "no-reboot", NULL, "a reset by the guest ends the machine", set_no_reboot },
 	{ "verbose", NULL, "say on standard error what happens when", set_verbose },

@@ -14,6 +14,7 @@ extern const struct device_class device_class_virtio_balloon;
 extern const struct device_class device_class_virtio_block;
 extern const struct device_class device_class_virtio_net;
 extern const struct device_class device_class_virtio_p9;
+extern const struct device_class device_class_virtio_vsock;
 extern const struct device_class device_class_ahci;
 extern const struct device_class device_class_ahci_disk;
 extern const struct device_class device_class_ahci_cd;

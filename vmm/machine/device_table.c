@@ -30,6 +30,7 @@ const struct device_class *const device_table[] = {
 	&device_class_virtio_block,
 	&device_class_virtio_net,
 	&device_class_virtio_p9,
+	&device_class_virtio_vsock,
 	&device_class_ahci,
 	&device_class_ahci_disk,
 	&device_class_ahci_cd,

@@ -209,6 +209,24 @@ size_t virtio_chain__write(const struct virtio_chain *chain, size_t offset, cons
 	return copy(chain->segment + chain->readable, chain->writable, offset, NULL, buf, size);
 }
 
+unsigned virtio_chain__slice(const struct virtio_chain *chain, bool writable, size_t offset,
+			     size_t size, struct iovec *out)
+{
+	const struct iovec *segment = chain->segment + (writable ? chain->readable : 0);
+	unsigned left = writable ? chain->writable : chain->readable, count = 0;
+
+	for (; left && size; segment++, left--) {
+		size_t skipped = MIN_OF(offset, segment->iov_len);
+		size_t step = MIN_OF(segment->iov_len - skipped, size);
+
+		offset -= skipped;
+		size -= step;
+		if (step)
+			out[count++] = (struct iovec){ (char *)segment->iov_base + skipped, step };
+	}
+	return count;
+}
+
 static const struct state_field state_fields[] = {
 	STATE_FIELD(struct virtio_queue, size, 1),
 	STATE_FIELD(struct virtio_queue, enabled, 1),

@@ -126,6 +126,12 @@ size_t virtio_chain__read(const struct virtio_chain *chain, size_t offset, void 
 /* Copies to what the device writes. */
 size_t virtio_chain__write(const struct virtio_chain *chain, size_t offset, const void *buf,
 			   size_t size);
+/*
+ * Writes the pieces of `size` bytes, `offset` bytes in, of what the device writes or reads, to out[], which
+ * has room for as many as the chain has. Returns how many; fewer bytes at the end.
+ */
+unsigned virtio_chain__slice(const struct virtio_chain *chain, bool writable, size_t offset,
+			     size_t size, struct iovec *out);
 
 /* ---- for the device core and the layouts ---- */
 
