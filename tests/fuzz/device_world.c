@@ -5,6 +5,7 @@
  */
 #include "tests/fuzz/device_world.h"
 #include "tests/fuzz/guard.h"
+#include "tests/unit/vsock/fake_host.h"
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -70,8 +71,9 @@ void loop__timer_free(struct loop_timer *timer)
 
 /* Descriptors are looked at when the input says so: device_world__ring(). */
 static struct loop_watch {
-	void (*callback)(void *opaque, uint32_t events);
+	void (*callback)(void *opaque, uint32_t events); /* NULL: a free place */
 	void *opaque;
+	uint32_t events;
 } watches[WORLD_WATCHES];
 static struct pollfd watched[WORLD_WATCHES];
 static unsigned nr_watches;
@@ -80,16 +82,28 @@ int loop__watch(struct loop *loop, int fd, uint32_t events,
 		void (*callback)(void *opaque, uint32_t events), void *opaque,
 		struct loop_watch **watch)
 {
-	FUZZ_CHECK(nr_watches < WORLD_WATCHES);
-	watches[nr_watches] = (struct loop_watch){ callback, opaque };
-	watched[nr_watches] = (struct pollfd){ .fd = fd, .events = POLLIN };
-	*watch = &watches[nr_watches++];
+	unsigned i = 0;
+
+	while (i < nr_watches && watches[i].callback)
+		i++;
+	FUZZ_CHECK(i < WORLD_WATCHES);
+	watches[i] = (struct loop_watch){ callback, opaque, events };
+	watched[i] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	nr_watches = MAX_OF(nr_watches, i + 1);
+	*watch = &watches[i];
+	return 0;
+}
+
+int loop__rewatch(struct loop_watch *watch, uint32_t events)
+{
+	watch->events = events;
 	return 0;
 }
 
 void loop__unwatch(struct loop_watch *watch)
 {
-	watched[watch - watches].fd = -1;
+	watched[watch - watches] = (struct pollfd){ .fd = -1 };
+	watch->callback = NULL;
 }
 
 void loop__call(struct loop *loop, void (*call)(void *opaque), void *opaque)
@@ -97,15 +111,35 @@ void loop__call(struct loop *loop, void (*call)(void *opaque), void *opaque)
 	call(opaque);
 }
 
-void device_world__ring(void)
+/* One look at each socket of fake_host.h. False: none had anything to say. */
+static bool ring_sockets(void)
 {
+	bool busy = false;
 	unsigned i;
 
-	if (poll(watched, nr_watches, 0) <= 0)
-		return;
-	for (i = 0; i < nr_watches; i++)
-		if (watched[i].revents)
-			watches[i].callback(watches[i].opaque, LOOP_IN);
+	for (i = 0; i < nr_watches; i++) {
+		uint32_t ready = 0;
+
+		if (watched[i].fd >= FAKE_HOST_FD && watches[i].events)
+			ready = fake_host__ready(watched[i].fd) & (watches[i].events | LOOP_HANGUP);
+		if (ready)
+			watches[i].callback(watches[i].opaque, ready);
+		busy |= ready;
+	}
+	return busy;
+}
+
+void device_world__ring(void)
+{
+	unsigned i, rounds = 0;
+
+	if (poll(watched, nr_watches, 0) > 0)
+		for (i = 0; i < nr_watches; i++)
+			if (watched[i].revents && watched[i].fd < FAKE_HOST_FD)
+				watches[i].callback(watches[i].opaque, LOOP_IN);
+	/* A socket that always has something would keep the real loop from coming to rest. */
+	while (ring_sockets())
+		FUZZ_CHECK(++rounds < 2000);
 }
 
 /* The RTC shows real time, which is the input's, too (linked with --wrap). */
@@ -207,6 +241,38 @@ size_t char__read(struct char_backend *backend, void *buf, size_t len)
 	return n;
 }
 
+/* What peers of virtio sockets do: the first byte says what, the second who. */
+static void feed_sockets(const u8 *bytes, size_t n, size_t room)
+{
+	unsigned count = fake_host__last() + 1, number;
+
+	if (n < 2)
+		return;
+	if (!(bytes[0] & 7) && count < FAKE_HOST_SOCKETS) {
+		fake_host__send(fake_host__dial(), bytes + 2, n - 2);
+		return;
+	}
+	if (!count)
+		return;
+	number = bytes[1] % count;
+	switch (bytes[0] & 7) {
+	case 1:
+		fake_host__socket(number)->peer_sending_shut = true;
+		break;
+	case 2:
+		fake_host__socket(number)->peer_closed = true;
+		break;
+	case 3:
+		fake_host__socket(number)->room = room;
+		break;
+	case 4:
+		fake_host__set_listening(WORLD_SERVICE, bytes[1] & 1);
+		break;
+	default:
+		fake_host__send(number, bytes + 2, n - 2);
+	}
+}
+
 void device_world__feed(const u8 *bytes, size_t n, size_t room)
 {
 	unsigned i;
@@ -217,6 +283,7 @@ void device_world__feed(const u8 *bytes, size_t n, size_t room)
 		memcpy(input + input_left, bytes, n);
 	input_left += n;
 	output_room = room;
+	feed_sockets(bytes, n, room);
 	for (i = 0; i < nr_backends; i++) {
 		const struct char_events *e = &backends[i].events;
 
@@ -271,6 +338,7 @@ static const char *options_of(const struct device_class *class)
 		{ "virtio-blk", "file=x,packed=on,queues=2,queue-size=16,serial=x" },
 		{ "virtio-console", "char=x,port1=name:x,packed=on" },
 		{ "virtio-net", "packed=on,queues=2,queue-size=16,tx-pps=1000,rx-pps=1000" },
+		{ "virtio-vsock", "socket=x,packed=on,queue-size=16" },
 		{ "virtio-rng", "packed=on,max-bytes=1000" },
 		{ "virtio-balloon", "packed=on,size=64K,stats-period=1" },
 	};
@@ -337,6 +405,8 @@ struct device_world *device_world__reset(void)
 	output_room = ~0ULL;
 	for (i = 0; i < world.count; i++)
 		world.device[i]->class->reset(world.device[i]);
+	fake_host__reset();
+	fake_host__set_listening(WORLD_SERVICE, true);
 	world.requests = 0;
 	return &world;
 }

@@ -10,7 +10,8 @@
 #include "vmm/device/device.h"
 
 #define WORLD_DEVICES 48
-#define WORLD_WATCHES 128
+#define WORLD_WATCHES 1400
+#define WORLD_SERVICE 1 /* the port of the host where somebody listens for virtio sockets */
 
 struct device_world {
 	struct dispatch *ports, *mmio;

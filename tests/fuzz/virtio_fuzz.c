@@ -11,7 +11,9 @@
 #include "vmm/devices/virtio/ring.h"
 #include "vmm/devices/virtio/virtio.h"
 #include "vmm/memory/guest_memory.h"
+#include "vmm/vsock/packet.h"
 
+#define VSOCK_ID 19
 #define QUEUES_MOST 6u
 #define SIZE 16u
 /* Places in guest memory: a page for each area of each queue, buffers behind. */
@@ -168,6 +170,26 @@ static void write_anywhere(struct target *t, struct fuzz_input *in)
 	guest_memory__write(t->dev->services->memory, gpa, bytes, sizeof(bytes));
 }
 
+/* A packet of a socket device's, most of it as it should be, in a buffer. */
+static void write_packet(struct target *t, struct fuzz_input *in)
+{
+	u64 gpa = BUFFERS + fuzz__take(in, 1) % 0xc0 * 256;
+	struct vsock_header header = {
+		.from_cid = VSOCK_GUEST_CID_LEAST,
+		.to_cid = VSOCK_HOST_CID,
+		.type = VSOCK_TYPE_STREAM,
+		.op = (u16)fuzz__take(in, 1) % 9,
+		.from_port = (u32)fuzz__take(in, 1) & 3,
+		.to_port = WORLD_SERVICE,
+		.flags = (u32)fuzz__take(in, 1),
+		.length = (u32)fuzz__take(in, 1),
+		.buf_alloc = (u32)fuzz__take(in, 2),
+		.fwd_cnt = (u32)fuzz__take(in, 2),
+	};
+
+	guest_memory__write(t->dev->services->memory, gpa, &header, sizeof(header));
+}
+
 static void check_state(struct target *t, struct device *dev)
 {
 	u8 *state = malloc(state__size(dev->class->state));
@@ -199,7 +221,10 @@ static void happen(struct target *t, struct device *dev, struct fuzz_input *in, 
 		device_world__ring();
 		break;
 	case 6:
-		write_anywhere(t, in);
+		if (VIRTIO_FUZZ_ID == VSOCK_ID && what & 0x10)
+			write_packet(t, in);
+		else
+			write_anywhere(t, in);
 		break;
 	case 7:
 		size = 1u << (what >> 4 & 3);
@@ -266,10 +291,14 @@ size_t fuzz__seed(unsigned n, u8 *buf, size_t size)
 	/* A header that is all zeroes, 512 bytes in four, a status; a disk's read of sector 0. */
 	static const u8 disk[] = { 0, 0, 0, 16, 1, 0, 0x10, 0x80, 3, 0, 0x11, 0x80, 3, 0,
 				   0x12, 0x80, 3, 0, 0x13, 0x80, 3, 0, 0x20, 1, 2, 3, 0, 11, 1, 5 };
+	/* A buffer for packets; a request (6: buffer, operation, port ...) and its descriptor. */
+	static const u8 sockets[] = { 0, 0, 0x40, 200, 2, 3, 0, 5, 0x16, 0x20, 1, 1, 0, 0, 0xff, 0, 0, 0,
+				      0x10, 0x20, 44, 0, 0x13, 0, 0x15, 10, 4, 6, 0, 'x', 'y', 0, 1, 5 };
 	static const struct {
 		const u8 *bytes;
 		size_t size;
 	} seeds[] = { { disk, sizeof(disk) },
+		      { sockets, sizeof(sockets) },
 		      { writable, sizeof(writable) },
 		      { chain, sizeof(chain) },
 		      { other_queues, sizeof(other_queues) } };

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* Callbacks until none has anything to do; a watch that never comes to rest fails the test. */
+/* Callbacks until none has anything to do; a watch that never comes to rest ends the program. */
 void fake_loop__run(void);
 /* Time goes on, timers fire. */
 void fake_loop__advance(uint64_t ns);
