@@ -100,6 +100,13 @@ static inline uint32_t vsock_connection__buffered(const struct vsock_connection 
 	return c->received - c->forwarded;
 }
 
+/* Data of the socket is for the guest, now or later. */
+static inline bool vsock_connection__reads_host(const struct vsock_connection *c)
+{
+	return c->state == VSOCK_OPEN && !(c->host_shut & VSOCK_SHUT_SEND) &&
+	       !(c->guest_shut & VSOCK_SHUT_RECEIVE);
+}
+
 /*
  * A connection on this socket, which is its own from now on. NULL, with the socket closed: there
  * are too many, or the host refuses.
@@ -125,6 +132,8 @@ uint32_t vsock_connection__credit(const struct vsock_connection *c);
 /* Data from the guest, `length` bytes. */
 void vsock_connection__take(struct vsock_connection *c, const struct iovec *data, unsigned count,
 			    uint32_t length);
+/* The socket has room again for what waits in the buffer. */
+void vsock_connection__flush(struct vsock_connection *c);
 /* Fills in the lowest packet that is owed. False: it was not needed any more. */
 bool vsock_connection__give(struct vsock_connection *c, struct vsock_header *header,
 			    const struct iovec *room, unsigned count);
