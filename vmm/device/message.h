@@ -19,6 +19,8 @@ struct irq_message {
 struct doorbell {
 	uint64_t address; /* guest-physical; a write of any size that starts here rings */
 	int fd;		  /* eventfd */
+	bool has_value;	  /* only a write of 4 bytes with this value rings */
+	uint32_t value;
 };
 
 /* Where messages go and doorbells are hung up: the hypervisor. */

@@ -151,9 +151,14 @@ int board__send_message(void *opaque, const struct irq_message *message)
 int board__doorbell(void *opaque, const struct doorbell *doorbell, bool on)
 {
 	/* Length 0: a write of any size, where it is offered. */
-	const struct kvm_ioeventfd ioeventfd = { .addr = doorbell->address,
-						 .fd = doorbell->fd,
-						 .flags = on ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN };
+	const struct kvm_ioeventfd ioeventfd = {
+		.addr = doorbell->address,
+		.fd = doorbell->fd,
+		.len = doorbell->has_value ? sizeof(doorbell->value) : 0,
+		.datamatch = doorbell->value,
+		.flags = (on ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN) |
+			 (doorbell->has_value ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0),
+	};
 	struct board *board = opaque;
 
 	if (!board->is_up || !kvm_system__extension(board->system, KVM_CAP_IOEVENTFD_ANY_LENGTH))

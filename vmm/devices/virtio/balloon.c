@@ -314,6 +314,11 @@ static int realize(struct device *dev, char *error, size_t error_size)
 			       balloon->reporting ? QUEUES : QUEUE_REPORTING, error, error_size);
 }
 
+static void describe(struct device *dev, struct aml *aml)
+{
+	virtio__describe(&of_device(dev)->virtio, aml);
+}
+
 static void reset(struct device *dev)
 {
 	virtio__reset_all(&of_device(dev)->virtio);
@@ -372,4 +377,5 @@ const struct device_class device_class_virtio_balloon = {
 	.realize = realize,
 	.reset = reset,
 	.remove = remove_balloon,
+	.acpi = describe,
 };

@@ -246,6 +246,11 @@ static int realize(struct device *dev, char *error, size_t error_size)
 	return err;
 }
 
+static void describe(struct device *dev, struct aml *aml)
+{
+	virtio__describe(&of_device(dev)->virtio, aml);
+}
+
 static void reset(struct device *dev)
 {
 	virtio__reset_all(&of_device(dev)->virtio);
@@ -320,4 +325,5 @@ const struct device_class device_class_virtio_block = {
 	.reset = reset,
 	.remove = remove_block,
 	.boot = tell_boot,
+	.acpi = describe,
 };

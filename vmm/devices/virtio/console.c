@@ -294,6 +294,11 @@ static int realize(struct device *dev, char *error, size_t error_size)
 	return err;
 }
 
+static void describe(struct device *dev, struct aml *aml)
+{
+	virtio__describe(&container_of_type(dev, struct virtio_console, dev)->virtio, aml);
+}
+
 static void reset(struct device *dev)
 {
 	struct virtio_console *console = container_of_type(dev, struct virtio_console, dev);
@@ -388,4 +393,5 @@ const struct device_class device_class_virtio_console = {
 	.realize = realize,
 	.reset = reset,
 	.remove = remove_console,
+	.acpi = describe,
 };

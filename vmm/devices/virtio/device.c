@@ -38,7 +38,10 @@ static int make_kick(struct virtio_queue *queue)
 static void move_doorbell(struct virtio *virtio, struct virtio_queue *queue, uint64_t wanted)
 {
 	struct message_hub *hub = virtio->dev->services->messages;
-	struct doorbell doorbell = { .address = queue->doorbell, .fd = queue->kick_fd };
+	struct doorbell doorbell = { .address = queue->doorbell,
+				     .fd = queue->kick_fd,
+				     .has_value = virtio->transport->doorbell_has_number,
+				     .value = queue->index };
 
 	if (queue->doorbell == wanted)
 		return;
@@ -94,6 +97,21 @@ static int init_queue(struct virtio *virtio, unsigned index)
 	return make_kick(queue);
 }
 
+static int choose_transport(struct virtio *virtio, char *error, size_t error_size)
+{
+	const char *name = virtio->options.transport;
+
+	if (!name || !strcmp(name, "pci")) {
+		} else if (!strcmp(name, "mmio")) {
+		virtio->transport = &virtio_transport_mmio;
+	} else {
+		snprintf(error, error_size, "device %s: transport=%s: must be pci or mmio",
+			 virtio->class->name, name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int virtio__realize(struct virtio *virtio, struct device *dev, const struct virtio_class *class,
 		    uint64_t features, unsigned nr_queues, char *error, size_t error_size)
 {
@@ -108,6 +126,9 @@ int virtio__realize(struct virtio *virtio, struct device *dev, const struct virt
 			  (uint64_t)options->packed << VIRTIO_F_RING_PACKED |
 			  (uint64_t)options->indirect << VIRTIO_F_INDIRECT_DESC |
 			  (uint64_t)options->event_index << VIRTIO_F_EVENT_IDX;
+	err = choose_transport(virtio, error, error_size);
+	if (err)
+		return err;
 	if (options->queue_size & (options->queue_size - 1)) {
 		snprintf(error, error_size, "device %s: queue-size=%llu: must be a power of two",
 			 class->name, (unsigned long long)options->queue_size);
@@ -245,6 +266,7 @@ static const struct state_field state_fields[] = {
 	STATE_PART(struct virtio, pci.msix, 1, &msix_state, 1),
 	STATE_FIELD(struct virtio, pci.isr, 1),
 	STATE_FIELD(struct virtio, pci.config_vector, 1),
+	STATE_FIELD(struct virtio, mmio.interrupts, 1),
 	{ NULL },
 };
 

@@ -44,9 +44,6 @@ struct virtio_capability { /* 4.1.4 */
 #define WINDOW_LENGTH offsetof(struct virtio_capability, bytes)
 #define WINDOW_DATA offsetof(struct virtio_capability, more)
 
-#define ISR_QUEUE 1u
-#define ISR_CONFIG 2u
-
 /* The common structure (4.1.4.3) */
 enum common_register {
 	COMMON_DEVICE_SELECT = 0x00,
@@ -87,13 +84,13 @@ static void raise_vector(struct virtio *virtio, uint16_t vector, uint8_t isr)
 
 static void raise_queue(struct virtio *virtio, const struct virtio_queue *queue)
 {
-	raise_vector(virtio, __atomic_load_n(&queue->vector, __ATOMIC_RELAXED), ISR_QUEUE);
+	raise_vector(virtio, __atomic_load_n(&queue->vector, __ATOMIC_RELAXED), VIRTIO_INTERRUPT_QUEUE);
 }
 
 static void raise_config(struct virtio *virtio)
 {
 	raise_vector(virtio, __atomic_load_n(&virtio->pci.config_vector, __ATOMIC_RELAXED),
-		     ISR_CONFIG);
+		     VIRTIO_INTERRUPT_CONFIG);
 }
 
 /* Reading it acknowledges (4.1.4.5). */

@@ -114,6 +114,11 @@ static int realize(struct device *dev, char *error, size_t error_size)
 			       error_size);
 }
 
+static void describe(struct device *dev, struct aml *aml)
+{
+	virtio__describe(&container_of_type(dev, struct virtio_rng, dev)->virtio, aml);
+}
+
 static void reset(struct device *dev)
 {
 	struct virtio_rng *rng = container_of_type(dev, struct virtio_rng, dev);
@@ -163,4 +168,5 @@ const struct device_class device_class_virtio_rng = {
 	.realize = realize,
 	.reset = reset,
 	.remove = remove_rng,
+	.acpi = describe,
 };

@@ -194,6 +194,14 @@ void virtio__enable_queue(struct virtio *virtio, struct virtio_queue *queue)
 	virtio__hang_doorbells(virtio);
 }
 
+void virtio__disable_queue(struct virtio *virtio, struct virtio_queue *queue)
+{
+	queue->enabled = 0;
+	if (virtio__is_running(virtio))
+		virtio__break(virtio, queue, "it was taken out of use");
+	virtio__hang_doorbells(virtio);
+}
+
 /* Comes back to the queue from the event loop. */
 static void kick_later(struct virtio_queue *queue)
 {

@@ -39,6 +39,10 @@ struct virtio;
 #define VIRTIO_STATUS_NEEDS_RESET 0x40u
 #define VIRTIO_STATUS_FAILED 0x80u
 
+/* What an interrupt was for (4.1.4.5, 4.2.2) */
+#define VIRTIO_INTERRUPT_QUEUE 0x01u
+#define VIRTIO_INTERRUPT_CONFIG 0x02u
+
 struct virtio_class {
 	const char *name; /* as --device has it */
 	uint16_t id;	  /* chapter 5 */
@@ -80,14 +84,18 @@ struct virtio_transport_ops {
 	bool (*may_access)(const struct virtio *virtio);
 	/* Where a write notifies the queue, 0: nowhere now; virtio->lock. */
 	uint64_t (*doorbell)(const struct virtio *virtio, const struct virtio_queue *queue);
+	/* It is the same for all queues, and what is written is the queue's number. */
+	bool doorbell_has_number;
+	/* Optional: its node in the ACPI name space. */
 	void (*describe)(struct virtio *virtio, struct aml *aml);
 	int (*after_load)(struct virtio *virtio);
 };
 
-extern const struct virtio_transport_ops virtio_transport_pci;
+extern const struct virtio_transport_ops virtio_transport_pci, virtio_transport_mmio;
 
 /* What the user chooses for a device, whatever its class. */
 struct virtio_options {
+	char *transport; /* "pci" or "mmio" */
 	struct pci_place place;
 	uint64_t queue_size;
 	uint64_t io_thread;
@@ -99,6 +107,8 @@ struct virtio_options {
 			  "number of the I/O thread that serves it; 0: the main one")
 /* Likewise for a class that is on an I/O thread unless it is told otherwise. */
 #define VIRTIO_OPTIONS_ON(type, member, queue_size_preset, thread_preset, thread_help)              \
+	{ "transport", OPTION_STRING, offsetof(type, member.transport), 0, 0, 0,                   \
+	  "pci, or mmio: registers in memory and a line, without PCI (pci)" },                     \
 	PCI_PLACE_OPTIONS(type, member.place),                                                     \
 	{ "queue-size", OPTION_U64, offsetof(type, member.queue_size), queue_size_preset, 2,       \
 	  VIRTIO_QUEUE_SIZE_MOST, "descriptors in each queue, a power of two" },                   \
@@ -126,6 +136,15 @@ struct virtio_pci {
 	uint16_t config_vector; /* atomic */
 };
 
+/* The transport over MMIO (4.2). */
+struct virtio_mmio {
+	uint64_t window; /* GPA; 0: none */
+	unsigned number; /* of the window */
+	struct irq_wire wire;
+	pthread_mutex_t lock; /* guards interrupts and the wire */
+	uint8_t interrupts;
+};
+
 struct virtio {
 	struct device *dev;
 	const struct virtio_class *class;
@@ -143,6 +162,7 @@ struct virtio {
 	uint32_t device_select, driver_select, queue_select;
 	struct virtio_queue queue[VIRTIO_QUEUES_MOST];
 	struct virtio_pci pci;
+	struct virtio_mmio mmio;
 };
 
 /* ---- for device classes ---- */
@@ -202,6 +222,8 @@ void virtio__write_status(struct virtio *virtio, uint8_t value);
 /* The queue that queue_select chooses, or NULL. */
 struct virtio_queue *virtio__selected(struct virtio *virtio);
 void virtio__enable_queue(struct virtio *virtio, struct virtio_queue *queue);
+/* Takes a queue out of use. One that runs breaks the device: its buffers may be in use. */
+void virtio__disable_queue(struct virtio *virtio, struct virtio_queue *queue);
 /* Accesses to the device's configuration space; access->offset from its start. */
 void virtio__access_config(struct virtio *virtio, struct access *access);
 /* The driver notifies a queue. Without locks. */

@@ -247,6 +247,11 @@ static int realize(struct device *dev, char *error, size_t error_size)
 	return err;
 }
 
+static void describe(struct device *dev, struct aml *aml)
+{
+	virtio__describe(&of_device(dev)->virtio, aml);
+}
+
 static void reset(struct device *dev)
 {
 	virtio__reset_all(&of_device(dev)->virtio);
@@ -300,4 +305,5 @@ const struct device_class device_class_virtio_vsock = {
 	.realize = realize,
 	.reset = reset,
 	.remove = remove_vsock,
+	.acpi = describe,
 };
