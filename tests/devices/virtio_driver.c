@@ -3,12 +3,35 @@
 #include "tests/devices/virtio_driver.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vmm/pci/assign.h"
 
 #define SLOT_OF_DEVICE 1
 #define RING_MEMORY 0x100000u
+
+#define MMIO_WINDOW 0xfef00000u
+#define MMIO_NOTIFY 0x50u
+#define MMIO_INTERRUPT_STATUS 0x60u
+#define MMIO_INTERRUPT_ACK 0x64u
+#define MMIO_CONFIG 0x100u
+
+/* Offset and width: of the common structure, of the window. */
+static const struct {
+	uint8_t pci, pci_size, mmio;
+} registers[] = {
+	[DRIVER_REG_DEVICE_SELECT] = { 0x00, 4, 0x14 },
+	[DRIVER_REG_DEVICE_FEATURES] = { 0x04, 4, 0x10 },
+	[DRIVER_REG_DRIVER_SELECT] = { 0x08, 4, 0x24 },
+	[DRIVER_REG_DRIVER_FEATURES] = { 0x0c, 4, 0x20 },
+	[DRIVER_REG_STATUS] = { DRIVER_STATUS, 1, 0x70 },
+	[DRIVER_REG_GENERATION] = { 0x15, 1, 0xfc },
+	[DRIVER_REG_QUEUE_SELECT] = { 0x16, 2, 0x30 },
+	[DRIVER_REG_QUEUE_SIZE] = { 0x18, 2, 0x38 },
+	[DRIVER_REG_QUEUE_ENABLE] = { 0x1c, 2, 0x44 },
+	[DRIVER_REG_AREAS] = { 0x20, 8, 0x80 },
+};
 
 uint64_t driver__read(struct driver *driver, uint64_t gpa, unsigned size)
 {
@@ -21,6 +44,35 @@ uint64_t driver__read(struct driver *driver, uint64_t gpa, unsigned size)
 void driver__write(struct driver *driver, uint64_t gpa, unsigned size, uint64_t value)
 {
 	dispatch__access(driver->f->mmio, 0, gpa, true, &value, size);
+}
+
+uint64_t driver__get(struct driver *driver, enum driver_register reg)
+{
+	if (driver->mmio)
+		return driver__read(driver, driver->common + registers[reg].mmio, 4);
+	return driver__read(driver, driver->common + registers[reg].pci, registers[reg].pci_size);
+}
+
+void driver__set(struct driver *driver, enum driver_register reg, uint64_t value)
+{
+	if (driver->mmio)
+		driver__write(driver, driver->common + registers[reg].mmio, 4, value);
+	else
+		driver__write(driver, driver->common + registers[reg].pci, registers[reg].pci_size,
+			      value);
+}
+
+void driver__set_area(struct driver *driver, unsigned area, uint64_t gpa)
+{
+	uint64_t at = driver->common + (driver->mmio ? registers[DRIVER_REG_AREAS].mmio + 16 * area
+						     : registers[DRIVER_REG_AREAS].pci + 8 * area);
+
+	if (driver->mmio || !area) { /* in halves, or whole */
+		driver__write(driver, at, 4, gpa & 0xffffffff);
+		driver__write(driver, at + 4, 4, gpa >> 32);
+	} else {
+		driver__write(driver, at, 8, gpa);
+	}
 }
 
 static uint64_t ecam_of(const struct driver *driver, unsigned reg)
@@ -80,16 +132,32 @@ static void find_structures(struct driver *driver)
 	assert_true(driver->common && driver->isr && driver->notify && driver->table);
 }
 
+static void place_window(struct driver *driver)
+{
+	driver->common = MMIO_WINDOW;
+	driver->config = MMIO_WINDOW + MMIO_CONFIG;
+	driver->notify = MMIO_WINDOW + MMIO_NOTIFY;
+}
+
 struct driver *driver__create(const struct device_class *class, const char *options)
 {
 	struct driver *driver = calloc(1, sizeof(*driver));
+	const char *transport = getenv("TRIVET_TEST_TRANSPORT");
 	struct pci_windows windows;
+	char text[400];
 
 	assert_non_null(driver);
+	driver->mmio = transport && !strcmp(transport, "mmio");
 	driver->f = fixture__create(&device_class_pci_host, NULL);
-	fixture__add(driver->f, class, 0, options);
-	driver->devfn = PCI_DEVFN(SLOT_OF_DEVICE, 0);
+	snprintf(text, sizeof(text), "transport=%s%s%s", driver->mmio ? "mmio" : "pci",
+		 options ? "," : "", options ? options : "");
+	fixture__add(driver->f, class, 0, text);
 	driver->next_free = RING_MEMORY;
+	if (driver->mmio) {
+		place_window(driver);
+		return driver;
+	}
+	driver->devfn = PCI_DEVFN(SLOT_OF_DEVICE, 0);
 	pci_windows__init(&windows, &driver->f->services);
 	pci__assign(&driver->f->pci, &windows);
 	driver__set_config(driver, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
@@ -110,27 +178,27 @@ struct device *driver__device(struct driver *driver)
 
 unsigned driver__status(struct driver *driver)
 {
-	return (unsigned)driver__read(driver, driver->common + DRIVER_STATUS, 1);
+	return (unsigned)driver__get(driver, DRIVER_REG_STATUS);
 }
 
 unsigned driver__negotiate(struct driver *driver, uint64_t features)
 {
-	uint64_t common = driver->common, offered = 0;
+	uint64_t offered = 0;
 	unsigned half;
 
-	driver__write(driver, common + DRIVER_STATUS, 1, 0);
+	driver__set(driver, DRIVER_REG_STATUS, 0);
 	assert_int_equal(driver__status(driver), 0);
-	driver__write(driver, common + DRIVER_STATUS, 1, 3);
+	driver__set(driver, DRIVER_REG_STATUS, 3);
 	for (half = 0; half < 2; half++) {
-		driver__write(driver, common, 4, half);
-		offered |= driver__read(driver, common + 4, 4) << 32 * half;
+		driver__set(driver, DRIVER_REG_DEVICE_SELECT, half);
+		offered |= driver__get(driver, DRIVER_REG_DEVICE_FEATURES) << 32 * half;
 	}
 	driver->features = (features | DRIVER_VERSION_1) & offered;
 	for (half = 0; half < 2; half++) {
-		driver__write(driver, common + 8, 4, half);
-		driver__write(driver, common + 12, 4, driver->features >> 32 * half & 0xffffffff);
+		driver__set(driver, DRIVER_REG_DRIVER_SELECT, half);
+		driver__set(driver, DRIVER_REG_DRIVER_FEATURES, driver->features >> 32 * half & 0xffffffff);
 	}
-	driver__write(driver, common + DRIVER_STATUS, 1, 11);
+	driver__set(driver, DRIVER_REG_STATUS, 11);
 	return driver__status(driver);
 }
 
@@ -154,7 +222,6 @@ void *driver__memory(struct driver *driver, uint64_t gpa, size_t size)
 void driver__enable(struct driver *driver, unsigned index, unsigned size)
 {
 	struct driver_queue *queue = &driver->queue[index];
-	uint64_t common = driver->common;
 
 	memset(queue, 0, sizeof(*queue));
 	queue->packed = driver->features & DRIVER_PACKED;
@@ -163,18 +230,18 @@ void driver__enable(struct driver *driver, unsigned index, unsigned size)
 	queue->descriptors = driver__alloc(driver, 16 * size);
 	queue->driver = driver__alloc(driver, 6 + 2 * size);
 	queue->device = driver__alloc(driver, 6 + 8 * size);
-	driver__write(driver, common + 0x16, 2, index);
-	driver__write(driver, common + 0x18, 2, size);
-	driver__write(driver, common + 0x1a, 2, index + 1);
-	driver__write(driver, common + 0x20, 4, queue->descriptors); /* in halves, or whole */
-	driver__write(driver, common + 0x24, 4, queue->descriptors >> 32);
-	driver__write(driver, common + 0x28, 8, queue->driver);
-	driver__write(driver, common + 0x30, 8, queue->device);
-	driver__write(driver, common + 0x1c, 2, 1);
-	assert_int_equal(driver__read(driver, common + 0x1c, 2), 1);
+	driver__set(driver, DRIVER_REG_QUEUE_SELECT, index);
+	driver__set(driver, DRIVER_REG_QUEUE_SIZE, size);
+	if (!driver->mmio)
+		driver__write(driver, driver->common + 0x1a, 2, index + 1);
+	driver__set_area(driver, 0, queue->descriptors);
+	driver__set_area(driver, 1, queue->driver);
+	driver__set_area(driver, 2, queue->device);
+	driver__set(driver, DRIVER_REG_QUEUE_ENABLE, 1);
+	assert_int_equal(driver__get(driver, DRIVER_REG_QUEUE_ENABLE), 1);
 }
 
-void driver__start(struct driver *driver)
+static void enable_messages(struct driver *driver)
 {
 	unsigned at = driver__config(driver, PCI_CAPABILITIES, 1), vector, count;
 
@@ -188,7 +255,13 @@ void driver__start(struct driver *driver)
 	}
 	driver__set_config(driver, at + PCI_MSIX_CONTROL, 2, PCI_MSIX_ENABLE);
 	driver__write(driver, driver->common + 0x10, 2, 0);
-	driver__write(driver, driver->common + DRIVER_STATUS, 1, 15);
+}
+
+void driver__start(struct driver *driver)
+{
+	if (!driver->mmio)
+		enable_messages(driver);
+	driver__set(driver, DRIVER_REG_STATUS, 15);
 }
 
 void driver__run(struct driver *driver, uint64_t features, unsigned queues, unsigned size)
@@ -341,7 +414,7 @@ unsigned driver__add(struct driver *driver, unsigned index, const struct driver_
 
 void driver__kick(struct driver *driver, unsigned queue)
 {
-	driver__write(driver, driver->notify + driver->notify_step * queue, 2, queue);
+	driver__write(driver, driver->notify + driver->notify_step * queue, driver->mmio ? 4 : 2, queue);
 }
 
 bool driver__used(struct driver *driver, unsigned index, unsigned *id, uint32_t *length)
@@ -352,10 +425,24 @@ bool driver__used(struct driver *driver, unsigned index, unsigned *id, uint32_t 
 			     : used_split(driver, queue, id, length);
 }
 
+/* The bit of the vector, acknowledged. */
+static unsigned take_bit(struct driver *driver, unsigned vector)
+{
+	unsigned bit = vector ? 1 : 2;
+
+	if (!(driver__read(driver, MMIO_WINDOW + MMIO_INTERRUPT_STATUS, 4) & bit))
+		return 0;
+	driver__write(driver, MMIO_WINDOW + MMIO_INTERRUPT_ACK, 4, bit);
+	return 1;
+}
+
 unsigned driver__interrupts(struct driver *driver, unsigned vector)
 {
 	struct fixture *f = driver->f;
 	unsigned i, kept = 0, count = 0;
+
+	if (driver->mmio)
+		return take_bit(driver, vector);
 
 	assert_true(f->message_count <= FIXTURE_MESSAGES);
 	for (i = 0; i < f->message_count; i++)

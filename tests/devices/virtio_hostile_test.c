@@ -352,8 +352,8 @@ static void bad_areas(void **state)
 	for (i = 0; i < ARRAY_LENGTH(areas); i++) {
 		assert_int_equal(driver__negotiate(driver, 0), 11);
 		for (k = 0; k < 3; k++)
-			driver__write(driver, driver->common + 0x20 + 8 * k, 8, areas[i][k]);
-		driver__write(driver, driver->common + 0x1c, 2, 1);
+			driver__set_area(driver, k, areas[i][k]);
+		driver__set(driver, DRIVER_REG_QUEUE_ENABLE, 1);
 		driver__start(driver);
 		assert_int_equal(driver__status(driver), 15 | NEEDS_RESET);
 		driver__kick(driver, 0);
@@ -365,20 +365,36 @@ static void bad_areas(void **state)
 static void set_up_again_while_running(void **state)
 {
 	struct driver *driver = driver__create(RNG, "queue-size=16");
-	uint64_t gpa = driver__alloc(driver, 64), common = driver->common;
+	uint64_t gpa = driver__alloc(driver, 64);
 
 	driver__run(driver, 0, 1, SIZE);
 	expect_good(driver, gpa);
-	driver__write(driver, common + 0x18, 2, 4);
-	driver__write(driver, common + 0x20, 8, MEMORY_END);
-	driver__write(driver, common + 0x28, 8, 0x1001);
-	driver__write(driver, common + 0x1c, 2, 0);
-	driver__write(driver, common + 0x1c, 2, 1);
-	driver__write(driver, common + 8, 4, 1);
-	driver__write(driver, common + 12, 4, 0);
-	driver__write(driver, common + DRIVER_STATUS, 1, 1);
+	driver__set(driver, DRIVER_REG_QUEUE_SIZE, 4);
+	driver__set_area(driver, 0, MEMORY_END);
+	driver__set_area(driver, 1, 0x1001);
+	driver__set(driver, DRIVER_REG_QUEUE_ENABLE, 1);
+	driver__set(driver, DRIVER_REG_DRIVER_SELECT, 1);
+	driver__set(driver, DRIVER_REG_DRIVER_FEATURES, 0);
+	driver__set(driver, DRIVER_REG_STATUS, 1);
 	expect_good(driver, gpa);
-	assert_int_equal(driver__read(driver, common + 0x18, 2), SIZE);
+	driver__destroy(driver);
+}
+
+/* Over PCI a queue is not taken out of use, and a BAR can move. */
+static void set_up_again_over_pci(void **state)
+{
+	struct driver *driver = driver__create(RNG, "queue-size=16");
+	uint64_t gpa = driver__alloc(driver, 64);
+
+	if (driver->mmio) {
+		driver__destroy(driver);
+		skip();
+	}
+	driver__run(driver, 0, 1, SIZE);
+	driver__set(driver, DRIVER_REG_QUEUE_ENABLE, 0);
+	expect_good(driver, gpa);
+	driver__set(driver, DRIVER_REG_QUEUE_SIZE, 4);
+	assert_int_equal(driver__get(driver, DRIVER_REG_QUEUE_SIZE), SIZE);
 	/* A BAR that moves takes its registers along. */
 	driver__set_config(driver, PCI_BAR0, 4, 0xd0000000);
 	assert_int_equal(driver__status(driver), 0xff);
@@ -395,6 +411,7 @@ int main(void)
 		cmocka_unit_test(indirect_that_was_not_negotiated),
 		cmocka_unit_test(bad_areas),
 		cmocka_unit_test(set_up_again_while_running),
+		cmocka_unit_test(set_up_again_over_pci),
 	};
 
 	return cmocka_run_group_tests_name("virtio-hostile", tests, NULL, NULL);

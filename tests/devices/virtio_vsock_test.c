@@ -174,7 +174,7 @@ static void packets_go_both_ways(uint64_t features, const char *options)
 	gpa = give_buffer();
 	expect_packet(gpa, VSOCK_OP_RW, "hello from the host");
 	assert_int_equal(driver__interrupts(driver, RX + 1), 1);
-	assert_true(driver__interrupts(driver, TX + 1) > 0);
+	assert_true(driver->mmio || driver__interrupts(driver, TX + 1) > 0); /* one bit for all */
 	assert_int_equal(driver__status(driver), 15);
 	destroy();
 }
