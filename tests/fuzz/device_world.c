@@ -328,8 +328,10 @@ u32 device_world__levels(void)
 	return levels;
 }
 
-static const char *options_of(const struct device_class *class)
+/* Of each virtio device the second one, if there is one, is over MMIO. */
+static const char *options_of(const struct device_class *class, unsigned index)
 {
+	static char text[200];
 	static const char *const options[][2] = {
 		{ "serial", "char=x" },
 		{ "ahci-cd", "file=x" },
@@ -346,8 +348,13 @@ static const char *options_of(const struct device_class *class)
 
 	for (i = 0; i < ARRAY_LENGTH(options); i++)
 		if (!strcmp(class->name, options[i][0]))
-			return options[i][1];
-	return NULL;
+			break;
+	if (i == ARRAY_LENGTH(options))
+		return NULL;
+	if (!index || strncmp(class->name, "virtio-", 7))
+		return options[i][1];
+	snprintf(text, sizeof(text), "%s,transport=mmio", options[i][1]);
+	return text;
 }
 
 #define MEMORY_BYTES (1u << 20)
@@ -388,7 +395,7 @@ static void make_devices(void)
 			struct device **dev = &world.device[world.count++];
 
 			FUZZ_CHECK(world.count <= WORLD_DEVICES);
-			FUZZ_CHECK(!device__create(device_table[c], i, options_of(device_table[c]),
+			FUZZ_CHECK(!device__create(device_table[c], i, options_of(device_table[c], i),
 						   &services, dev, error, sizeof(error)));
 			FUZZ_CHECK(!device__realize(*dev, error, sizeof(error)));
 		}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fuzz target: one virtio device (VIRTIO_FUZZ_CLASS) with one ring layout (VIRTIO_FUZZ_PACKED), its
- * driver the input. Queues are set up properly at first, so that most of what comes gets far;
+ * Fuzz target: one virtio device (VIRTIO_FUZZ_CLASS) with one ring layout (VIRTIO_FUZZ_PACKED), over PCI
+ * or MMIO (VIRTIO_FUZZ_MMIO), its driver the input. Queues are set up properly at first, so that most of what comes gets far;
  * rings, tables and registers are then written as the input likes.
  *
  * Input: a byte that chooses what happens, and its arguments, again and again.
@@ -21,10 +21,35 @@
 #define AREA(queue, area) (PAGE * (1 + 3 * (queue) + (area)))
 #define BUFFERS 0x20000u
 
-/* The transport's BAR, as docs/virtio.md has it. */
+/* The transport's BAR, as docs/virtio.md has it, or its window. */
 #define COMMON 0x0000u
-#define CONFIG 0x2000u
-#define NOTIFY 0x3000u
+#define COMMON_BYTES (VIRTIO_FUZZ_MMIO ? 0x100u : 0x40u)
+#define CONFIG (VIRTIO_FUZZ_MMIO ? 0x100u : 0x2000u)
+#define BAR_BYTES (VIRTIO_FUZZ_MMIO ? 0x1000u : 0x8000u)
+#define TABLE 0x4000u /* MSI-X */
+#define INTERRUPT_ACK 0x64u
+
+#define WINDOWS_AT 0xfef00000u
+#define WINDOWS 64u
+
+enum register_name {
+	DEVICE_SELECT,
+	DEVICE_FEATURES,
+	DRIVER_SELECT,
+	DRIVER_FEATURES,
+	STATUS,
+	QUEUE_SELECT,
+	QUEUE_SIZE,
+	QUEUE_ENABLE,
+};
+
+/* Offset and width over PCI, offset over MMIO. */
+static const u8 registers[][3] = {
+	[DEVICE_SELECT] = { 0x00, 4, 0x14 },   [DEVICE_FEATURES] = { 0x04, 4, 0x10 },
+	[DRIVER_SELECT] = { 0x08, 4, 0x24 },   [DRIVER_FEATURES] = { 0x0c, 4, 0x20 },
+	[STATUS] = { 0x14, 1, 0x70 },	       [QUEUE_SELECT] = { 0x16, 2, 0x30 },
+	[QUEUE_SIZE] = { 0x18, 2, 0x38 },      [QUEUE_ENABLE] = { 0x1c, 2, 0x44 },
+};
 
 #define FEATURES_COMMON                                                                            \
 	(BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_F_INDIRECT_DESC) |                               \
@@ -46,6 +71,31 @@ static u64 access_bar(struct target *t, u64 offset, bool write, unsigned size, u
 	return value;
 }
 
+static u64 access_register(struct target *t, enum register_name name, bool write, u64 value)
+{
+	return access_bar(t, registers[name][VIRTIO_FUZZ_MMIO ? 2 : 0], write,
+			  VIRTIO_FUZZ_MMIO ? 4 : registers[name][1], value);
+}
+
+static void set(struct target *t, enum register_name name, u64 value)
+{
+	access_register(t, name, true, value);
+}
+
+static u64 get(struct target *t, enum register_name name)
+{
+	return access_register(t, name, false, 0);
+}
+
+static void notify(struct target *t, unsigned q)
+{
+	if (VIRTIO_FUZZ_MMIO)
+		access_bar(t, 0x50, true, 4, q);
+	else
+		access_bar(t, 0x3000 + 4 * q, true, 2, q);
+	device_world__ring();
+}
+
 static void *memory_at(struct target *t, u64 gpa, u64 size)
 {
 	return guest_memory__pointer(t->dev->services->memory, gpa, size);
@@ -56,6 +106,19 @@ static void *memory_at(struct target *t, u64 gpa, u64 size)
 static void config_write(struct target *t, unsigned slot, unsigned reg, unsigned size, u64 value)
 {
 	dispatch__access(t->world->mmio, 0, GUEST_ECAM + (slot << 15) + reg, true, &value, size);
+}
+
+/* The window of this class. */
+static void find_window(struct target *t, unsigned virtio_id)
+{
+	unsigned i;
+
+	for (i = 0; i < WINDOWS; i++) {
+		t->bar = WINDOWS_AT + i * PAGE;
+		if (access_bar(t, 0x08, false, 4, 0) == virtio_id)
+			return;
+	}
+	FUZZ_CHECK(i < WINDOWS);
 }
 
 /* The first function of this class: virtio identifiers are PCI's. */
@@ -76,36 +139,46 @@ static void place(struct target *t, unsigned virtio_id)
 	config_write(t, slot, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
+/* Selects it. */
+static bool has_queue(struct target *t, unsigned q)
+{
+	set(t, QUEUE_SELECT, q);
+	return access_bar(t, VIRTIO_FUZZ_MMIO ? 0x34 : 0x18, false, VIRTIO_FUZZ_MMIO ? 4 : 2, 0);
+}
+
 static void start(struct target *t, bool event_index)
 {
 	u64 features = FEATURES_COMMON | (u64)event_index << VIRTIO_F_EVENT_IDX, offered;
 	unsigned q, area;
 
-	access_bar(t, 0x14, true, 1, 0);
-	access_bar(t, 0x14, true, 1, 3);
-	access_bar(t, 0x00, true, 4, 0);
-	offered = access_bar(t, 0x04, false, 4, 0);
+	set(t, STATUS, 0);
+	set(t, STATUS, 3);
+	set(t, DEVICE_SELECT, 0);
+	offered = get(t, DEVICE_FEATURES);
 	features |= offered & 0xffffff; /* all of the class's own */
-	access_bar(t, 0x08, true, 4, 0);
-	access_bar(t, 0x0c, true, 4, (u32)features);
-	access_bar(t, 0x08, true, 4, 1);
-	access_bar(t, 0x0c, true, 4, features >> 32);
-	access_bar(t, 0x14, true, 1, 11);
-	FUZZ_CHECK(access_bar(t, 0x14, false, 1, 0) == 11);
-	t->queues = MIN_OF((unsigned)access_bar(t, 0x12, false, 2, 0), QUEUES_MOST);
-	for (q = 0; q < t->queues; q++) {
+	set(t, DRIVER_SELECT, 0);
+	set(t, DRIVER_FEATURES, (u32)features);
+	set(t, DRIVER_SELECT, 1);
+	set(t, DRIVER_FEATURES, features >> 32);
+	set(t, STATUS, 11);
+	FUZZ_CHECK(get(t, STATUS) == 11);
+	for (q = 0; q < QUEUES_MOST && has_queue(t, q); q++) {
 		memset(memory_at(t, AREA(q, 0), 3 * PAGE), 0, 3 * PAGE);
-		access_bar(t, 0x16, true, 2, q);
-		access_bar(t, 0x18, true, 2, SIZE);
-		for (area = 0; area < 3; area++)
-			access_bar(t, 0x20 + 8 * area, true, 8, AREA(q, area));
-		access_bar(t, 0x1c, true, 2, 1);
+		set(t, QUEUE_SIZE, SIZE);
+		for (area = 0; area < 3; area++) {
+			u64 at = VIRTIO_FUZZ_MMIO ? 0x80 + 16 * area : 0x20 + 8 * area;
+
+			access_bar(t, at, true, 4, AREA(q, area));
+			access_bar(t, at + 4, true, 4, 0);
+		}
+		set(t, QUEUE_ENABLE, 1);
 		t->next[q] = 0;
 		t->wrap[q] = true;
 		t->avail[q] = 0;
 	}
-	access_bar(t, 0x14, true, 1, 15);
-	FUZZ_CHECK(access_bar(t, 0x14, false, 1, 0) == 15);
+	t->queues = q;
+	set(t, STATUS, 15);
+	FUZZ_CHECK(get(t, STATUS) == 15);
 }
 
 /* ---- what a driver does, well or badly ---- */
@@ -195,7 +268,7 @@ static void check_state(struct target *t, struct device *dev)
 	u8 *state = malloc(state__size(dev->class->state));
 
 	FUZZ_CHECK(state);
-	if (access_bar(t, 0x14, false, 1, 0) != 0xff) /* decoded: a state of this world */
+	if (get(t, STATUS) != 0xff) /* decoded: a state of this world */
 		device_world__save(dev, state);
 	free(state);
 }
@@ -217,8 +290,7 @@ static void happen(struct target *t, struct device *dev, struct fuzz_input *in, 
 		publish(t, in, q);
 		__attribute__((fallthrough));
 	case 5:
-		access_bar(t, NOTIFY + 4 * q, true, 2, q);
-		device_world__ring();
+		notify(t, q);
 		break;
 	case 6:
 		if (VIRTIO_FUZZ_ID == VSOCK_ID && what & 0x10)
@@ -229,10 +301,10 @@ static void happen(struct target *t, struct device *dev, struct fuzz_input *in, 
 	case 7:
 		size = 1u << (what >> 4 & 3);
 		value = fuzz__take(in, size);
-		access_bar(t, COMMON + fuzz__take(in, 1) % 0x40, true, size, value);
+		access_bar(t, COMMON + fuzz__take(in, 1) % COMMON_BYTES, true, size, value);
 		break;
 	case 8:
-		access_bar(t, fuzz__take(in, 2) & 0x7fff, false, 1u << (what >> 4 & 3), 0);
+		access_bar(t, fuzz__take(in, 2) % BAR_BYTES, false, 1u << (what >> 4 & 3), 0);
 		break;
 	case 9:
 		size = 1u << (what >> 4 & 3);
@@ -254,7 +326,10 @@ static void happen(struct target *t, struct device *dev, struct fuzz_input *in, 
 		break;
 	case 14:
 		value = fuzz__take(in, 4);
-		access_bar(t, 0x4000 + fuzz__take(in, 1), true, 4, value);
+		if (VIRTIO_FUZZ_MMIO)
+			access_bar(t, INTERRUPT_ACK, true, 4, value);
+		else
+			access_bar(t, TABLE + fuzz__take(in, 1), true, 4, value);
 		break;
 	default:
 		value = (what >> 4) * PCI_COMMAND_MASTER & PCI_COMMAND_MASTER;
@@ -270,11 +345,15 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	unsigned i;
 
 	for (i = 0; i < t.world->count && !dev; i++)
-		if (!strcmp(t.world->device[i]->class->name, VIRTIO_FUZZ_CLASS))
+		if (!strcmp(t.world->device[i]->class->name, VIRTIO_FUZZ_CLASS) &&
+		    t.world->device[i]->index == VIRTIO_FUZZ_MMIO)
 			dev = t.world->device[i];
 	FUZZ_CHECK(dev);
 	t.dev = dev;
-	place(&t, VIRTIO_FUZZ_ID);
+	if (VIRTIO_FUZZ_MMIO)
+		find_window(&t, VIRTIO_FUZZ_ID);
+	else
+		place(&t, VIRTIO_FUZZ_ID);
 	start(&t, fuzz__take(&in, 1) & 1);
 	while (in.left)
 		happen(&t, dev, &in, (u8)fuzz__take(&in, 1));
