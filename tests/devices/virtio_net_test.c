@@ -455,7 +455,8 @@ static void several_pairs(void **state)
 	driver = driver__create(&device_class_virtio_net, "queues=4,queue-size=32");
 	assert_int_equal(driver__negotiate(driver, F_MRG | F_CONTROL | F_MQ), 11);
 	assert_int_equal(driver__read(driver, driver->config + 8, 2), 4);
-	assert_int_equal(driver__read(driver, driver->common + 0x12, 2), 9);
+	if (!driver->mmio)
+		assert_int_equal(driver__read(driver, driver->common + 0x12, 2), 9);
 	driver__destroy(driver);
 	/* A driver that takes one pair has its control queue third. */
 	create("queues=4,queue-size=32", F_MRG | F_CONTROL);

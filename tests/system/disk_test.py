@@ -22,7 +22,7 @@ MIB = 1 << 20
 GO = """#!/bin/sh
 /bin/busybox mkdir -p /dev /new
 /bin/busybox mount -t devtmpfs dev /dev
-/bin/busybox modprobe -a virtio_pci virtio_blk
+/bin/busybox modprobe -a virtio_pci virtio_mmio virtio_blk
 /bin/busybox mount -t ext4 /dev/vda /new
 /bin/busybox umount /dev
 exec /bin/busybox switch_root /new /init
@@ -124,7 +124,7 @@ class Disk(linux.Case):
         self.power_off(machine)
         check_qcow2(qcow2)
 
-    def test_root_on_a_disk(self):
+    def check_root(self, *args, known="(?!)"):
         """The small system on ext4; the initramfs does no more than to go there."""
         root = self.path("tree")
         os.mkdir(root)
@@ -134,12 +134,22 @@ class Disk(linux.Case):
         disk = make_raw(self.path("root"), 64 * MIB)
         subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", root, disk], check=True)
         self.append_to_initrd("go", GO)
-        machine = self.boot(self.initrd, "--disk", f"{disk},format=raw", append="rdinit=/go", cpus=2)
+        machine = self.boot(self.initrd, "--disk", f"{disk},format=raw", *args, append="rdinit=/go", cpus=2)
         self.assertIn("/dev/vda / ext4", self.ask(machine, "cat /proc/mounts"))
         self.ask(machine, "dd if=/dev/zero of=/file bs=1M count=8 2>/dev/null && sync")
         self.ask(machine, "mount -o remount,ro /")
-        self.power_off(machine)
+        interrupts = self.ask(machine, "cat /proc/interrupts")
+        self.power_off(machine, known)
         subprocess.run(["e2fsck", "-fn", disk], check=True, stdout=subprocess.DEVNULL)
+        return interrupts
+
+    def test_root_on_a_disk(self):
+        self.assertRegex(self.check_root(), r"PCI-MSI.*virtio0-req")
+
+    def test_root_on_a_disk_of_a_machine_without_pci(self):
+        interrupts = self.check_root("--pci", "off", known="PCI: (Fatal: No config space|System does not support)")
+        self.assertRegex(interrupts, r"20: .*IO-APIC +20-fasteoi +virtio0")
+        self.assertNotIn("PCI-MSI", interrupts)
 
     def kill_once(self, disk, where, patience):
         """Numbered blocks, each flushed and then said; the process dies; what was said is there."""

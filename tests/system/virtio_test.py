@@ -131,6 +131,30 @@ class Virtio(linux.Case):
         self.wait_resident(machine, before - 70)
         self.power_off(machine)
 
+    def test_windows_that_share_lines(self):
+        port = str(self.scratch / "port")
+        rngs = ["--device", "virtio-rng,transport=mmio,packed=on"] * 4
+        machine = self.start(*rngs, "--device", f"virtio-console,transport=mmio,port1=one:unix:{port}", cpus=2)
+        for last in False, True:
+            self.ask(machine, "modprobe -a virtio_mmio virtio-rng virtio_console")
+            for number in range(4):
+                self.ask(machine, f"echo virtio_rng.{number} > /sys/class/misc/hw_random/rng_current")
+                self.assertIn("16384", self.ask(machine, "dd if=/dev/hwrng bs=512 count=32 2>/dev/null | wc -c"))
+            self.ask(machine, "while [ ! -e /dev/vport4p1 ]; do sleep 0.1; done")
+            client = self.dial(port)
+            client.sendall(b"hello guest\n")
+            self.assertIn("hello guest", self.ask(machine, "head -n1 /dev/vport4p1"))
+            self.ask(machine, "echo hello host > /dev/vport4p1")
+            self.assertEqual(client.recv(100), b"hello host\n")
+            client.close()
+            self.assertRegex(self.ask(machine, "cat /proc/interrupts"),
+                             r"20: .*IO-APIC +20-fasteoi +virtio0, virtio4")
+            if not last:
+                machine.send("reboot -f\n")
+                machine.expect(rb"user space reached")
+                machine.expect(fixture.PROMPT)
+        self.power_off(machine)
+
     def test_devices_survive_a_reset(self):
         machine = self.start("--device", "root-port", "--device", "virtio-rng,port=1")
         for last in False, True:

@@ -197,6 +197,17 @@ static int set_vsock(void *object, const char *name, const char *value)
 	return add_short(object, name, device);
 }
 
+static int set_pci(void *object, const char *name, const char *value)
+{
+	struct run_options *options = object;
+	bool on = !strcmp(value, "on");
+
+	if (!on && strcmp(value, "off"))
+		return cli__error("--pci \"%s\": give on or off", value);
+	options->config.no_pci = !on;
+	return 0;
+}
+
 static int set_no_reboot(void *object, const char *name, const char *value)
 {
 	struct run_options *options = object;
@@ -257,6 +268,8 @@ static const struct cli_option run_table[] = {
 	  "sockets between guest and host; the keys are those of virtio-vsock, as in cid=3,socket=PATH",
 	  set_vsock },
 	{ "device", "CLASS[,KEY=VALUE...]", "adds a device; classes are listed below", set_device },
+	{ "pci", "on|off",
+	  "whether the machine has PCI; without it virtio devices are over MMIO (default: on)", set_pci },
 	{ "no-reboot", NULL, "a reset by the guest ends the machine", set_no_reboot },
 	{ "verbose", NULL, "say on standard error what happens when", set_verbose },
 	{ NULL, NULL, NULL, NULL },

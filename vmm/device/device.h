@@ -83,7 +83,7 @@ struct device_services {
 	struct dispatch *mmio;
 	struct irq_hub *irqs;
 	struct message_hub *messages;
-	struct pci *pci;
+	struct pci *pci; /* NULL: the machine has none */
 	const struct guest_memory *memory; /* bounded access */
 	unsigned address_bits;		   /* of a guest-physical address */
 	struct memory_slots *slots;	   /* memory of a device's own; may be NULL */
@@ -95,7 +95,11 @@ struct device_services {
 	void *opaque;
 };
 
-enum device_bus { DEVICE_BUS_ISA, DEVICE_BUS_PCI };
+enum device_bus {
+	DEVICE_BUS_ISA,
+	DEVICE_BUS_PCI, /* no machine without PCI has it */
+	DEVICE_BUS_ANY, /* PCI where there is one */
+};
 
 /* ---- what firmware may start from ---- */
 

@@ -18,6 +18,11 @@ struct adding {
 	size_t error_size;
 };
 
+static bool is_missing_its_bus(const struct adding *adding, const struct device_class *class)
+{
+	return class->bus == DEVICE_BUS_PCI && adding->config->no_pci;
+}
+
 static int add_device(struct adding *adding, const struct device_class *class,
 		      const char *options)
 {
@@ -25,6 +30,11 @@ static int add_device(struct adding *adding, const struct device_class *class,
 	unsigned index = 0;
 	int err;
 
+	if (is_missing_its_bus(adding, class)) {
+		snprintf(adding->error, adding->error_size, "device %s: needs PCI, which is off",
+			 class->name);
+		return -EINVAL;
+	}
 	for (last = adding->list; *last; last = &(*last)->next)
 		index += (*last)->class == class;
 	if (index >= class->max) {
@@ -127,6 +137,8 @@ int machine_devices__add(struct device **list, const struct machine_config *conf
 	for (c = 0; device_table[c] && !err; c++) {
 		const struct device_class *class = device_table[c];
 
+		if (class->builtin && is_missing_its_bus(&adding, class))
+			continue;
 		if (class->builtin || is_needed(&adding, class))
 			err = add_device(&adding, class, NULL);
 		else if (!strcmp(class->name, "serial"))

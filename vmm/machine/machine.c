@@ -198,6 +198,11 @@ static int check_config(struct machine *machine)
 			 "ELF file, or firmware");
 		return -EINVAL;
 	}
+	if (config->no_pci && config->firmware) {
+		snprintf(machine->error, sizeof(machine->error),
+			 "firmware needs PCI; start a kernel without it, or leave PCI on");
+		return -EINVAL;
+	}
 	if (config->cpus < 1 || config->cpus > MACHINE_MAX_CPUS) {
 		snprintf(machine->error, sizeof(machine->error),
 			 "%u vCPUs are not possible; must be 1 to %d", config->cpus, MACHINE_MAX_CPUS);
@@ -380,8 +385,10 @@ static int reset_devices(struct machine *machine, int *status)
 		dev->class->reset(dev);
 	if (machine->firmware.loaded)
 		return 0;
-	pci_windows__init(&windows, &machine->services);
-	pci__assign(&machine->pci, &windows);
+	if (!machine->config.no_pci) {
+		pci_windows__init(&windows, &machine->services);
+		pci__assign(&machine->pci, &windows);
+	}
 	err = place_acpi_tables(machine);
 	return err ? err : place_smbios_tables(machine);
 }
@@ -438,7 +445,7 @@ static void connect_parts(struct machine *machine)
 		.mmio = machine->mmio,
 		.irqs = &machine->irqs,
 		.messages = &machine->messages,
-		.pci = &machine->pci,
+		.pci = machine->config.no_pci ? NULL : &machine->pci,
 		.memory = &machine->memory,
 		.address_bits = machine->services.address_bits,
 		.slots = &machine->board.slots,

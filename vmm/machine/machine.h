@@ -58,6 +58,7 @@ struct machine_config {
 	unsigned fw_cfg_count;
 	const char *const *smbios; /* "system,key=value,..." as --smbios has it */
 	unsigned smbios_count;
+	bool no_pci;	/* virtio devices are over MMIO */
 	bool no_reboot; /* a guest's reset ends the machine */
 	bool verbose;	/* say on stderr when things happened: probe, first guest instruction */
 };

@@ -99,14 +99,18 @@ static int init_queue(struct virtio *virtio, unsigned index)
 
 static int choose_transport(struct virtio *virtio, char *error, size_t error_size)
 {
+	bool has_pci = virtio->dev->services->pci;
 	const char *name = virtio->options.transport;
 
-	if (!name || !strcmp(name, "pci")) {
-		} else if (!strcmp(name, "mmio")) {
+	if (!name)
+		name = has_pci ? "pci" : "mmio";
+	if (!strcmp(name, "pci") && has_pci) {
+		virtio->transport = &virtio_transport_pci;
+	} else if (!strcmp(name, "mmio")) {
 		virtio->transport = &virtio_transport_mmio;
 	} else {
-		snprintf(error, error_size, "device %s: transport=%s: must be pci or mmio",
-			 virtio->class->name, name);
+		snprintf(error, error_size, "device %s: transport=%s: must be %s", virtio->class->name,
+			 name, has_pci ? "pci or mmio" : "mmio, as this machine has no PCI");
 		return -EINVAL;
 	}
 	return 0;
@@ -121,7 +125,6 @@ int virtio__realize(struct virtio *virtio, struct device *dev, const struct virt
 
 	virtio->dev = dev;
 	virtio->class = class;
-	virtio->transport = &virtio_transport_pci;
 	virtio->offered = features | BIT64(VIRTIO_F_VERSION_1) |
 			  (uint64_t)options->packed << VIRTIO_F_RING_PACKED |
 			  (uint64_t)options->indirect << VIRTIO_F_INDIRECT_DESC |

@@ -275,6 +275,11 @@ static int realize(struct device *dev, char *error, size_t error_size)
 	return 0;
 }
 
+static void describe(struct device *dev, struct aml *aml)
+{
+	virtio__describe(&container_of_type(dev, struct virtio_net, dev)->virtio, aml);
+}
+
 static void reset(struct device *dev)
 {
 	virtio__reset_all(&of_device(dev)->virtio);
@@ -376,7 +381,7 @@ static const struct state_table state = {1, state_fields, after_load};
 const struct device_class device_class_virtio_net = {
 	.name = "virtio-net",
 	.help = "a network card",
-	.bus = DEVICE_BUS_PCI,
+	.bus = DEVICE_BUS_ANY,
 	.max = 16,
 	.size = sizeof(struct virtio_net),
 	.options = options,
@@ -385,4 +390,5 @@ const struct device_class device_class_virtio_net = {
 	.reset = reset,
 	.remove = remove_net,
 	.boot = tell_boot,
+	.acpi = describe,
 };
