@@ -241,6 +241,13 @@ class BadInput(unittest.TestCase):
             with self.subTest(share=share):
                 self.refused("--share", share, names=words)
 
+    def test_without_pci(self):
+        self.refused("--pci", "maybe", names=["--pci", "on or off"])
+        for device in "ahci-disk,file=/dev/null", "root-port", "virtio-rng,transport=pci":
+            self.refused("--pci", "off", "--device", device, names=[device.split(",")[0], "PCI"])
+        self.refused("--pci", "off", "--device", "virtio-rng,addr=2", names=["addr"])
+        self.refused("--pci", "off", "--firmware", "seabios", names=["PCI"])
+
     def test_append(self):
         self.refused("--append", "x" * 100000, names=["--append", "100000"])
         self.refused("--append", "x" * 5000, kernel=self.linux(), names=["--append", "5000", "2047"])

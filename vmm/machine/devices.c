@@ -137,9 +137,7 @@ int machine_devices__add(struct device **list, const struct machine_config *conf
 	for (c = 0; device_table[c] && !err; c++) {
 		const struct device_class *class = device_table[c];
 
-		if (class->builtin && is_missing_its_bus(&adding, class))
-			continue;
-		if (class->builtin || is_needed(&adding, class))
+		if ((class->builtin || is_needed(&adding, class)) && !is_missing_its_bus(&adding, class))
 			err = add_device(&adding, class, NULL);
 		else if (!strcmp(class->name, "serial"))
 			err = add_consoles(&adding);

@@ -27,14 +27,24 @@ static uint8_t sum(const void *data, size_t size)
 	return total;
 }
 
-/* A disk needs an image: any file, which is only read. A share needs a folder. */
-static const char *options_of(const struct device_class *class)
+/*
+ * A disk needs an image: any file, which is only read; a share needs a folder, sockets a path. Every
+ * other virtio device is over MMIO.
+ */
+static const char *options_of(const struct device_class *class, unsigned number)
 {
-	bool is_disk = !strcmp(class->name, "virtio-blk") || !strcmp(class->name, "ahci-disk");
+	static char text[100];
 
+	text[0] = '\0';
+	if (!strcmp(class->name, "virtio-blk") || !strcmp(class->name, "ahci-disk"))
+		strcpy(text, "file=/proc/self/exe,format=raw,read-only=on");
 	if (!strcmp(class->name, "virtio-9p"))
-		return "dir=.,tag=x,read-only=on";
-	return is_disk ? "file=/proc/self/exe,format=raw,read-only=on" : NULL;
+		strcpy(text, "dir=.,tag=x,read-only=on");
+	if (!strcmp(class->name, "virtio-vsock"))
+		snprintf(text, sizeof(text), "socket=/tmp/acpi-test-%d", getpid());
+	if (number % 2 && !strncmp(class->name, "virtio-", 7))
+		strcat(text, text[0] ? ",transport=mmio" : "transport=mmio");
+	return text[0] ? text : NULL;
 }
 
 /* Several, as far as there are places: a SATA controller has six, for disks and CD-ROM drives. */
@@ -53,7 +63,7 @@ static struct fixture *create_pc(struct device **list)
 
 	for (i = 1; device_table[i]; i++)
 		for (n = 0; n < count_of(device_table[i]); n++)
-			fixture__add(fixture, device_table[i], n, options_of(device_table[i]));
+			fixture__add(fixture, device_table[i], n, options_of(device_table[i], n));
 	*list = fixture->dev;
 	return fixture;
 }

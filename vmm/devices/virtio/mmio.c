@@ -14,7 +14,7 @@
 #define WINDOWS_AT 0xfef00000u
 #define WINDOW_BYTES 0x1000u
 #define WINDOWS 64u
-/* Lines that no ISA device has; level triggered, so that several windows can share one. */
+/* Lines that no ISA device has; level triggered, so that windows can share one, also with PCI's pins. */
 #define FIRST_GSI 20u
 #define GSIS 4u
 
