@@ -95,8 +95,8 @@ class Vsock(linux.Case):
                 threading.Thread(target=echo, args=(server.accept()[0],), daemon=True).start()
         threading.Thread(target=accept_all, daemon=True).start()
 
-    def check_bulk(self, more):
-        machine = self.start(more)
+    def test_bulk_data_both_ways_and_halves_that_end(self):
+        machine = self.start(",cid=77,iothread=1,packed=on")
         data = os.urandom(6 * MIB)
         self.ask(machine, "dd if=/dev/urandom of=/tmp/data bs=1M count=6 2>/dev/null")
         expected = self.ask(machine, "md5sum < /tmp/data").split()[-2]
@@ -122,14 +122,13 @@ class Vsock(linux.Case):
         self.power_off(machine)
         self.assertFalse(os.path.exists(self.socket))
 
-    def test_bulk_data_both_ways(self):
-        self.check_bulk(",cid=77")
-
-    def test_bulk_data_on_an_io_thread_with_packed_rings(self):
-        self.check_bulk(",iothread=1,packed=on")
-
-    def test_refusals(self):
+    def test_many_connections_and_refusals(self):
         machine = self.start()
+        self.check_many(machine)
+        self.check_refusals(machine)
+        self.power_off(machine)
+
+    def check_refusals(self, machine):
         # Nobody listens on the host; there is a file, but no socket; somebody listens that was not there.
         self.assertIn("reset by peer", self.ask(machine, "vsock_peer call 2001 2>&1 || true"))
         (self.scratch / "v.sock_2002").write_bytes(b"")
@@ -144,11 +143,10 @@ class Vsock(linux.Case):
             client.sendall(line)
             said = read_line(client)
             self.assertTrue(said.startswith(b"ERROR ") and answer in said, said)
-            self.assertEqual(client.recv(1) if not line.startswith(b"CONNECT " * 2) else b"", b"")
-        self.power_off(machine)
+            if b"long" not in answer:
+                self.assertEqual(client.recv(1), b"")
 
-    def test_many_connections(self):
-        machine = self.start()
+    def check_many(self, machine):
         self.serve(3000, 500)
         self.ask(machine, "vsock_peer many 3000 200")
         self.ask(machine, "vsock_peer again 3000 300")
@@ -159,7 +157,6 @@ class Vsock(linux.Case):
             client.shutdown(socket.SHUT_WR)
         for number, client in enumerate(clients):
             self.assertEqual(read_all(client), b"client %d" % number)
-        self.power_off(machine)
 
     def test_slow_readers_stop_their_writers_and_nobody_else(self):
         machine = self.start()
