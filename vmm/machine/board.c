@@ -161,7 +161,8 @@ int board__doorbell(void *opaque, const struct doorbell *doorbell, bool on)
 	};
 	struct board *board = opaque;
 
-	if (!board->is_up || !kvm_system__extension(board->system, KVM_CAP_IOEVENTFD_ANY_LENGTH))
+	if (!board->is_up ||
+	    (!ioeventfd.len && !kvm_system__extension(board->system, KVM_CAP_IOEVENTFD_ANY_LENGTH)))
 		return -EOPNOTSUPP;
 	return kvm_vm__ioeventfd(&board->vm, &ioeventfd);
 }

@@ -97,11 +97,14 @@ static void close_socket(struct vsock_connection *c)
 
 static void take_events(struct vsock_connection *c, uint32_t events)
 {
-	if (vsock_connection__buffered(c) && events & (LOOP_OUT | LOOP_ERROR | LOOP_HANGUP))
+	bool hung_up = events & (LOOP_ERROR | LOOP_HANGUP);
+
+	if (vsock_connection__buffered(c) && (hung_up || events & LOOP_OUT))
 		vsock_connection__flush(c);
-	if (vsock_connection__reads_host(c) && events & (LOOP_IN | LOOP_ERROR | LOOP_HANGUP))
-		vsock_connection__owe(c, VSOCK_OWE_DATA);
-	else if (events & (LOOP_ERROR | LOOP_HANGUP) && c->state == VSOCK_OPEN && !vsock_connection__reads_host(c)) {
+	if (vsock_connection__reads_host(c)) {
+		if (hung_up || events & LOOP_IN)
+			vsock_connection__owe(c, VSOCK_OWE_DATA);
+	} else if (hung_up && c->state == VSOCK_OPEN) {
 		c->host_shut = VSOCK_SHUT_BOTH;
 		vsock_connection__owe(c, VSOCK_OWE_SHUTDOWN);
 	}
@@ -221,7 +224,7 @@ void vsock_connection__settle(struct vsock_connection *c)
 	}
 	if (c->state == VSOCK_OPEN)
 		settle_open(c);
-	/* 5.10.6.6: the guest wants the end, and waits for a reset as its confirmation. */
+	/* 5.10.6.5: the guest wants the end, and waits for a reset as its confirmation. */
 	if ((c->state == VSOCK_OPEN || c->state == VSOCK_ENDING) &&
 	    c->guest_shut == VSOCK_SHUT_BOTH && !vsock_connection__buffered(c)) {
 		vsock_connection__abort(c, "");

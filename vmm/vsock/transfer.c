@@ -50,7 +50,9 @@ void vsock_connection__flush(struct vsock_connection *c)
 	uint32_t first = MIN_OF(size, VSOCK_BUFFER_BYTES - at);
 	const struct iovec data[] = { { c->buffer + at, first }, { c->buffer, size - first } };
 
-	c->forwarded += send_some(c, data, 2);
+	/* Sending may find that nobody reads, which changes the count as well. */
+	size = send_some(c, data, 2);
+	c->forwarded += size;
 	note_room(c);
 }
 
@@ -92,17 +94,13 @@ void vsock_connection__take(struct vsock_connection *c, const struct iovec *data
 		return;
 	}
 	c->received += length;
-	if (c->host_shut & VSOCK_SHUT_RECEIVE) {
+	if (length && !waiting && !(c->host_shut & VSOCK_SHUT_RECEIVE))
+		taken = send_some(c, data, count);
+	c->forwarded += taken;
+	if (c->host_shut & VSOCK_SHUT_RECEIVE)
 		c->forwarded = c->received;
-	} else if (length) {
-		if (!waiting)
-			taken = send_some(c, data, count);
-		if (c->host_shut & VSOCK_SHUT_RECEIVE)
-			return;
-		c->forwarded += taken;
-		if (taken < length)
-			keep(c, data, count, taken, at + taken);
-	}
+	else if (taken < length)
+		keep(c, data, count, taken, at + taken);
 	note_room(c);
 }
 

@@ -108,7 +108,7 @@ struct virtio_options {
 /* Likewise for a class that is on an I/O thread unless it is told otherwise. */
 #define VIRTIO_OPTIONS_ON(type, member, queue_size_preset, thread_preset, thread_help)              \
 	{ "transport", OPTION_STRING, offsetof(type, member.transport), 0, 0, 0,                   \
-	  "pci, or mmio: registers in memory and a line (pci where there is one)" },                     \
+	  "pci, or mmio: registers in memory and a line (pci where there is one)" },               \
 	PCI_PLACE_OPTIONS(type, member.place),                                                     \
 	{ "queue-size", OPTION_U64, offsetof(type, member.queue_size), queue_size_preset, 2,       \
 	  VIRTIO_QUEUE_SIZE_MOST, "descriptors in each queue, a power of two" },                   \
