@@ -541,6 +541,25 @@ static void a_reader_that_has_gone(void **state)
 	assert_int_equal(vsock->connections, 0);
 }
 
+/* What waits for it is thrown away, and takes no credit. */
+static void a_slow_reader_that_goes(void **state)
+{
+	struct fake_socket *s = fake_host__socket(open_connection());
+
+	say_credit(0, 0);
+	s->room = 0;
+	say_data(bytes, VSOCK_BUFFER_BYTES);
+	hear_nothing();
+	s->peer_closed = true;
+	assert_int_equal(hear(), VSOCK_OP_CREDIT_UPDATE);
+	assert_int_equal(got.fwd_cnt, VSOCK_BUFFER_BYTES);
+	assert_int_equal(hear(), VSOCK_OP_SHUTDOWN);
+	assert_int_equal(got.flags, VSOCK_SHUT_RECEIVE);
+	say_data(bytes, VSOCK_BUFFER_BYTES);
+	assert_int_equal(hear(), VSOCK_OP_CREDIT_UPDATE);
+	hear_nothing();
+}
+
 /* ---- guests that break the rules ---- */
 
 static void packets_for_others_go_nowhere(void **state)
@@ -755,6 +774,7 @@ int main(void)
 		TEST(an_end_is_confirmed_when_all_is_out),
 		TEST(a_guest_that_breaks_off_loses_what_waits),
 		TEST(a_reader_that_has_gone),
+		TEST(a_slow_reader_that_goes),
 		TEST(packets_for_others_go_nowhere),
 		TEST(packets_of_no_connection_are_answered_with_a_reset),
 		TEST(packets_that_do_not_fit_end_the_connection),
