@@ -616,6 +616,17 @@ static void packets_that_do_not_fit_end_the_connection(void **state)
 	hear_reset(SERVICE, GUEST_PORT);
 }
 
+/* What the new connection is told must not be taken for the old one's, and the other way round. */
+static void ports_that_are_used_again_at_once(void **state)
+{
+	open_connection();
+	say(99);
+	say(VSOCK_OP_REQUEST);
+	hear_reset(SERVICE, GUEST_PORT);
+	assert_int_equal(hear(), VSOCK_OP_RESPONSE);
+	hear_nothing();
+}
+
 static void answers_before_the_question(void **state)
 {
 	unsigned number = dial("CONNECT 5\n");
@@ -778,6 +789,7 @@ int main(void)
 		TEST(packets_for_others_go_nowhere),
 		TEST(packets_of_no_connection_are_answered_with_a_reset),
 		TEST(packets_that_do_not_fit_end_the_connection),
+		TEST(ports_that_are_used_again_at_once),
 		TEST(answers_before_the_question),
 		TEST(shutdowns_again_and_again),
 		TEST(so_many_connections),
