@@ -167,7 +167,8 @@ static void the_tag_is_in_the_configuration(void **state)
 	char tag[9] = "";
 	unsigned i;
 
-	assert_int_equal(driver__config(driver, PCI_VENDOR, 4), 0x10491af4);
+	if (!driver->mmio)
+		assert_int_equal(driver__config(driver, PCI_VENDOR, 4), 0x10491af4);
 	assert_int_equal(driver__negotiate(driver, 1), 11);
 	assert_int_equal(driver->features & 1, 1);
 	assert_int_equal(driver__read(driver, driver->config, 2), 8);

@@ -181,6 +181,11 @@ static int realize(struct device *dev, char *error, size_t error_size)
 	return virtio__realize(&p9->virtio, dev, &virtio_class, BIT64(F_MOUNT_TAG), 1, error, error_size);
 }
 
+static void describe(struct device *dev, struct aml *aml)
+{
+	virtio__describe(&of_device(dev)->virtio, aml);
+}
+
 static void reset(struct device *dev)
 {
 	virtio__reset_all(&of_device(dev)->virtio);
@@ -231,7 +236,7 @@ static const struct state_table state = { 1, state_fields, after_load };
 const struct device_class device_class_virtio_p9 = {
 	.name = "virtio-9p",
 	.help = "a folder of the host that the guest mounts",
-	.bus = DEVICE_BUS_PCI,
+	.bus = DEVICE_BUS_ANY,
 	.max = 8,
 	.size = sizeof(struct virtio_p9),
 	.options = options,
@@ -239,4 +244,5 @@ const struct device_class device_class_virtio_p9 = {
 	.realize = realize,
 	.reset = reset,
 	.remove = remove_p9,
+	.acpi = describe,
 };
