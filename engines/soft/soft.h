@@ -227,10 +227,10 @@ struct soft_vcpu {
 	/* Generated code, and C code that it calls, runs on this stack. Must be the first member. */
 	u8 stack[SOFT_STACK_SIZE] __attribute__((aligned(64)));
 	u64 code_base; /* linear address of the page that is executing */
-	u64 host_stack;
 	u64 scratch;
 	u64 more_scratch;
 	u64 spans[SOFT_GROUP_SPANS]; /* host addresses, while generated code needs them */
+	u64 kept[2]; /* operands that flags are worked out from: translate/recipe.c */
 	u32 offset; /* in the page, of the instruction that `scratch` keeps: gate.c */
 	u64 jump_key; /* of the context; see soft__refresh_context() */
 	u32 context_id;
@@ -239,6 +239,7 @@ struct soft_vcpu {
 	u32 found; /* enum exec_result: what soft__find_code() has executed on the way, if it found none */
 	u8 of;	  /* OF as 0 or 1, while generated code runs */
 	bool inlines_vectors; /* not where C code may use vector registers: instrumented builds */
+	u64 host_stack;
 	bool counts; /* generated code advances vcpu->stats.insns, for tests */
 	bool host_has_bmi2;
 	/* The block that look-ups were made to succeed for last, how many, and when. */

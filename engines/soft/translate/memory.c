@@ -110,7 +110,9 @@ void translate__check(struct translation *t, unsigned size, bool write, unsigned
 	size_t tag = write ? offsetof(struct tlb_entry, write) : offsetof(struct tlb_entry, read);
 	struct emit *e = &t->e;
 
-	translate__save_flags(t);
+	translate__clobber_flags(t);
+	if (t->flags == FLAGS_LATER)
+		cold->recipe = t->recipe;
 	translate__emit_index(e, t->soft->host_has_bmi2);
 	emit_alu_mem(e, true, ALU_XOR, REG_ADDRESS, entry_field(t, tag));
 	emit_alu_imm(e, true, ALU_CMP, REG_ADDRESS, PAGE_SIZE_4K - size);
@@ -121,7 +123,6 @@ void translate__check(struct translation *t, unsigned size, bool write, unsigned
 		cold->from[cold->entries++] = emit_jcc(e, CC_NE);
 	}
 	emit_alu_mem(e, true, ALU_ADD, REG_ADDRESS, entry_field(t, offsetof(struct tlb_entry, host)));
-	t->flags = FLAGS_MEMORY;
 	t->operand = mem_at(REG_ADDRESS, 0);
 }
 
@@ -148,13 +149,11 @@ bool translate__linear(struct translation *t)
 	s32 base = VCPU_AT(cpu.seg) + (s32)(insn->seg * sizeof(struct x86_segment) +
 					    offsetof(struct x86_segment, base));
 
-	translate__save_flags(t);
+	translate__clobber_flags(t);
 	if (!translate__address(t))
 		return false;
-	if (insn->seg >= X86_FS) {
+	if (insn->seg >= X86_FS)
 		emit_alu_mem(&t->e, true, ALU_ADD, REG_ADDRESS, state_mem(base));
-		t->flags = FLAGS_MEMORY;
-	}
 	return true;
 }
 
