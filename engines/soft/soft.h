@@ -237,7 +237,8 @@ struct soft_vcpu {
 	s32 far_countdown; /* far jumps that are not direct yet, until one of them is made so */
 	u32 link; /* offset in the code area of the displacement to set | SOFT_LINK_*, or 0 */
 	u32 found; /* enum exec_result: what soft__find_code() has executed on the way, if it found none */
-	u8 of;	  /* OF as 0 or 1, while generated code runs */
+	/* While generated code runs, in place of cpu.arith: OF as 0 or 1; the other arithmetic flags << 8, as LAHF gives them. */
+	u16 flags;
 	bool inlines_vectors; /* not where C code may use vector registers: instrumented builds */
 	u64 host_stack;
 	bool counts; /* generated code advances vcpu->stats.insns, for tests */

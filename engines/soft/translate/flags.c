@@ -4,20 +4,22 @@
 
 /* ---- code ---- */
 
-/* lahf; movb %ah, arith; seto of. These change no flags. */
+/* seto %al; lahf; movw %ax, flags. These change no flags. */
 void translate__store_eflags(struct emit *e)
 {
-	emit8(e, 0x9f);
-	emit_rm(e, false, 0x88, 4, state_mem(VCPU_AT(cpu.arith)));
 	emit8(e, 0x0f);
-	emit_rm(e, false, 0x90, 0, state_mem(SOFT_AT(of)));
+	emit8(e, 0x90);
+	emit8(e, 0xc0);
+	emit8(e, 0x9f);
+	emit8(e, 0x66);
+	emit_store32(e, H_RAX, state_mem(SOFT_AT(flags)));
 }
 
-/* movb of, %al; movb arith, %ah; addb $0x7f, %al (sets OF); sahf */
+/* movzwl flags, %eax; addb $0x7f, %al (sets OF); sahf */
 void translate__fetch_eflags(struct emit *e)
 {
-	emit_rm(e, false, 0x8a, 0, state_mem(SOFT_AT(of)));
-	emit_rm(e, false, 0x8a, 4, state_mem(VCPU_AT(cpu.arith)));
+	emit8(e, 0x0f);
+	emit_rm(e, false, 0xb7, H_RAX, state_mem(SOFT_AT(flags)));
 	emit8(e, 0x04);
 	emit8(e, 0x7f);
 	emit8(e, 0x9e);
@@ -108,9 +110,10 @@ void translate__need_flags(struct translation *t)
 		return;
 	}
 	if (need == RFLAGS_CF && t->flags == FLAGS_MEMORY) {
-		emit8(&t->e, 0x0f); /* btl $0, arith */
-		emit_rm(&t->e, false, 0xba, 4, state_mem(VCPU_AT(cpu.arith)));
-		emit8(&t->e, 0);
+		emit8(&t->e, 0x66); /* btw $8, flags */
+		emit8(&t->e, 0x0f);
+		emit_rm(&t->e, false, 0xba, 4, state_mem(SOFT_AT(flags)));
+		emit8(&t->e, 8);
 	} else if (need) {
 		translate__load_flags(t);
 	}

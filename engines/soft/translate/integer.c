@@ -247,19 +247,25 @@ static bool with_accumulator(struct translation *t, unsigned alignment)
 
 /* ---- LEA ---- */
 
+bool translate__lea_keeps_address(const struct insn *insn)
+{
+	return host_of[insn->dst / 8] != H_NONE && insn->base != X86_SLOT_RIP &&
+	       (insn->base >= X86_NR_GPR || host_of[insn->base] != H_NONE);
+}
+
 static bool load_address(struct translation *t)
 {
 	const struct insn *insn = t->insn;
 	u8 to = host_of[insn->dst / 8];
+	bool w = insn->opsize == 8 && insn->adsize == 8;
 
-	if (insn->opsize == 2 || !translate__address(t))
+	if (insn->opsize == 2)
 		return false;
-	if (to == H_NONE) {
-		emit_mov(&t->e, insn->opsize == 8, H_RAX, REG_ADDRESS);
-		emit_store(&t->e, H_RAX, state_mem(GPR_AT(insn->dst / 8)));
-	} else {
-		emit_mov(&t->e, insn->opsize == 8, to, REG_ADDRESS);
-	}
+	if (to != H_NONE)
+		return translate__address_into(t, to, w);
+	if (!translate__address_into(t, REG_ADDRESS, w))
+		return false;
+	emit_store(&t->e, REG_ADDRESS, state_mem(GPR_AT(insn->dst / 8)));
 	return true;
 }
 

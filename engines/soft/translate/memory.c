@@ -14,26 +14,25 @@ static u8 address_part(struct translation *t, u8 reg, u8 scratch)
 }
 
 /* lea disp(,index,1 << scale) */
-static void emit_scaled(struct emit *e, bool w, u8 index, u8 scale, s32 disp)
+static void emit_scaled(struct emit *e, bool w, u8 to, u8 index, u8 scale, s32 disp)
 {
-	emit8(e, 0x44 | (w ? 8 : 0) | (index & 8 ? 2 : 0)); /* R: R14 */
+	emit8(e, 0x40 | (w ? 8 : 0) | (to & 8 ? 4 : 0) | (index & 8 ? 2 : 0));
 	emit8(e, OP_LEA);
-	emit8(e, (REG_ADDRESS & 7) << 3 | 4);
+	emit8(e, (to & 7) << 3 | 4);
 	emit8(e, scale << 6 | (index & 7) << 3 | 5);
 	emit32(e, disp);
 }
 
-static void emit_constant(struct emit *e, bool w, s32 disp)
+static void emit_constant(struct emit *e, bool w, u8 to, s32 disp)
 {
-	emit_rr(e, w, 0xc7, 0, REG_ADDRESS);
+	emit_rr(e, w, 0xc7, 0, to);
 	emit32(e, disp);
 }
 
-bool translate__address(struct translation *t)
+bool translate__address_into(struct translation *t, u8 to, bool w)
 {
 	const struct insn *insn = t->insn;
 	struct emit *e = &t->e;
-	bool w = insn->adsize == 8;
 	s64 disp = insn->disp;
 	u8 base, index;
 
@@ -46,29 +45,34 @@ bool translate__address(struct translation *t)
 		if (disp != (s32)disp)
 			return false;
 		emit_load(e, REG_ADDRESS, state_mem(SOFT_AT(code_base)));
-		emit_lea(e, w, REG_ADDRESS, mem_at(REG_ADDRESS, disp));
+		emit_lea(e, w, to, mem_at(REG_ADDRESS, disp));
 		return true;
 	}
 	if (disp != (s32)disp)
 		return false;
 	if (insn->base == X86_SLOT_ZERO && insn->index == X86_SLOT_ZERO) {
-		emit_constant(e, w, disp);
+		emit_constant(e, w, to, disp);
 		return true;
 	}
 	if (insn->base == X86_SLOT_ZERO) {
-		emit_scaled(e, w, address_part(t, insn->index, H_RAX), insn->scale, disp);
+		emit_scaled(e, w, to, address_part(t, insn->index, H_RAX), insn->scale, disp);
 		return true;
 	}
 	base = address_part(t, insn->base, REG_ADDRESS);
 	if (insn->index != X86_SLOT_ZERO) {
 		index = address_part(t, insn->index, H_RAX);
-		emit_lea(e, w, REG_ADDRESS, mem_indexed(base, index, insn->scale, disp));
+		emit_lea(e, w, to, mem_indexed(base, index, insn->scale, disp));
 	} else if (disp) {
-		emit_lea(e, w, REG_ADDRESS, mem_at(base, disp));
-	} else if (base != REG_ADDRESS || !w) {
-		emit_mov(e, w, REG_ADDRESS, base);
+		emit_lea(e, w, to, mem_at(base, disp));
+	} else if (base != to || !w) {
+		emit_mov(e, w, to, base);
 	}
 	return true;
+}
+
+bool translate__address(struct translation *t)
+{
+	return translate__address_into(t, REG_ADDRESS, t->insn->adsize == 8);
 }
 
 /* ---- look-up ---- */

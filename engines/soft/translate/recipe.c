@@ -33,7 +33,6 @@ static enum recipe_kind kind_of(const struct exec_forms *forms, bool same)
 	return forms == &forms_add && !same ? RECIPE_ADD : RECIPE_NONE;
 }
 
-/* RSP is none of the operands: it may be behind (stack_track.pending). */
 struct recipe recipe__of(const struct insn *insn)
 {
 	const struct opcode_row *row = insn->row;
@@ -41,8 +40,7 @@ struct recipe recipe__of(const struct insn *insn)
 	int first = register_operand(insn, 0), second = register_operand(insn, 1);
 	struct recipe r = { .kind = RECIPE_NONE };
 
-	if (row->class != CLASS_INTEGER || !row->forms || first < 0 || first == X86_RSP ||
-	    translate__has_high_byte(insn))
+	if (row->class != CLASS_INTEGER || !row->forms || first < 0 || translate__has_high_byte(insn))
 		return r;
 	r.kind = kind_of(row->forms, first == second);
 	r.size = insn->opsize;
@@ -54,7 +52,7 @@ struct recipe recipe__of(const struct insn *insn)
 		r.imm = insn->imm;
 		if (r.imm == (s32)0x80000000) /* has no negative */
 			r.kind = RECIPE_NONE;
-	} else if (second < 0 || second == X86_RSP) {
+	} else if (second < 0) {
 		r.kind = RECIPE_NONE;
 	} else {
 		r.count = 2;
@@ -195,7 +193,8 @@ void recipe__before(struct translation *t)
 	if (r->kind == RECIPE_NONE || !insn->row || touches_flags(insn))
 		return;
 	for (k = 0; k < r->count; k++) {
-		if (r->kept[k] || translate__keeps_register(t, insn, r->reg[k]))
+		/* RSP moves now and then (stack.c); behind the instruction that sets flags it is what it should be. */
+		if (r->kept[k] || (r->reg[k] != X86_RSP && translate__keeps_register(t, insn, r->reg[k])))
 			continue;
 		if (t->flags != FLAGS_LATER && !will_be_needed(t)) {
 			r->kind = RECIPE_NONE;

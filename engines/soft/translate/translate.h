@@ -8,9 +8,8 @@
  * - R14 and RAX are scratch: an address, and an index or value;
  * - all guest registers but three live in the other thirteen, host_of[];
  * - guest vector state stands in the host's registers, as in all of the engine;
- * - arithmetic flags stand in EFLAGS, in memory (cpu.arith without OF, which is soft_vcpu.of), in
- *   both, or nowhere as long as they can be worked out again (recipe.c); at a block's entry and at its
- *   exits in memory;
+ * - arithmetic flags stand in EFLAGS, in memory (soft_vcpu.flags), in both, or nowhere as long as they
+ *   can be worked out again (recipe.c); at a block's entry and at its exits in memory;
  * - nothing else of the processor's state changes, except by executors that are called.
  *
  * Code knows no linear address: RIP is soft_vcpu.code_base plus the offset in the page. So one
@@ -340,8 +339,12 @@ void translate__unmatch(struct translation *t, bool write);
 bool translate__linear(struct translation *t);
 /* The index of the TLB entry for REG_ADDRESS, times its size, into RAX. */
 void translate__emit_index(struct emit *e, bool bmi2);
-/* The effective address alone; false if it can't be computed here. */
+/* The effective address alone; false if it can't be computed here. R14 and RAX are used. */
 bool translate__address(struct translation *t);
+/* The same into another register; w: 64 bits of it. */
+bool translate__address_into(struct translation *t, u8 to, bool w);
+/* integer.c: LEA uses not R14. */
+bool translate__lea_keeps_address(const struct insn *insn);
 
 /* integer.c, branch.c, vector.c: code for one instruction; false: call its executor. */
 bool translate__integer(struct translation *t);
