@@ -92,6 +92,7 @@ static void fill_tlb(struct vcpu *vcpu, enum tlb_view view, const struct piece *
 	struct memory_slot *slot = piece->slot;
 	u64 index = (piece->gpa - slot->gpa) >> PAGE_SHIFT_4K;
 	bool writable = r->writable || (view != TLB_USER && !(vcpu->cpu.cr0 & CR0_WP));
+	u64 i = e - vcpu->tlb.entry[view];
 
 	if (unlikely(has_watchpoints(vcpu__debug_register(vcpu, 7))) &&
 	    watch_hits(vcpu, page, PAGE_SIZE_4K, true))
@@ -99,13 +100,15 @@ static void fill_tlb(struct vcpu *vcpu, enum tlb_view view, const struct piece *
 	writable = writable && (wrote || r->dirty) && !(slot->flags & KVM_MEM_READONLY) &&
 		   !(__atomic_load_n(&slot->code[index], __ATOMIC_ACQUIRE) & MEMORY_CODE_CACHED) &&
 		   (!slot->dirty || (slot->dirty[index / 64] >> (index % 64) & 1));
-	vcpu->tlb.used[view][(e - vcpu->tlb.entry[view]) / 64] |=
-		BIT64((e - vcpu->tlb.entry[view]) % 64);
+	vcpu->tlb.used[view][i / 64] |= BIT64(i % 64);
+	if (r->global)
+		vcpu->tlb.local[view][i / 64] &= ~BIT64(i % 64);
+	else
+		vcpu->tlb.local[view][i / 64] |= BIT64(i % 64);
 	e->read = page;
 	e->write = writable ? page : tlb__no_tag(page >> PAGE_SHIFT_4K);
 	e->host = piece->host - (piece->linear & ~PAGE_MASK_4K);
-	e->info = (piece->gpa & PAGE_MASK_4K) | (r->global ? TLB_INFO_GLOBAL : 0) |
-		  (r->page_size > PAGE_SIZE_4K ? TLB_INFO_LARGE : 0);
+	e->info = (piece->gpa & PAGE_MASK_4K) | (r->page_size > PAGE_SIZE_4K ? TLB_INFO_LARGE : 0);
 	if (unlikely(vcpu->journal) && writable) {
 		e->write = tlb__no_tag(page >> PAGE_SHIFT_4K);
 		e->info |= TLB_INFO_WRITABLE;

@@ -11,6 +11,7 @@ static void drop_entry(struct tlb *tlb, unsigned view, unsigned i)
 	e->write = tlb__no_tag(i);
 	e->info = TLB_NO_PAGE;
 	tlb->used[view][i / 64] &= ~BIT64(i % 64);
+	tlb->local[view][i / 64] &= ~BIT64(i % 64);
 }
 
 /* Addresses in bits 63 to 57 of which the first two differ are canonical in no mode. */
@@ -89,7 +90,7 @@ void tlb__flush_all(struct vcpu *vcpu)
 				drop_entry(tlb, view, i);
 	}
 	for (view = 0; view < TLB_NR_VIEWS; view++)
-		FOR_EACH_TLB_ENTRY(tlb, view, i)
+		FOR_EACH_TLB_ENTRY(tlb, used, view, i)
 			drop_entry(tlb, view, i);
 	vcpu->tlb_large_regions = 0;
 	tlb__drop_stacks(tlb);
@@ -103,9 +104,8 @@ void tlb__flush_non_global(struct vcpu *vcpu)
 	unsigned view, i;
 
 	for (view = 0; view < TLB_NR_VIEWS; view++)
-		FOR_EACH_TLB_ENTRY(tlb, view, i)
-			if (!(tlb->entry[view][i].info & TLB_INFO_GLOBAL))
-				drop_entry(tlb, view, i);
+		FOR_EACH_TLB_ENTRY(tlb, local, view, i)
+			drop_entry(tlb, view, i);
 	tlb__drop_stacks(tlb);
 	vcpu->stats.tlb_flushes++;
 	if (vcpu->fetches.kernel_not_global)
@@ -131,7 +131,7 @@ void tlb__flush_page(struct vcpu *vcpu, u64 linear)
 			drop_entry(tlb, view, e - tlb->entry[view]);
 		if (!(vcpu->tlb_large_regions >> (linear >> 30 & 63) & 1))
 			continue;
-		FOR_EACH_TLB_ENTRY(tlb, view, i) {
+		FOR_EACH_TLB_ENTRY(tlb, used, view, i) {
 			e = &tlb->entry[view][i];
 			if ((e->info & TLB_INFO_LARGE) && (e->read ^ linear) >> 30 == 0)
 				drop_entry(tlb, view, i);
@@ -156,7 +156,7 @@ void tlb__flush_writes(struct vcpu *vcpu)
 	unsigned view, i;
 
 	for (view = 0; view < TLB_NR_VIEWS; view++)
-		FOR_EACH_TLB_ENTRY(tlb, view, i)
+		FOR_EACH_TLB_ENTRY(tlb, used, view, i)
 			drop_write(tlb, view, i);
 	tlb__drop_stacks(tlb);
 	vcpu->stats.tlb_flushes++;
@@ -167,7 +167,7 @@ void tlb__protect_page(struct tlb *tlb, u64 gpa)
 	unsigned view, i;
 
 	for (view = 0; view < TLB_NR_VIEWS; view++)
-		FOR_EACH_TLB_ENTRY(tlb, view, i)
+		FOR_EACH_TLB_ENTRY(tlb, used, view, i)
 			if ((tlb->entry[view][i].info & PAGE_MASK_4K) == gpa)
 				drop_write(tlb, view, i);
 	/* Which page it is in is not known there. */

@@ -14,7 +14,7 @@
 #include "base/types.h"
 #include "include/x86/paging.h"
 
-#define TLB_ENTRIES 1024 /* per view, a power of two */
+#define TLB_ENTRIES 4096 /* per view, a power of two */
 #define TLB_NO_PAGE (~0ULL) /* in tlb_entry.info: an empty entry */
 
 enum tlb_view {
@@ -31,9 +31,8 @@ struct tlb_entry {
 	u64 info;   /* gpa of the page | TLB_INFO_* */
 };
 
-#define TLB_INFO_GLOBAL 1
-#define TLB_INFO_LARGE 2 /* part of a large page: INVLPG of any address in it flushes all */
-#define TLB_INFO_WRITABLE 4 /* with a journal, which withholds `write`: that could be the page */
+#define TLB_INFO_LARGE 1 /* part of a large page: INVLPG of any address in it flushes all */
+#define TLB_INFO_WRITABLE 2 /* with a journal, which withholds `write`: that could be the page */
 
 /*
  * Where the stack was last, for engines that look it up once for many accesses: page addresses that may
@@ -48,8 +47,9 @@ struct tlb_stack {
 
 struct tlb {
 	struct tlb_entry entry[TLB_NR_VIEWS][TLB_ENTRIES];
-	/* A bit for each entry that may not be empty, so that a flush looks at few. */
+	/* A bit for each entry that may not be empty, and for those that are not global: a flush looks at few. */
 	u64 used[TLB_NR_VIEWS][TLB_ENTRIES / 64];
+	u64 local[TLB_NR_VIEWS][TLB_ENTRIES / 64];
 	struct tlb_stack stack[TLB_NR_VIEWS];
 	u64 stack_none; /* far from any canonical address, and not known to the guest */
 	/*
@@ -102,10 +102,10 @@ static __always_inline void *tlb__write(struct tlb_entry *view, u64 linear, unsi
 	return NULL;
 }
 
-/* Calls what follows with i the index of each entry of `view` (of struct tlb *t) that is in use. */
-#define FOR_EACH_TLB_ENTRY(t, view, i)                                                             \
+/* Calls what follows with i the index of each entry of `view` whose bit in `set` (`used`, `local`) is 1. */
+#define FOR_EACH_TLB_ENTRY(t, set, view, i)                                                        \
 	for (unsigned word_ = 0; word_ < TLB_ENTRIES / 64; word_++)                                \
-		for (u64 left_ = (t)->used[view][word_];                                           \
+		for (u64 left_ = (t)->set[view][word_];                                            \
 		     left_ && ((i) = word_ * 64 + __builtin_ctzll(left_), true);                   \
 		     left_ &= left_ - 1)
 

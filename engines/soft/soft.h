@@ -227,18 +227,20 @@ struct soft_vcpu {
 	/* Generated code, and C code that it calls, runs on this stack. Must be the first member. */
 	u8 stack[SOFT_STACK_SIZE] __attribute__((aligned(64)));
 	u64 code_base; /* linear address of the page that is executing */
-	u64 host_stack;
 	u64 scratch;
 	u64 more_scratch;
 	u64 spans[SOFT_GROUP_SPANS]; /* host addresses, while generated code needs them */
+	u64 kept[2]; /* operands that flags are worked out from: translate/recipe.c */
 	u32 offset; /* in the page, of the instruction that `scratch` keeps: gate.c */
 	u64 jump_key; /* of the context; see soft__refresh_context() */
 	u32 context_id;
 	s32 far_countdown; /* far jumps that are not direct yet, until one of them is made so */
 	u32 link; /* offset in the code area of the displacement to set | SOFT_LINK_*, or 0 */
 	u32 found; /* enum exec_result: what soft__find_code() has executed on the way, if it found none */
-	u8 of;	  /* OF as 0 or 1, while generated code runs */
+	/* While generated code runs, in place of cpu.arith: OF as 0 or 1; the other arithmetic flags << 8, as LAHF gives them. */
+	u16 flags;
 	bool inlines_vectors; /* not where C code may use vector registers: instrumented builds */
+	u64 host_stack;
 	bool counts; /* generated code advances vcpu->stats.insns, for tests */
 	bool host_has_bmi2;
 	/* The block that look-ups were made to succeed for last, how many, and when. */

@@ -50,13 +50,13 @@ bool translate__bit_string(struct translation *t)
 	emit8(e, 0x0f);
 	emit8(e, insn->opcode);
 	emit_modrm_mem(e, H_RAX, mem_at(REG_ADDRESS, 0));
-	/* setc %al; andb $~CF, arith; orb %al, arith: the other flags stay */
+	/* setc %al; andb $~CF, flags + 1; orb %al, flags + 1: the other flags stay */
 	emit8(e, 0x0f);
 	emit8(e, 0x92);
 	emit8(e, 0xc0);
-	emit_rm(e, false, 0x80, ALU_AND, state_mem(VCPU_AT(cpu.arith)));
+	emit_rm(e, false, 0x80, ALU_AND, state_mem(SOFT_AT(flags) + 1));
 	emit8(e, (u8)~RFLAGS_CF);
-	emit_rm(e, false, 0x08, H_RAX, state_mem(VCPU_AT(cpu.arith)));
+	emit_rm(e, false, 0x08, H_RAX, state_mem(SOFT_AT(flags) + 1));
 	t->flags = FLAGS_MEMORY;
 	group__finish_cold(t, cold);
 	return true;

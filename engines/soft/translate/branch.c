@@ -2,6 +2,12 @@
 /* Near branches, and leaving a block. */
 #include "engines/soft/translate/translate.h"
 
+bool translate__is_conditional(const struct insn *insn)
+{
+	return (insn->map == MAP_1BYTE && (insn->opcode & 0xf0) == 0x70) ||
+	       (insn->map == MAP_0F && (insn->opcode & 0xf0) == 0x80);
+}
+
 static bool is_64(const struct translation *t)
 {
 	return t->size_of_code == 8;
@@ -153,7 +159,6 @@ static bool conditional(struct translation *t)
 	return true;
 }
 
-
 /* The target of an indirect branch into REG_ADDRESS. */
 static struct cold *take_target(struct translation *t)
 {
@@ -242,12 +247,6 @@ static void return_near(struct translation *t)
 	go_to_linear_or(t, cold, release);
 }
 
-static bool is_conditional(const struct insn *insn)
-{
-	return (insn->map == MAP_1BYTE && (insn->opcode & 0xf0) == 0x70) ||
-	       (insn->map == MAP_0F && (insn->opcode & 0xf0) == 0x80);
-}
-
 bool translate__branch(struct translation *t, bool *ends)
 {
 	const struct insn *insn = t->insn;
@@ -259,7 +258,7 @@ bool translate__branch(struct translation *t, bool *ends)
 		return false;
 	if (relative_target(t) != (s32)relative_target(t))
 		return false;
-	if (is_conditional(insn)) {
+	if (translate__is_conditional(insn)) {
 		*ends = false;
 		return conditional(t);
 	}

@@ -32,25 +32,39 @@ static void reload(struct emit *e, s32 pushed)
 			emit_load(e, host_of[i], at(GPR_AT(i), pushed));
 }
 
-/* cpu.arith's second byte, where OF is bit 3, from soft_vcpu.of; and back. */
-static void overflow_to_arith(struct emit *e, s32 pushed)
+/* rol $8, %cx */
+static void swap_bytes(struct emit *e)
 {
-	/* movzbl of, %ecx; shl $3, %ecx; movb %cl, arith+1 */
-	emit8(e, 0x0f);
-	emit_rm(e, false, 0xb6, REG_SPARE, at(SOFT_AT(of), pushed));
-	emit_rr(e, false, 0xc1, 4, REG_SPARE);
-	emit8(e, 3);
-	emit_rm(e, false, 0x88, REG_SPARE, at(VCPU_AT(cpu.arith) + 1, pushed));
+	emit8(e, 0x66);
+	emit_rr(e, false, 0xc1, 0, REG_SPARE);
+	emit8(e, 8);
 }
 
-static void overflow_from_arith(struct emit *e, s32 pushed)
+/* cpu.arith, where OF is bit 3 of the second byte, from soft_vcpu.flags; and back. */
+static void flags_to_arith(struct emit *e, s32 pushed)
 {
+	/* movzwl flags, %ecx; shl $3, %cl; rol $8, %cx; movw %cx, arith */
 	emit8(e, 0x0f);
-	emit_rm(e, false, 0xb6, REG_SPARE, at(VCPU_AT(cpu.arith) + 1, pushed));
-	emit_rr(e, false, 0xc1, 5, REG_SPARE);
+	emit_rm(e, false, 0xb7, REG_SPARE, at(SOFT_AT(flags), pushed));
+	emit_rr(e, false, 0xc0, 4, REG_SPARE);
 	emit8(e, 3);
-	emit_alu_imm(e, false, ALU_AND, REG_SPARE, 1);
-	emit_rm(e, false, 0x88, REG_SPARE, at(SOFT_AT(of), pushed));
+	swap_bytes(e);
+	emit8(e, 0x66);
+	emit_store32(e, REG_SPARE, at(VCPU_AT(cpu.arith), pushed));
+}
+
+static void flags_from_arith(struct emit *e, s32 pushed)
+{
+	/* movzwl arith, %ecx; rol $8, %cx; shr $3, %cl; and $1, %cl; movw %cx, flags */
+	emit8(e, 0x0f);
+	emit_rm(e, false, 0xb7, REG_SPARE, at(VCPU_AT(cpu.arith), pushed));
+	swap_bytes(e);
+	emit_rr(e, false, 0xc0, 5, REG_SPARE);
+	emit8(e, 3);
+	emit_rr(e, false, 0x80, ALU_AND, REG_SPARE);
+	emit8(e, 1);
+	emit8(e, 0x66);
+	emit_store32(e, REG_SPARE, at(SOFT_AT(flags), pushed));
 }
 
 /* The first argument: struct vcpu. */
@@ -87,7 +101,7 @@ static void generate_enter(struct emit *e, struct glue *glue)
 	emit_store(e, H_RSP, mem_at(H_RDI, SOFT_AT(host_stack)));
 	emit_mov(e, true, H_RSP, H_RDI);
 	emit_mov(e, true, H_RAX, H_RSI);
-	overflow_from_arith(e, 0);
+	flags_from_arith(e, 0);
 	reload(e, 0);
 	emit8(e, 0xff);
 	emit8(e, 0xe0); /* jmp *%rax */
@@ -151,7 +165,7 @@ static void finish_execute(struct emit *e, u32 end, u32 other, u32 left)
 	emit_patch(e, loop, tail);
 	emit_patch(e, jump, e->at);
 	emit_alu_imm(e, true, ALU_ADD, H_RSP, 16);
-	overflow_from_arith(e, 0);
+	flags_from_arith(e, 0);
 	reload(e, 0);
 	emit8(e, 0xff);
 	emit8(e, 0xe0); /* jmp *%rax */
@@ -165,7 +179,7 @@ static void generate_execute(struct emit *e, u32 end, enum execute_kind kind)
 	u32 other, left, have;
 
 	spill(e, 8);
-	overflow_to_arith(e, 8);
+	flags_to_arith(e, 8);
 	emit_alu_mem(e, true, ALU_ADD, H_RAX, at(SOFT_AT(code_base), 8));
 	emit_store(e, H_RAX, at(VCPU_AT(cpu.rip), 8));
 	emit_alu_imm(e, true, ALU_SUB, H_RSP, 8);
@@ -192,7 +206,7 @@ static void generate_execute(struct emit *e, u32 end, enum execute_kind kind)
 		emit_patch(e, have, e->at);
 	}
 	emit_alu_imm(e, true, ALU_ADD, H_RSP, 8);
-	overflow_from_arith(e, 8);
+	flags_from_arith(e, 8);
 	reload(e, 8);
 	emit8(e, 0xc3);
 	finish_execute(e, end, other, left);
@@ -280,7 +294,7 @@ static void generate_leave(struct emit *e, struct glue *glue, u32 end)
 	emit_alu_mem(e, true, ALU_ADD, H_R14, at(SOFT_AT(code_base), 0));
 	emit_store(e, H_R14, at(VCPU_AT(cpu.rip), 0));
 	spill(e, 0);
-	overflow_to_arith(e, 0);
+	flags_to_arith(e, 0);
 	emit_rr(e, false, 0x31, H_RAX, H_RAX);
 	emit_jmp_to(e, end);
 }
@@ -307,14 +321,14 @@ static void generate_find(struct emit *e, struct glue *glue, u32 end)
 	glue->find = e->at;
 	emit_store(e, H_R14, at(VCPU_AT(cpu.rip), 0));
 	spill(e, 0);
-	overflow_to_arith(e, 0);
+	flags_to_arith(e, 0);
 	vcpu_argument(e, 0);
 	call_c(e, soft__find_code);
 	found = e->at;
 	emit_rr(e, true, 0x85, H_RAX, H_RAX);
 	none = emit_jcc(e, CC_E);
 	/* An instruction that crosses a page may have been executed there. */
-	overflow_from_arith(e, 0);
+	flags_from_arith(e, 0);
 	reload(e, 0);
 	emit8(e, 0xff);
 	emit8(e, 0xe0); /* jmp *%rax */
@@ -329,7 +343,7 @@ static void generate_find(struct emit *e, struct glue *glue, u32 end)
 
 	glue->other_stack = e->at;
 	spill(e, 0);
-	overflow_to_arith(e, 0);
+	flags_to_arith(e, 0);
 	vcpu_argument(e, 0);
 	emit_mov(e, true, H_RSI, H_R14);
 	call_c(e, soft__other_stack);

@@ -46,7 +46,7 @@ static void open(struct translation *t)
 	cold = translate__cold(t, COLD_EXECUTE, 0);
 	cold->entries = 0;
 	cold->is_group = true;
-	translate__save_flags(t);
+	translate__clobber_flags(t);
 	cold->retry = t->e.at;
 	group->nr_cold = 0;
 	group->open = true;
@@ -67,7 +67,7 @@ void group__begin(struct translation *t)
 	if (t->group.open || t->block->retries > SOFT_GROUP_RETRIES || !insn->row || insn->code != 8)
 		return;
 	/* Else when there is an operand; but while flags cost nothing, for such that come. */
-	if (!mem && (t->flags != FLAGS_MEMORY ||
+	if (!mem && (translate__has_eflags(t) ||
 		     !((insn->row->writes | insn->row->undefined) & RFLAGS_ARITH)))
 		return;
 	if (group__plan(t, &t->group) && (mem || t->group.spares_flags))
@@ -111,7 +111,7 @@ void group__finish_cold(struct translation *t, struct cold *cold)
 	cold->count = 1;
 	cold->back = t->e.at;
 	cold->pending_back = t->stack.pending;
-	cold->load_flags = t->flags != FLAGS_MEMORY;
+	cold->load_flags = translate__has_eflags(t);
 }
 
 void group__end(struct translation *t, unsigned index, bool now)
@@ -132,7 +132,7 @@ void group__end(struct translation *t, unsigned index, bool now)
 		cold->count = index + 1 - group->index[i];
 		cold->back = t->e.at;
 		cold->pending_back = t->stack.pending;
-		cold->load_flags = t->flags != FLAGS_MEMORY;
+		cold->load_flags = translate__has_eflags(t);
 	}
 	group->open = false;
 }

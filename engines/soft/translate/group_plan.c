@@ -310,7 +310,9 @@ bool group__loses_address(const struct translation *t)
 {
 	const struct insn *insn = t->insn;
 
-	if (insn->row->forms == &forms_lea || translate__count_scratch(insn) > !t->rax_is_taken)
+	if (insn->row->forms == &forms_lea)
+		return !translate__lea_keeps_address(insn);
+	if (translate__count_scratch(insn) > !t->rax_is_taken)
 		return true;
 	if (t->rax_is_taken)
 		return false;

@@ -2,74 +2,6 @@
 /* Integer instructions: copied with other registers, or rewritten where registers are implied. */
 #include "engines/soft/translate/translate.h"
 
-/* ---- flags ---- */
-
-/* A count that is known not to be 0 keeps no flags. */
-static bool keeps_flags(const struct insn *insn)
-{
-	const struct exec_forms *forms = insn->row->forms;
-	bool by_imm = forms == &forms_shl || forms == &forms_shr || forms == &forms_sar ||
-		      forms == &forms_shld || forms == &forms_shrd;
-
-	return !by_imm || !(insn->imm & (insn->opsize == 8 ? 63 : 31));
-}
-
-/* Flags that must be in EFLAGS before the instruction: those it reads, and those it leaves alone. */
-u16 translate__flags_needed(const struct insn *insn)
-{
-	const struct opcode_row *row = insn->row;
-	u16 touched = (row->writes | row->undefined) & RFLAGS_ARITH;
-	u16 need = row->reads & RFLAGS_ARITH;
-
-	if (need && touched && !keeps_flags(insn))
-		need = 0;
-	if (touched)
-		need |= RFLAGS_ARITH & ~touched;
-	return need;
-}
-
-/* Those whose executors begin with SETTLE_FLAGS: what the host leaves depends on the flags before. */
-static bool leaves_flags(const struct exec_forms *forms)
-{
-	static const struct exec_forms *const leaving[] = {
-		&forms_imul2, &forms_imul3, &forms_bsf, &forms_bsr, &forms_lzcnt, &forms_tzcnt,
-		&forms_popcnt, &forms_andn, &forms_bextr, &forms_blsi, &forms_blsmsk, &forms_blsr,
-		&forms_bzhi, &forms_shld, &forms_shrd, &forms_shld_cl, &forms_shrd_cl, &forms_mul,
-		&forms_imul,
-	};
-	unsigned i;
-
-	for (i = 0; i < ARRAY_LENGTH(leaving); i++)
-		if (leaving[i] == forms)
-			return true;
-	return false;
-}
-
-void translate__need_flags(struct translation *t)
-{
-	u16 need = translate__flags_needed(t->insn);
-
-	if (!need && t->insn->row->undefined && leaves_flags(t->insn->row->forms)) {
-		emit_rr(&t->e, false, 0x31, H_RAX, H_RAX); /* as the interpreter: xor %eax, %eax */
-		return;
-	}
-	if (!need || t->flags != FLAGS_MEMORY)
-		return;
-	if (need == RFLAGS_CF) {
-		emit8(&t->e, 0x0f); /* btl $0, arith */
-		emit_rm(&t->e, false, 0xba, 4, state_mem(VCPU_AT(cpu.arith)));
-		emit8(&t->e, 0);
-		return;
-	}
-	translate__load_flags(t);
-}
-
-void translate__flags_written(struct translation *t)
-{
-	if ((t->insn->row->writes | t->insn->row->undefined) & RFLAGS_ARITH)
-		t->flags = FLAGS_HOST;
-}
-
 /* ---- instructions copied with other registers ---- */
 
 #define CONDITION_FORMS(cc) &forms_cmov_##cc, &forms_set_##cc,
@@ -105,7 +37,7 @@ static bool is_bit_operation(const struct exec_forms *forms)
 }
 
 /* AH, CH, DH or BH: can't be named beside a REX prefix. */
-static bool has_high_byte(const struct insn *insn)
+bool translate__has_high_byte(const struct insn *insn)
 {
 	unsigned i;
 
@@ -130,7 +62,7 @@ static bool is_special(const struct translation *t, const struct insn *insn)
 	const struct exec_forms *forms = insn->row->forms;
 	const struct x86_cpuid *cpuid = &t->vcpu->cpuid;
 
-	if (has_high_byte(insn))
+	if (translate__has_high_byte(insn))
 		return true;
 	/* The bit's number moves the address. */
 	if (is_bit_operation(forms) && (insn->flags & INSN_MEM) && insn->row->group == GROUP_ANY)
@@ -180,7 +112,7 @@ static bool copy(struct translation *t)
 	struct encoding_regs regs;
 	struct cold *cold;
 
-	if (has_high_byte(t->insn))
+	if (translate__has_high_byte(t->insn))
 		return translate__high_byte(t);
 	if (is_bit_operation(t->insn->row->forms) && is_special(t, t->insn))
 		return translate__bit_string(t);
@@ -290,7 +222,7 @@ static bool with_accumulator(struct translation *t, unsigned alignment)
 	unsigned size = row->exec == exec_cmpxchg16b ? 16 : translate__access_size(insn);
 	struct cold *cold = NULL;
 
-	if (has_high_byte(insn) || regs.reg == H_NONE)
+	if (translate__has_high_byte(insn) || regs.reg == H_NONE)
 		return false;
 	if (regs.mem && group__operand(t)) {
 		regs.at = t->operand;
@@ -315,19 +247,25 @@ static bool with_accumulator(struct translation *t, unsigned alignment)
 
 /* ---- LEA ---- */
 
+bool translate__lea_keeps_address(const struct insn *insn)
+{
+	return host_of[insn->dst / 8] != H_NONE && insn->base != X86_SLOT_RIP &&
+	       (insn->base >= X86_NR_GPR || host_of[insn->base] != H_NONE);
+}
+
 static bool load_address(struct translation *t)
 {
 	const struct insn *insn = t->insn;
 	u8 to = host_of[insn->dst / 8];
+	bool w = insn->opsize == 8 && insn->adsize == 8;
 
-	if (insn->opsize == 2 || !translate__address(t))
+	if (insn->opsize == 2)
 		return false;
-	if (to == H_NONE) {
-		emit_mov(&t->e, insn->opsize == 8, H_RAX, REG_ADDRESS);
-		emit_store(&t->e, H_RAX, state_mem(GPR_AT(insn->dst / 8)));
-	} else {
-		emit_mov(&t->e, insn->opsize == 8, to, REG_ADDRESS);
-	}
+	if (to != H_NONE)
+		return translate__address_into(t, to, w);
+	if (!translate__address_into(t, REG_ADDRESS, w))
+		return false;
+	emit_store(&t->e, REG_ADDRESS, state_mem(GPR_AT(insn->dst / 8)));
 	return true;
 }
 
@@ -369,7 +307,7 @@ static bool push(struct translation *t)
 		stack__keep_delta(t);
 		return true;
 	}
-	translate__save_flags(t);
+	translate__clobber_flags(t);
 	emit_lea(&t->e, t->size_of_code == 8, REG_ADDRESS,
 		 mem_at(host_of[X86_RSP], -(s32)insn->opsize));
 	cold = translate__look_up(t, insn->opsize, true, 1);
@@ -399,7 +337,7 @@ static bool pop(struct translation *t)
 		stack__keep_delta(t);
 		return true;
 	}
-	translate__save_flags(t);
+	translate__clobber_flags(t);
 	emit_mov(&t->e, t->size_of_code == 8, REG_ADDRESS, host_of[X86_RSP]);
 	cold = translate__look_up(t, insn->opsize, false, 1);
 	/* POP rSP loads what was popped. */
@@ -414,7 +352,7 @@ static bool leave_frame(struct translation *t)
 	bool w = t->size_of_code == 8;
 	struct cold *cold;
 
-	translate__save_flags(t);
+	translate__clobber_flags(t);
 	emit_mov(&t->e, w, REG_ADDRESS, host_of[X86_RBP]);
 	cold = translate__look_up(t, t->insn->opsize, false, 1);
 	move_stack_pointer(t, host_of[X86_RBP], t->insn->opsize);
@@ -473,7 +411,7 @@ bool translate__integer(struct translation *t)
 	if (forms == &forms_mul || forms == &forms_imul || forms == &forms_cmpxchg)
 		return with_accumulator(t, 1);
 	if (forms == &forms_div || forms == &forms_idiv)
-		return !has_high_byte(insn) && translate__divide(t);
+		return !translate__has_high_byte(insn) && translate__divide(t);
 	if (forms == &forms_xchg && second == PLACE_RAX)
 		return exchange_accumulator(t);
 	if ((forms == &forms_inc || forms == &forms_dec) && first == PLACE_LOW)

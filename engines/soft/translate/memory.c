@@ -14,26 +14,25 @@ static u8 address_part(struct translation *t, u8 reg, u8 scratch)
 }
 
 /* lea disp(,index,1 << scale) */
-static void emit_scaled(struct emit *e, bool w, u8 index, u8 scale, s32 disp)
+static void emit_scaled(struct emit *e, bool w, u8 to, u8 index, u8 scale, s32 disp)
 {
-	emit8(e, 0x44 | (w ? 8 : 0) | (index & 8 ? 2 : 0)); /* R: R14 */
+	emit8(e, 0x40 | (w ? 8 : 0) | (to & 8 ? 4 : 0) | (index & 8 ? 2 : 0));
 	emit8(e, OP_LEA);
-	emit8(e, (REG_ADDRESS & 7) << 3 | 4);
+	emit8(e, (to & 7) << 3 | 4);
 	emit8(e, scale << 6 | (index & 7) << 3 | 5);
 	emit32(e, disp);
 }
 
-static void emit_constant(struct emit *e, bool w, s32 disp)
+static void emit_constant(struct emit *e, bool w, u8 to, s32 disp)
 {
-	emit_rr(e, w, 0xc7, 0, REG_ADDRESS);
+	emit_rr(e, w, 0xc7, 0, to);
 	emit32(e, disp);
 }
 
-bool translate__address(struct translation *t)
+bool translate__address_into(struct translation *t, u8 to, bool w)
 {
 	const struct insn *insn = t->insn;
 	struct emit *e = &t->e;
-	bool w = insn->adsize == 8;
 	s64 disp = insn->disp;
 	u8 base, index;
 
@@ -46,29 +45,34 @@ bool translate__address(struct translation *t)
 		if (disp != (s32)disp)
 			return false;
 		emit_load(e, REG_ADDRESS, state_mem(SOFT_AT(code_base)));
-		emit_lea(e, w, REG_ADDRESS, mem_at(REG_ADDRESS, disp));
+		emit_lea(e, w, to, mem_at(REG_ADDRESS, disp));
 		return true;
 	}
 	if (disp != (s32)disp)
 		return false;
 	if (insn->base == X86_SLOT_ZERO && insn->index == X86_SLOT_ZERO) {
-		emit_constant(e, w, disp);
+		emit_constant(e, w, to, disp);
 		return true;
 	}
 	if (insn->base == X86_SLOT_ZERO) {
-		emit_scaled(e, w, address_part(t, insn->index, H_RAX), insn->scale, disp);
+		emit_scaled(e, w, to, address_part(t, insn->index, H_RAX), insn->scale, disp);
 		return true;
 	}
 	base = address_part(t, insn->base, REG_ADDRESS);
 	if (insn->index != X86_SLOT_ZERO) {
 		index = address_part(t, insn->index, H_RAX);
-		emit_lea(e, w, REG_ADDRESS, mem_indexed(base, index, insn->scale, disp));
+		emit_lea(e, w, to, mem_indexed(base, index, insn->scale, disp));
 	} else if (disp) {
-		emit_lea(e, w, REG_ADDRESS, mem_at(base, disp));
-	} else if (base != REG_ADDRESS || !w) {
-		emit_mov(e, w, REG_ADDRESS, base);
+		emit_lea(e, w, to, mem_at(base, disp));
+	} else if (base != to || !w) {
+		emit_mov(e, w, to, base);
 	}
 	return true;
+}
+
+bool translate__address(struct translation *t)
+{
+	return translate__address_into(t, REG_ADDRESS, t->insn->adsize == 8);
 }
 
 /* ---- look-up ---- */
@@ -110,7 +114,9 @@ void translate__check(struct translation *t, unsigned size, bool write, unsigned
 	size_t tag = write ? offsetof(struct tlb_entry, write) : offsetof(struct tlb_entry, read);
 	struct emit *e = &t->e;
 
-	translate__save_flags(t);
+	translate__clobber_flags(t);
+	if (t->flags == FLAGS_LATER)
+		cold->recipe = t->recipe;
 	translate__emit_index(e, t->soft->host_has_bmi2);
 	emit_alu_mem(e, true, ALU_XOR, REG_ADDRESS, entry_field(t, tag));
 	emit_alu_imm(e, true, ALU_CMP, REG_ADDRESS, PAGE_SIZE_4K - size);
@@ -121,7 +127,6 @@ void translate__check(struct translation *t, unsigned size, bool write, unsigned
 		cold->from[cold->entries++] = emit_jcc(e, CC_NE);
 	}
 	emit_alu_mem(e, true, ALU_ADD, REG_ADDRESS, entry_field(t, offsetof(struct tlb_entry, host)));
-	t->flags = FLAGS_MEMORY;
 	t->operand = mem_at(REG_ADDRESS, 0);
 }
 
@@ -148,13 +153,11 @@ bool translate__linear(struct translation *t)
 	s32 base = VCPU_AT(cpu.seg) + (s32)(insn->seg * sizeof(struct x86_segment) +
 					    offsetof(struct x86_segment, base));
 
-	translate__save_flags(t);
+	translate__clobber_flags(t);
 	if (!translate__address(t))
 		return false;
-	if (insn->seg >= X86_FS) {
+	if (insn->seg >= X86_FS)
 		emit_alu_mem(&t->e, true, ALU_ADD, REG_ADDRESS, state_mem(base));
-		t->flags = FLAGS_MEMORY;
-	}
 	return true;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where the guest's flags are, calls of executors, and the code that stands behind a block. */
+/* Calls of executors, and the code that stands behind a block. */
 #include "engines/soft/translate/translate.h"
 
 /*
@@ -12,43 +12,6 @@ const u8 host_of[X86_NR_GPR] = {
 	[X86_R8] = H_R8,   [X86_R9] = H_R9,    [X86_R10] = H_NONE, [X86_R11] = H_NONE,
 	[X86_R12] = H_R12, [X86_R13] = H_R13,  [X86_R14] = H_R11,  [X86_R15] = H_NONE,
 };
-
-/* ---- flags ---- */
-
-/* lahf; movb %ah, arith; seto of. These change no flags. */
-static void store_flags(struct emit *e)
-{
-	emit8(e, 0x9f);
-	emit_rm(e, false, 0x88, 4, state_mem(VCPU_AT(cpu.arith)));
-	emit8(e, 0x0f);
-	emit_rm(e, false, 0x90, 0, state_mem(SOFT_AT(of)));
-}
-
-/* movb of, %al; movb arith, %ah; addb $0x7f, %al (sets OF); sahf */
-static void fetch_flags(struct emit *e)
-{
-	emit_rm(e, false, 0x8a, 0, state_mem(SOFT_AT(of)));
-	emit_rm(e, false, 0x8a, 4, state_mem(VCPU_AT(cpu.arith)));
-	emit8(e, 0x04);
-	emit8(e, 0x7f);
-	emit8(e, 0x9e);
-}
-
-void translate__save_flags(struct translation *t)
-{
-	if (t->flags != FLAGS_HOST)
-		return;
-	store_flags(&t->e);
-	t->flags = FLAGS_BOTH;
-}
-
-void translate__load_flags(struct translation *t)
-{
-	if (t->flags != FLAGS_MEMORY)
-		return;
-	fetch_flags(&t->e);
-	t->flags = FLAGS_BOTH;
-}
 
 /* ---- executors ---- */
 
@@ -95,6 +58,8 @@ struct cold *translate__cold(struct translation *t, enum cold_kind kind, u32 fro
 		.pending = t->stack.pending,
 		.x87 = t->x87,
 	};
+	if (t->flags == FLAGS_LATER)
+		cold->recipe = t->recipe;
 	cold->from[cold->entries++] = from;
 	return cold;
 }
@@ -111,7 +76,7 @@ static void emit_link(struct translation *t, const struct cold *cold)
 	u32 site = cold->from[0];
 
 	if (cold->save_flags) {
-		store_flags(&t->e);
+		translate__store_eflags(&t->e);
 		site = emit_jmp(&t->e);
 		emit_patch(&t->e, site, t->e.at);
 	}
@@ -152,8 +117,10 @@ static void execute_all(struct translation *t, const struct cold *cold)
 	unsigned i;
 
 	for (i = 0; i < MAX_OF(cold->count, 1); i++) {
-		if (i)
+		if (i) {
 			translate__count(t);
+			recipe__repeat_keeps(t, insn_index(t, insn));
+		}
 		at[i] = t->e.at;
 		call_executor(t, insn, offset);
 		offset += insn->len;
@@ -188,9 +155,13 @@ static void emit_missed(struct translation *t, const struct cold *cold)
 static void execute_cold(struct translation *t, const struct cold *cold)
 {
 	if (cold->save_flags)
-		store_flags(&t->e);
+		translate__store_eflags(&t->e);
 	if (cold->is_group)
 		emit_missed(t, cold);
+	if (cold->recipe.kind != RECIPE_NONE) {
+		recipe__emit(&t->e, &cold->recipe);
+		translate__store_eflags(&t->e);
+	}
 	move_stack_pointer(&t->e, cold->pending);
 	x87__store_pointers(t, &cold->x87);
 	if (cold->in_group && !cold->is_group) {
@@ -200,7 +171,7 @@ static void execute_cold(struct translation *t, const struct cold *cold)
 	execute_all(t, cold);
 	move_stack_pointer(&t->e, -cold->pending_back);
 	if (cold->load_flags)
-		fetch_flags(&t->e);
+		translate__fetch_eflags(&t->e);
 	emit_jmp_to(&t->e, cold->back);
 }
 
@@ -221,7 +192,7 @@ static void emit_one(struct translation *t, const struct cold *cold)
 		break;
 	case COLD_JUMP:
 		if (cold->save_flags)
-			store_flags(&t->e);
+			translate__store_eflags(&t->e);
 		t->flags = FLAGS_MEMORY;
 		translate__go_to(t, cold->target);
 		break;
@@ -242,6 +213,7 @@ void translate__emit_cold(struct translation *t)
 {
 	u32 i, j;
 
+	t->flags = FLAGS_MEMORY;
 	for (i = 0; i < t->nr_cold; i++) {
 		struct cold *cold = &t->cold[i];
 

@@ -98,26 +98,28 @@ static void put_register(struct translation *t, unsigned reg, unsigned size)
 
 void translate__load_rflags(struct emit *e)
 {
-	/* movzbl of, %eax; shl $11, %eax; movb arith, %al; and $..., %eax; or sysflags, %rax */
+	/* movzwl flags, %eax; shl $3, %al; rol $8, %ax; and $..., %eax; or sysflags, %rax */
 	emit8(e, 0x0f);
-	emit_rm(e, false, 0xb6, H_RAX, state_mem(SOFT_AT(of)));
-	emit_rr(e, false, 0xc1, 4, H_RAX);
-	emit8(e, 11);
-	emit_rm(e, false, 0x8a, H_RAX, state_mem(VCPU_AT(cpu.arith)));
+	emit_rm(e, false, 0xb7, H_RAX, state_mem(SOFT_AT(flags)));
+	emit_rr(e, false, 0xc0, 4, H_RAX);
+	emit8(e, 3);
+	emit8(e, 0x66);
+	emit_rr(e, false, 0xc1, 0, H_RAX);
+	emit8(e, 8);
 	emit_alu_imm(e, false, ALU_AND, H_RAX, RFLAGS_ARITH);
 	emit_alu_mem(e, true, ALU_OR, H_RAX, state_mem(VCPU_AT(cpu.sysflags)));
 }
 
 void translate__store_arith(struct emit *e)
 {
-	/* movb %al, arith; bt $11, %eax; setc of */
-	emit_rm(e, false, 0x88, H_RAX, state_mem(VCPU_AT(cpu.arith)));
+	/* movb %al, flags + 1; bt $11, %eax; setc flags */
+	emit_rm(e, false, 0x88, H_RAX, state_mem(SOFT_AT(flags) + 1));
 	emit8(e, 0x0f);
 	emit8(e, 0xba);
 	emit8(e, 0xe0);
 	emit8(e, 11);
 	emit8(e, 0x0f);
-	emit_rm(e, false, 0x92, 0, state_mem(SOFT_AT(of)));
+	emit_rm(e, false, 0x92, 0, state_mem(SOFT_AT(flags)));
 }
 
 void translate__switch_mode(struct emit *e, enum soft_mode_index mode)

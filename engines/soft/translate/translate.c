@@ -82,6 +82,7 @@ static bool emit_insn(struct translation *t)
 	u32 at, nr_cold = t->nr_cold, nr_faults = t->nr_faults;
 	struct stack_track stack;
 	struct x87_pending x87;
+	struct recipe recipe;
 	u8 flags = t->flags;
 	bool ends, group_open;
 	u32 nr_group;
@@ -89,6 +90,8 @@ static bool emit_insn(struct translation *t)
 
 	translate__count(t);
 	t->rax_is_taken = false;
+	recipe__before(t);
+	recipe = t->recipe;
 	x87__before(t);
 	x87 = t->x87;
 	stack__prepare(t);
@@ -111,6 +114,7 @@ static bool emit_insn(struct translation *t)
 	t->nr_cold = nr_cold;
 	t->nr_faults = nr_faults;
 	t->flags = flags;
+	t->recipe = recipe;
 	t->stack = stack;
 	t->x87 = x87;
 	t->group.open = group_open;

@@ -8,8 +8,8 @@
  * - R14 and RAX are scratch: an address, and an index or value;
  * - all guest registers but three live in the other thirteen, host_of[];
  * - guest vector state stands in the host's registers, as in all of the engine;
- * - arithmetic flags stand in EFLAGS, in memory (cpu.arith without OF, which is soft_vcpu.of), or in
- *   both; at a block's entry and at its exits in memory;
+ * - arithmetic flags stand in EFLAGS, in memory (soft_vcpu.flags), in both, or nowhere as long as they
+ *   can be worked out again (recipe.c); at a block's entry and at its exits in memory;
  * - nothing else of the processor's state changes, except by executors that are called.
  *
  * Code knows no linear address: RIP is soft_vcpu.code_base plus the offset in the page. So one
@@ -47,6 +47,30 @@ enum flags_place {
 	FLAGS_MEMORY, /* EFLAGS holds garbage */
 	FLAGS_BOTH,
 	FLAGS_HOST, /* memory is old */
+	FLAGS_LATER, /* neither has them: translation.recipe works them out */
+};
+
+enum recipe_kind {
+	RECIPE_NONE,
+	RECIPE_ZERO,   /* the result is 0, whatever the operands were */
+	RECIPE_RESULT, /* of logic: as if compared with 0 */
+	RECIPE_TEST,
+	RECIPE_COMPARE,
+	RECIPE_ADD,
+	RECIPE_SUBTRACT,
+};
+
+/*
+ * How flags are worked out from what the registers hold behind the instruction that has set them: operand 0
+ * is what it has compared, or its result; operand 1 what it has compared, added or subtracted.
+ */
+struct recipe {
+	u8 kind;
+	u8 size;     /* of the operation: 1, 2, 4 or 8 */
+	u8 count;    /* operands that are registers; else the second is `imm` */
+	u8 reg[2];   /* guest registers */
+	bool kept[2]; /* what the register held stands in soft_vcpu.kept[] */
+	s32 imm;
 };
 
 #define GROUP_SPANS SOFT_GROUP_SPANS
@@ -94,6 +118,7 @@ struct cold {
 	const struct insn *insn;
 	s64 offset; /* of insn in the page */
 	struct x87_pending x87; /* before insn */
+	struct recipe recipe; /* the flags', if they stand nowhere; else RECIPE_NONE */
 };
 
 #define MAX_COLD (SOFT_BLOCK_INSNS * 4 + 8)
@@ -157,6 +182,9 @@ struct translation {
 	bool rax_is_taken; /* by that */
 	u32 size_of_code; /* 8 or 4 */
 	u8 flags;   /* enum flags_place */
+	struct recipe recipe; /* of the flags in EFLAGS, or of FLAGS_LATER */
+	/* Operands of recipes that are kept before the instruction, by slot: guest register + 1, or 0. */
+	u8 keeps[SOFT_BLOCK_INSNS][2];
 	bool has_vectors;
 	u32 entry_unchecked;
 	u32 nr_faults;
@@ -190,9 +218,41 @@ bool translate__takes_mode(u32 mode);
  */
 void translate__block(struct vcpu *vcpu, struct block *block, bool plain);
 
-/* state.c: flags, cold code, executors. */
+/* flags.c: into memory, if they stand elsewhere only; into EFLAGS, if they do not stand there. */
 void translate__save_flags(struct translation *t);
 void translate__load_flags(struct translation *t);
+/* The same for code that stands apart: EFLAGS to memory and back. */
+void translate__store_eflags(struct emit *e);
+void translate__fetch_eflags(struct emit *e);
+/* Before code that overwrites EFLAGS: makes sure that flags are not lost; and notes that it does so. */
+void translate__clobber_flags(struct translation *t);
+/* Whether EFLAGS holds the guest's. */
+static inline bool translate__has_eflags(const struct translation *t)
+{
+	return t->flags == FLAGS_BOTH || t->flags == FLAGS_HOST;
+}
+/* Arithmetic flags that the instruction reads or leaves alone; those that it needs into EFLAGS. */
+u16 translate__flags_needed(const struct insn *insn);
+void translate__need_flags(struct translation *t);
+/* The instruction has written flags to EFLAGS, if it writes any. */
+void translate__flags_written(struct translation *t);
+
+/* recipe.c: how to work out the flags that the instruction sets. */
+struct recipe recipe__of(const struct insn *insn);
+/* Before each instruction: operands that it overwrites are kept, if they will be needed. */
+void recipe__before(struct translation *t);
+/* Whether flags that stand before t->insn, which something overwrites now, are better worked out later. */
+bool recipe__pays(const struct translation *t);
+/* The flags into EFLAGS; RAX is overwritten. */
+void recipe__emit(struct emit *e, const struct recipe *r);
+/* recipe__before() again, for this instruction in code that stands apart. */
+void recipe__repeat_keeps(struct translation *t, unsigned index);
+/* Whether the instruction, if it is translated, is known to leave the guest register as it is. */
+bool translate__keeps_register(const struct translation *t, const struct insn *insn, u8 reg);
+/* AH, CH, DH or BH as an operand: can't be named beside a REX prefix. */
+bool translate__has_high_byte(const struct insn *insn);
+
+/* state.c: cold code, executors. */
 struct cold *translate__cold(struct translation *t, enum cold_kind kind, u32 from);
 void translate__call_executor(struct translation *t);
 void translate__emit_cold(struct translation *t);
@@ -252,8 +312,6 @@ static inline void stack__keep_delta(struct translation *t)
 bool translate__is_copied(const struct translation *t, const struct insn *insn);
 /* A power of two that the memory operand's address must be a multiple of. */
 unsigned translate__alignment(const struct insn *insn);
-/* integer.c: arithmetic flags that it reads or leaves alone. */
-u16 translate__flags_needed(const struct insn *insn);
 /* encode.c: its general register operand i, or -1; whether it writes operand 0; scratch it needs. */
 int translate__gpr_operand(const struct insn *insn, unsigned i);
 bool translate__writes_first(const struct insn *insn);
@@ -281,12 +339,12 @@ void translate__unmatch(struct translation *t, bool write);
 bool translate__linear(struct translation *t);
 /* The index of the TLB entry for REG_ADDRESS, times its size, into RAX. */
 void translate__emit_index(struct emit *e, bool bmi2);
-/* The effective address alone; false if it can't be computed here. */
+/* The effective address alone; false if it can't be computed here. R14 and RAX are used. */
 bool translate__address(struct translation *t);
-
-/* integer.c: flags that the instruction needs into EFLAGS; notes that it has written them. */
-void translate__need_flags(struct translation *t);
-void translate__flags_written(struct translation *t);
+/* The same into another register; w: 64 bits of it. */
+bool translate__address_into(struct translation *t, u8 to, bool w);
+/* integer.c: LEA uses not R14. */
+bool translate__lea_keeps_address(const struct insn *insn);
 
 /* integer.c, branch.c, vector.c: code for one instruction; false: call its executor. */
 bool translate__integer(struct translation *t);
@@ -317,6 +375,7 @@ void translate__switch_mode(struct emit *e, enum soft_mode_index mode);
 bool translate__high_byte(struct translation *t);
 /* bit.c: BT, BTS, BTR, BTC of memory whose address the bit's number moves. */
 bool translate__bit_string(struct translation *t);
+bool translate__is_conditional(const struct insn *insn);
 /* A branch; *ends: nothing of the block comes behind it. */
 bool translate__branch(struct translation *t, bool *ends);
 /* Leaves the block for a target relative to the page. */

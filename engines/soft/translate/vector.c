@@ -117,8 +117,7 @@ bool translate__vector(struct translation *t)
 	at = t->e.at;
 	translate__encode(t, &regs);
 	translate__give_registers(t);
-	if ((row->writes | row->undefined) & RFLAGS_ARITH)
-		t->flags = FLAGS_HOST;
+	translate__flags_written(t);
 	cold->save_flags = save_flags;
 	group__finish_cold(t, cold);
 	translate__note_fault(t, at, cold);

@@ -105,31 +105,13 @@ void x87__settle(struct translation *t)
 	settle_data(t);
 }
 
-/* Whether the instruction, if it is translated, is known to leave the register with this number as it is. */
-static bool keeps_register(const struct translation *t, const struct insn *insn, u8 reg)
-{
-	if (reg >= X86_NR_GPR)
-		return true;
-	if (!insn->row)
-		return false;
-	if (translate__is_x87(t, insn))
-		return insn->row->exec != exec_fnstsw_ax || reg != X86_RAX;
-	if (insn->row->forms == &forms_lea)
-		return insn->dst / 8 != reg;
-	if (!translate__is_vector(t, insn) &&
-	    !(insn->row->class == CLASS_INTEGER && translate__is_copied(t, insn)))
-		return false;
-	return (!translate__writes_first(insn) || translate__gpr_operand(insn, 0) != reg) &&
-	       (!translate__writes_second(insn) || translate__gpr_operand(insn, 1) != reg);
-}
-
 void x87__before(struct translation *t)
 {
 	const struct insn *insn = t->insn, *data = t->x87.data;
 
 	if (insn->row && insn->row->class == CLASS_SYSTEM)
 		x87__settle(t);
-	else if (data && !(keeps_register(t, insn, data->base) && keeps_register(t, insn, data->index)))
+	else if (data && !(translate__keeps_register(t, insn, data->base) && translate__keeps_register(t, insn, data->index)))
 		settle_data(t);
 }
 

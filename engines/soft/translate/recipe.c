@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Flags that are worked out again. What looks up an address overwrites EFLAGS. Mostly nobody reads the guest's
+ * flags any more then, but a fault or an interrupt would show them. So they are not saved where later
+ * instructions of the block overwrite them (or read them, which is done from the operands as well): cold
+ * code works them out from the operands of the instruction that has set them. Where one of those is
+ * overwritten meanwhile it is kept in memory.
+ */
+#include "engines/soft/translate/translate.h"
+
+/* ---- instructions ---- */
+
+static int register_operand(const struct insn *insn, unsigned i)
+{
+	return operand_facts[insn->row->op[i]].place == PLACE_RAX ? X86_RAX : translate__gpr_operand(insn, i);
+}
+
+static bool is_logic(const struct exec_forms *forms)
+{
+	return forms == &forms_and || forms == &forms_or || forms == &forms_xor;
+}
+
+static enum recipe_kind kind_of(const struct exec_forms *forms, bool same)
+{
+	if (is_logic(forms))
+		return forms == &forms_xor && same ? RECIPE_ZERO : RECIPE_RESULT;
+	if (forms == &forms_test)
+		return same ? RECIPE_RESULT : RECIPE_TEST;
+	if (forms == &forms_cmp)
+		return RECIPE_COMPARE;
+	if (forms == &forms_sub)
+		return same ? RECIPE_ZERO : RECIPE_SUBTRACT;
+	return forms == &forms_add && !same ? RECIPE_ADD : RECIPE_NONE;
+}
+
+struct recipe recipe__of(const struct insn *insn)
+{
+	const struct opcode_row *row = insn->row;
+	bool immediate = operand_facts[row->op[1]].place == PLACE_IMM;
+	int first = register_operand(insn, 0), second = register_operand(insn, 1);
+	struct recipe r = { .kind = RECIPE_NONE };
+
+	if (row->class != CLASS_INTEGER || !row->forms || first < 0 || translate__has_high_byte(insn))
+		return r;
+	r.kind = kind_of(row->forms, first == second);
+	r.size = insn->opsize;
+	r.reg[0] = first;
+	if (r.kind == RECIPE_ZERO || r.kind == RECIPE_RESULT) {
+		r.count = r.kind == RECIPE_RESULT;
+	} else if (immediate) {
+		r.count = 1;
+		r.imm = insn->imm;
+		if (r.imm == (s32)0x80000000) /* has no negative */
+			r.kind = RECIPE_NONE;
+	} else if (second < 0) {
+		r.kind = RECIPE_NONE;
+	} else {
+		r.count = 2;
+		r.reg[1] = second;
+	}
+	return r;
+}
+
+static bool touches_flags(const struct insn *insn)
+{
+	return (insn->row->writes | insn->row->undefined) & RFLAGS_ARITH;
+}
+
+bool translate__keeps_register(const struct translation *t, const struct insn *insn, u8 reg)
+{
+	const struct opcode_row *row = insn->row;
+
+	if (reg >= X86_NR_GPR)
+		return true;
+	if (!row)
+		return false;
+	if (translate__is_x87(t, insn))
+		return row->exec != exec_fnstsw_ax || reg != X86_RAX;
+	if (row->exec == exec_nop || translate__is_conditional(insn))
+		return true;
+	if (row->forms == &forms_lea)
+		return insn->dst / 8 != reg;
+	if (row->forms == &forms_push)
+		return reg != X86_RSP;
+	if (row->forms == &forms_pop && !(insn->flags & INSN_MEM))
+		return reg != X86_RSP && insn->dst / 8 != reg;
+	if (!translate__is_vector(t, insn) &&
+	    !(row->class == CLASS_INTEGER && translate__is_copied(t, insn)))
+		return false;
+	return (!translate__writes_first(insn) || translate__gpr_operand(insn, 0) != reg) &&
+	       (!translate__writes_second(insn) || translate__gpr_operand(insn, 1) != reg);
+}
+
+/* ---- what comes ---- */
+
+/* Whether flags that stand nowhere before the instruction i are not asked for in memory, but at faults. */
+static bool are_needed_in_memory(const struct translation *t, unsigned i)
+{
+	const struct block *block = t->block;
+
+	for (; i < block->count; i++) {
+		const struct insn *insn = &block->insn[i];
+
+		if (!insn->row)
+			return true;
+		if (translate__flags_needed(insn) || touches_flags(insn))
+			return false;
+		if ((insn->flags & (INSN_BRANCH | INSN_STOP)) || insn->row->class == CLASS_SYSTEM)
+			return true;
+		/* An executor. */
+		if (insn->row->class == CLASS_INTEGER && !insn->row->forms && insn->row->exec != exec_nop)
+			return true;
+	}
+	return true;
+}
+
+bool recipe__pays(const struct translation *t)
+{
+	return t->recipe.kind != RECIPE_NONE && !are_needed_in_memory(t, t->index);
+}
+
+static bool looks_up(const struct translation *t, unsigned i)
+{
+	const struct insn *insn = &t->block->insn[i];
+
+	if (!group__has_operand(insn) || stack__is_operand(t, insn))
+		return false;
+	return !t->group.open || i > t->group.last || t->group.of[i] == GROUP_NO_SPAN;
+}
+
+/* Whether flags that stand in EFLAGS before t->insn, which changes none, will be worked out later. */
+static bool will_be_needed(const struct translation *t)
+{
+	unsigned i;
+
+	for (i = t->index; i < t->block->count; i++) {
+		const struct insn *insn = &t->block->insn[i];
+
+		if (!insn->row)
+			return false;
+		if (looks_up(t, i))
+			return !are_needed_in_memory(t, i);
+		if (touches_flags(insn))
+			return false;
+	}
+	return false;
+}
+
+/* ---- operands that are overwritten ---- */
+
+static struct host_mem slot_of(unsigned k)
+{
+	return state_mem(SOFT_AT(kept) + (s32)(k * sizeof(u64)));
+}
+
+static void keep(struct emit *e, u8 reg, unsigned k)
+{
+	u8 from = host_of[reg];
+
+	if (from == H_NONE) {
+		emit_load(e, H_RAX, state_mem(GPR_AT(reg)));
+		from = H_RAX;
+	}
+	emit_store(e, from, slot_of(k));
+}
+
+static void keep_operand(struct translation *t, unsigned k)
+{
+	u8 reg = t->recipe.reg[k];
+	u32 at = t->e.at;
+
+	keep(&t->e, reg, k);
+	t->recipe.kept[k] = true;
+	t->keeps[t->index][k] = reg + 1;
+	if (host_of[reg] == H_NONE)
+		return;
+	/* RAX is what it was. */
+	if (t->cached_at == at)
+		t->cached_at = t->e.at;
+	if (t->stack.delta_at == at)
+		t->stack.delta_at = t->e.at;
+}
+
+void recipe__before(struct translation *t)
+{
+	struct recipe *r = &t->recipe;
+	const struct insn *insn = t->insn;
+	unsigned k;
+
+	if (t->flags == FLAGS_MEMORY)
+		r->kind = RECIPE_NONE;
+	/* What changes flags has no use for the old ones once it writes registers. */
+	if (r->kind == RECIPE_NONE || !insn->row || touches_flags(insn))
+		return;
+	for (k = 0; k < r->count; k++) {
+		/* RSP moves now and then (stack.c); behind the instruction that sets flags it is what it should be. */
+		if (r->kept[k] || (r->reg[k] != X86_RSP && translate__keeps_register(t, insn, r->reg[k])))
+			continue;
+		if (t->flags != FLAGS_LATER && !will_be_needed(t)) {
+			r->kind = RECIPE_NONE;
+			return;
+		}
+		keep_operand(t, k);
+	}
+}
+
+void recipe__repeat_keeps(struct translation *t, unsigned index)
+{
+	unsigned k;
+
+	for (k = 0; k < ARRAY_LENGTH(t->keeps[index]); k++)
+		if (t->keeps[index][k])
+			keep(&t->e, t->keeps[index][k] - 1, k);
+}
+
+/* ---- code ---- */
+
+/* A host register, or memory. */
+struct place {
+	bool is_memory;
+	u8 reg;
+	struct host_mem at;
+};
+
+static struct place place_of(const struct recipe *r, unsigned k)
+{
+	u8 reg = host_of[r->reg[k]];
+
+	if (r->kept[k])
+		return (struct place){ .is_memory = true, .at = slot_of(k) };
+	if (reg == H_NONE)
+		return (struct place){ .is_memory = true, .at = state_mem(GPR_AT(r->reg[k])) };
+	return (struct place){ .reg = reg };
+}
+
+static struct place in_rax(void)
+{
+	return (struct place){ .reg = H_RAX };
+}
+
+/* An operation of `size` bytes: modrm.reg (with `is_register`, a register's number) and a place. */
+static void emit_sized(struct emit *e, unsigned size, u8 opcode, u8 reg, bool is_register, struct place p)
+{
+	bool low = (is_register && reg >= H_RSP) || (!p.is_memory && p.reg >= H_RSP);
+
+	if (size == 2)
+		emit8(e, 0x66);
+	/* A byte register of SPL to DIL needs some REX prefix. */
+	if (size == 1 && low && !(reg & 8) && !(!p.is_memory && (p.reg & 8)))
+		emit8(e, 0x40);
+	if (p.is_memory)
+		emit_rm(e, size == 8, opcode | (size != 1), reg, p.at);
+	else
+		emit_rr(e, size == 8, opcode | (size != 1), reg, p.reg);
+}
+
+static void emit_with_imm(struct emit *e, unsigned size, u8 opcode, u8 op, struct place p, s32 imm)
+{
+	emit_sized(e, size, opcode, op, false, p);
+	if (size == 1)
+		emit8(e, imm);
+	else if (size == 2)
+		emit16(e, imm);
+	else
+		emit32(e, imm);
+}
+
+static void load_rax(struct emit *e, struct place p)
+{
+	if (p.is_memory)
+		emit_load(e, H_RAX, p.at);
+	else if (p.reg != H_RAX)
+		emit_mov(e, true, H_RAX, p.reg);
+}
+
+/* RAX with a place, 64 bit. */
+static void emit_alu_rax(struct emit *e, u8 op, struct place p)
+{
+	if (p.is_memory)
+		emit_alu_mem(e, true, op, H_RAX, p.at);
+	else
+		emit_rr(e, true, op << 3 | 1, p.reg, H_RAX);
+}
+
+/* TEST or CMP. */
+static void emit_comparison(struct emit *e, const struct recipe *r, bool test)
+{
+	struct place a = place_of(r, 0), b;
+
+	if (r->count == 1) {
+		emit_with_imm(e, r->size, test ? 0xf6 : 0x80, test ? 0 : ALU_CMP, a, r->imm);
+		return;
+	}
+	b = place_of(r, 1);
+	if (b.is_memory) {
+		load_rax(e, b);
+		b = in_rax();
+	}
+	emit_sized(e, r->size, test ? 0x84 : ALU_CMP << 3, b.reg, true, a);
+}
+
+/* From the result: what it was before into RAX, and the same again. */
+static void emit_again(struct emit *e, const struct recipe *r, bool add)
+{
+	u8 op = add ? ALU_ADD : ALU_CMP;
+	struct place b;
+
+	load_rax(e, place_of(r, 0));
+	if (r->count == 1) {
+		emit_lea(e, true, H_RAX, mem_at(H_RAX, add ? -r->imm : r->imm));
+		emit_with_imm(e, r->size, 0x80, op, in_rax(), r->imm);
+		return;
+	}
+	b = place_of(r, 1);
+	emit_alu_rax(e, add ? ALU_SUB : ALU_ADD, b);
+	if (b.is_memory)
+		emit_sized(e, r->size, op << 3 | 2, H_RAX, true, b);
+	else
+		emit_sized(e, r->size, op << 3, b.reg, true, in_rax());
+}
+
+void recipe__emit(struct emit *e, const struct recipe *r)
+{
+	struct place result;
+
+	switch ((enum recipe_kind)r->kind) {
+	case RECIPE_NONE:
+		break;
+	case RECIPE_ZERO:
+		emit_rr(e, false, ALU_CMP << 3 | 1, H_RAX, H_RAX);
+		break;
+	case RECIPE_RESULT:
+		result = place_of(r, 0);
+		if (result.is_memory)
+			emit_with_imm(e, r->size, 0xf6, 0, result, -1);
+		else
+			emit_sized(e, r->size, 0x84, result.reg, true, result);
+		break;
+	case RECIPE_TEST:
+	case RECIPE_COMPARE:
+		emit_comparison(e, r, r->kind == RECIPE_TEST);
+		break;
+	case RECIPE_ADD:
+	case RECIPE_SUBTRACT:
+		emit_again(e, r, r->kind == RECIPE_ADD);
+		break;
+	}
+}
