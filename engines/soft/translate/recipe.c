@@ -193,8 +193,8 @@ void recipe__before(struct translation *t)
 	if (r->kind == RECIPE_NONE || !insn->row || touches_flags(insn))
 		return;
 	for (k = 0; k < r->count; k++) {
-		/* RSP moves now and then (stack.c); behind the instruction that sets flags it is what it should be. */
-		if (r->kept[k] || (r->reg[k] != X86_RSP && translate__keeps_register(t, insn, r->reg[k])))
+		/* RSP as well: what makes the register fall behind (stack_track.pending) does not keep it. */
+		if (r->kept[k] || translate__keeps_register(t, insn, r->reg[k]))
 			continue;
 		if (t->flags != FLAGS_LATER && !will_be_needed(t)) {
 			r->kind = RECIPE_NONE;
