@@ -13,7 +13,8 @@
 	 CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_LA57 | CR4_FSGSBASE | CR4_PCIDE |            \
 	 CR4_OSXSAVE | CR4_SMEP | CR4_SMAP | CR4_PKE)
 #define EFER_DEFINED                                                                               \
-	(EFER_SCE | EFER_LME | EFER_LMA | EFER_NX | EFER_SVME | EFER_LMSLE | EFER_FFXSR | EFER_TCE)
+	(EFER_SCE | EFER_LME | EFER_LMA | EFER_NX | EFER_SVME | EFER_LMSLE | EFER_FFXSR | EFER_TCE | \
+	 EFER_AIBRSE)
 
 static void get_segment(const struct x86_segment *seg, struct kvm_segment *out)
 {

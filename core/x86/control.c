@@ -188,6 +188,8 @@ static u64 efer_possible(void)
 		bits |= EFER_NX;
 	if (cpuid__can_give(FEAT_FFXSR))
 		bits |= EFER_FFXSR;
+	if (cpuid__can_give(FEAT_AUTO_IBRS))
+		bits |= EFER_AIBRSE;
 	return bits;
 }
 
@@ -222,6 +224,8 @@ int x86__set_efer(struct vcpu *vcpu, u64 value)
 		defined &= ~EFER_NX;
 	if (!has(vcpu, FEAT_FFXSR))
 		defined &= ~EFER_FFXSR;
+	if (!has(vcpu, FEAT_AUTO_IBRS))
+		defined &= ~EFER_AIBRSE;
 	if (value & ~defined)
 		return 1;
 	if ((cpu->cr0 & CR0_PG) && ((value ^ cpu->efer) & EFER_LME))

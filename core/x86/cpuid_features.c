@@ -13,6 +13,7 @@ enum { EAX, EBX, ECX, EDX };
 #define EXT_ECX(n) { 0x80000001, 0, ECX, n }
 #define EXT_EDX(n) { 0x80000001, 0, EDX, n }
 #define EXT8_EBX(n) { 0x80000008, 0, EBX, n }
+#define EXT21_EAX(n) { 0x80000021, 0, EAX, n }
 
 const struct x86_feature_bit x86_feature_bits[NR_FEATURES] = {
 	[FEAT_FPU] = L1_EDX(0),
@@ -91,4 +92,5 @@ const struct x86_feature_bit x86_feature_bits[NR_FEATURES] = {
 	[FEAT_CLZERO] = EXT8_EBX(0),
 	[FEAT_XSAVEERPTR] = EXT8_EBX(2),
 	[FEAT_WBNOINVD] = EXT8_EBX(9),
+	[FEAT_AUTO_IBRS] = EXT21_EAX(8),
 };

@@ -8,12 +8,15 @@
 #include "include/x86/cpuid.h"
 #include "include/x86/kvm_para.h"
 
-/* Offered whatever the host CPU has: the core does these itself. */
+/*
+ * Offered whatever the host CPU has: the core does these itself. With automatic IBRS guest kernels do without
+ * retpolines, which protect nothing where returns are executed as the host's indirect jumps.
+ */
 static const u8 software_features[] = {
 	FEAT_TSC, FEAT_MSR, FEAT_SEP, FEAT_PCID, FEAT_X2APIC, FEAT_TSC_DEADLINE, FEAT_FSGSBASE,
 	FEAT_TSC_ADJUST, FEAT_SMEP, FEAT_ERMS, FEAT_INVPCID, FEAT_SMAP, FEAT_UMIP, FEAT_RDPID,
 	FEAT_LA57, FEAT_FSRM, FEAT_LAHF_LM, FEAT_SYSCALL, FEAT_NX, FEAT_PDPE1GB, FEAT_RDTSCP,
-	FEAT_LM,
+	FEAT_LM, FEAT_AUTO_IBRS,
 };
 
 /* Offered if the host CPU has them: executed as they are, or with the host's own instructions. */

@@ -94,6 +94,7 @@ enum x86_segreg { X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS, X86_NR_SEG };
 #define EFER_LMSLE BIT64(13)
 #define EFER_FFXSR BIT64(14)
 #define EFER_TCE BIT64(15)
+#define EFER_AIBRSE BIT64(21)
 
 #define DR6_BS BIT64(14)
 #define DR6_BT BIT64(15)

@@ -240,13 +240,16 @@ static void watch_dirty(struct cpu *c, unsigned cpu, unsigned n)
 {
 	const struct frame *frame = pages[n].frame[pages[n].state & STATE_FRAME];
 	u32 counts[CPUS];
+	bool written;
 	u64 entry;
 
 	memcpy(counts, frame->counts, sizeof(counts));
 	use(c, cpu);
+	/* The page is dirty before it is written: so this way round. */
+	written = memcmp(counts, frame->counts, sizeof(counts));
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	entry = __atomic_load_n(paging__entry(address_of(n), 1), __ATOMIC_SEQ_CST);
-	c->unclean += memcmp(counts, frame->counts, sizeof(counts)) &&
-		      (entry & (PTE_A | PTE_D)) != (PTE_A | PTE_D);
+	c->unclean += written && (entry & (PTE_A | PTE_D)) != (PTE_A | PTE_D);
 }
 
 static void change_one(struct cpu *c, unsigned cpu)

@@ -93,6 +93,9 @@ static void efer_refuses_reserved(void **state)
 	hide(FEAT_NX);
 	assert_int_equal(x86__set_efer(vcpu, EFER_NX), 1);
 	assert_int_equal(x86__set_efer_host(vcpu, EFER_NX), 0);
+	assert_int_equal(x86__set_efer(vcpu, EFER_AIBRSE), 0);
+	hide(FEAT_AUTO_IBRS);
+	assert_int_equal(x86__set_efer(vcpu, EFER_AIBRSE), 1);
 	hide(FEAT_LM);
 	assert_int_equal(x86__set_efer(vcpu, EFER_LME), 1);
 }

@@ -59,7 +59,8 @@ unsigned smp__start(void)
 	apic__ipi(0, ICR_OTHERS | ICR_SIPI | ICR_ASSERT | TRAMPOLINE >> 12);
 	clock__wait_us(1000);
 	apic__ipi(0, ICR_OTHERS | ICR_SIPI | ICR_ASSERT | TRAMPOLINE >> 12);
-	for (wait = 0; wait < 200; wait++) {
+	/* A busy host may not run one of them for long. */
+	for (wait = 0; wait < 5000; wait++) {
 		clock__wait_us(1000);
 		if (count_up() >= 4)
 			break;
