@@ -6,7 +6,7 @@
 /* Decoded instructions kept per vCPU, bytes; emptied as a whole when full. */
 #define SOFT_CACHE_SIZE (160u << 20)
 /* The same for those that have not been executed often enough to be translated. */
-#define SOFT_YOUNG_SIZE (8u << 20)
+#define SOFT_YOUNG_SIZE (6u << 20)
 /*
  * Generated code per vCPU; emptied together with the blocks. What is executed rarely stands apart, so that the
  * rest takes fewer cache lines and pages.
