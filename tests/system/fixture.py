@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixture of the system tests: `trivet run` on pipes or on a terminal, kernels, small guests."""
 import gzip
+import http.server
 import os
 import pathlib
 import re
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 
 # Never a verdict, only the end of hope.
@@ -233,6 +235,22 @@ class TemporaryDirectory:
 
     def __truediv__(self, name):
         return self.path / name
+
+
+def serve_files(test, folder):
+    """An HTTP server on 127.0.0.1 that gives the folder's files until the test ends; its port."""
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(folder))
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    test.addCleanup(server.server_close)
+    test.addCleanup(server.shutdown)
+    return server.server_address[1]
 
 
 # ---- guests of a few instructions, as 32-bit machine code ----

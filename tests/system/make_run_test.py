@@ -3,13 +3,11 @@
 """`make run` and `make run-tiny`, with a pipe and with a terminal: the steps before the machine
 leave input alone, and the systems are what the README says."""
 import hashlib
-import http.server
 import os
 import pathlib
 import re
 import subprocess
 import sys
-import threading
 import unittest
 
 import fixture
@@ -101,18 +99,7 @@ class Debian(unittest.TestCase):
         (folder / "Packages").write_text(f"{control}Filename: ./greeting.deb\nSize: {len(package)}\n"
                                          f"SHA256: {hashlib.sha256(package).hexdigest()}\n")
 
-        class Handler(http.server.SimpleHTTPRequestHandler):
-            def __init__(self, *args):
-                super().__init__(*args, directory=str(folder))
-
-            def log_message(self, *_):
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.addCleanup(server.server_close)
-        self.addCleanup(server.shutdown)
-        return server.server_address[1]
+        return fixture.serve_files(self, folder)
 
     def run_other_kernel(self, *variables):
         """The steps around the machine, with a guest that powers off at once."""

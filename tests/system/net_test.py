@@ -5,11 +5,9 @@
 TRIVET_NET_CONNECTIONS: how many short connections (200), TRIVET_NET_SECONDS: how long iperf3 runs (1).
 """
 import hashlib
-import http.server
 import os
 import random
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -95,18 +93,7 @@ class Net(linux.Case):
         folder.mkdir()
         (folder / "data").write_bytes(data)
 
-        class Handler(http.server.SimpleHTTPRequestHandler):
-            def __init__(self, *args):
-                super().__init__(*args, directory=str(folder))
-
-            def log_message(self, *_):
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.addCleanup(server.server_close)
-        self.addCleanup(server.shutdown)
-        return server.server_address[1]
+        return fixture.serve_files(self, folder)
 
     def test_user_network(self):
         data = random.randbytes(6 << 20)

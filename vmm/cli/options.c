@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Parsing of command-line options through tables. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -126,4 +127,22 @@ void cli__help(const struct cli_command *command)
 			 option->value ? option->value : "");
 		printf("  %-34s %s\n", left, option->help);
 	}
+}
+
+char *cli__device(const char *option, const char *class, const char *key, const char *value, const char *what)
+{
+	size_t length = strlen(key);
+	char *device;
+
+	if (!*value || *value == ',') {
+		cli__error("--%s \"%s\": give the path of %s; a comma in it is written twice", option, value, what);
+		return NULL;
+	}
+	if (strncmp(value, key, length) || value[length] != '=')
+		length = 0;
+	if (asprintf(&device, "%s,%s=%s", class, key, value + length + (length != 0)) < 0) {
+		cli__error("out of memory");
+		return NULL;
+	}
+	return device;
 }

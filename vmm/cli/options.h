@@ -44,4 +44,11 @@ extern const struct cli_command cli_run_command;
 extern const struct cli_command cli_host_command;
 extern const struct cli_command cli_image_command;
 
+/*
+ * The device that an option's value "NAME[,key=value...]" stands for, as --device has it: CLASS,KEY=NAME
+ * and the rest; KEY= in front of the name is as good. free() it. NULL after a message, which says that
+ * the option needs `what`.
+ */
+char *cli__device(const char *option, const char *class, const char *key, const char *value, const char *what);
+
 #endif
