@@ -82,8 +82,8 @@ static enum outcome take_buffer(struct virtio_queue *queue, struct net_pair *pai
 	chain->segment = pair->segment + *segments;
 	chain->capacity = room;
 	got = virtio_queue__pop(queue, chain);
-	/* Nothing there, and none came while the driver was asked to tell. */
-	while (!got && virtio_queue__ask_notify(queue, true))
+	/* Nothing there, unless one came while the driver was asked to tell. */
+	if (!got && virtio_queue__ask_notify(queue, true))
 		got = virtio_queue__pop(queue, chain);
 	if (got <= 0)
 		return got ? LOST : NO_ROOM;
@@ -232,7 +232,8 @@ static bool send_one(struct net_pair *pair, const struct virtio_chain *chain)
 	struct virtio_net *net = pair->net;
 	uint64_t now, wait;
 
-	if (!net->link_wanted || chain->readable_bytes <= sizeof(struct net_header))
+	if (!net->link_wanted || chain->readable_bytes <= sizeof(struct net_header) ||
+	    chain->readable_bytes > sizeof(struct net_header) + NET_FRAME_MOST)
 		return true;
 	if (atomic_load(&net->throttle.active)) {
 		now = loop__now();
