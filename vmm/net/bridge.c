@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * An interface on a bridge for users who may not make one: a helper program that may does it, and
- * sends the descriptor through a socket. Its arguments are those of QEMU's helper, which does too.
+ * sends the descriptor through a socket. Its arguments are those of QEMU's helper.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -94,16 +94,19 @@ static void receive(struct tap_queue *tq)
 	const struct net_events *events = &tq->tap->net.events;
 	unsigned left = FRAMES_PER_TURN;
 	ssize_t size = 0;
+	int err = 0;
 
 	while (left-- && give_held(tq)) {
 		size = read(tq->fd, tq->frame, sizeof(tq->frame));
-		if (size <= 0)
+		if (size <= 0) {
+			err = size ? errno : 0;
 			break;
+		}
 		tq->held = (size_t)size;
 	}
 	events->received(events->opaque);
-	if (size < 0 && errno != EAGAIN && errno != EINTR)
-		lose_interface(tq->tap, strerror(errno));
+	if (err && err != EAGAIN && err != EINTR)
+		lose_interface(tq->tap, strerror(err));
 	set_watch(tq);
 }
 
