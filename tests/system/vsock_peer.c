@@ -52,7 +52,7 @@ static int listen_at(unsigned port)
 		fail("socket");
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)))
 		fail("bind");
-	if (listen(fd, 64))
+	if (listen(fd, 256))
 		fail("listen");
 	return fd;
 }
