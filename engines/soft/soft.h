@@ -226,20 +226,21 @@ static inline struct soft_vm *soft__vm(struct vm *vm)
 struct soft_vcpu {
 	/* Generated code, and C code that it calls, runs on this stack. Must be the first member. */
 	u8 stack[SOFT_STACK_SIZE] __attribute__((aligned(64)));
+	/* First what generated code needs most: at the first 128 bytes its instructions are shorter. */
 	u64 code_base; /* linear address of the page that is executing */
-	u64 scratch;
-	u64 more_scratch;
-	u64 spans[SOFT_GROUP_SPANS]; /* host addresses, while generated code needs them */
-	u64 kept[2]; /* operands that flags are worked out from: translate/recipe.c */
-	u32 offset; /* in the page, of the instruction that `scratch` keeps: gate.c */
-	u64 jump_key; /* of the context; see soft__refresh_context() */
-	u32 context_id;
-	s32 far_countdown; /* far jumps that are not direct yet, until one of them is made so */
-	u32 link; /* offset in the code area of the displacement to set | SOFT_LINK_*, or 0 */
-	u32 found; /* enum exec_result: what soft__find_code() has executed on the way, if it found none */
 	/* While generated code runs, in place of cpu.arith: OF as 0 or 1; the other arithmetic flags << 8, as LAHF gives them. */
 	u16 flags;
 	bool inlines_vectors; /* not where C code may use vector registers: instrumented builds */
+	u32 context_id;
+	u64 jump_key; /* of the context; see soft__refresh_context() */
+	u64 spans[SOFT_GROUP_SPANS + SOFT_GROUP_LATE]; /* host addresses, while generated code needs them */
+	u64 kept[2]; /* operands that flags are worked out from: translate/recipe.c */
+	u64 scratch;
+	u64 more_scratch;
+	u32 offset; /* in the page, of the instruction that `scratch` keeps: gate.c */
+	s32 far_countdown; /* far jumps that are not direct yet, until one of them is made so */
+	u32 link; /* offset in the code area of the displacement to set | SOFT_LINK_*, or 0 */
+	u32 found; /* enum exec_result: what soft__find_code() has executed on the way, if it found none */
 	u64 host_stack;
 	bool counts; /* generated code advances vcpu->stats.insns, for tests */
 	bool host_has_bmi2;

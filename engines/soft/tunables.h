@@ -57,6 +57,8 @@
 #define SOFT_SEEN_BITS (1u << 21)
 /* Look-ups that serve several operands, in one run of instructions. */
 #define SOFT_GROUP_SPANS 6
+/* Of such that are made in the midst of the run, because an instruction of it computes the address: at a time. */
+#define SOFT_GROUP_LATE 4
 /*
  * When these fail so many times, once in so many cycles or more often, the block is translated again. After
  * so many translations each operand has a look-up of its own.

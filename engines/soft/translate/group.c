@@ -6,9 +6,11 @@
  */
 #include "engines/soft/translate/translate.h"
 
-static struct host_mem slot_of(unsigned span)
+static struct host_mem slot_of(const struct group *group, unsigned k)
 {
-	return state_mem(SOFT_AT(spans) + (s32)(span * sizeof(u64)));
+	unsigned slot = k < GROUP_SPANS ? k : GROUP_SPANS + group->span[k].slot;
+
+	return state_mem(SOFT_AT(spans) + (s32)(slot * sizeof(u64)));
 }
 
 /* The span's look-up; its host address into REG_ADDRESS and into its slot. */
@@ -24,14 +26,14 @@ static void look_up_span(struct translation *t, unsigned k, struct cold *cold)
 	first.scale = span->scale;
 	first.seg = span->seg;
 	first.adsize = 8;
-	first.disp = span->base == X86_SLOT_RIP ? span->low - t->offset : span->low;
+	first.disp = span->low - (span->base == X86_SLOT_RIP ? t->offset : span->bias);
 	t->insn = &first;
 	translate__linear(t);
 	t->insn = insn;
 	translate__check(t, span->high - span->low, span->write, span->alignment, cold);
 	for (; span->write && entry < cold->entries; entry++)
 		cold->writes |= 1 << entry;
-	emit_store(&t->e, REG_ADDRESS, slot_of(k));
+	emit_store(&t->e, REG_ADDRESS, slot_of(&t->group, k));
 	t->group.resident = k;
 }
 
@@ -50,6 +52,7 @@ static void open(struct translation *t)
 	cold->retry = t->e.at;
 	group->nr_cold = 0;
 	group->open = true;
+	memset(group->owner, GROUP_NO_SPAN, sizeof(group->owner));
 	/* That of this instruction comes last: REG_ADDRESS is right then. */
 	for (k = group->nr_spans - 1; k >= 0; k--)
 		if (group->span[k].members && k != first)
@@ -74,6 +77,55 @@ void group__begin(struct translation *t)
 		open(t);
 }
 
+/* A slot that is free, or GROUP_NO_SPAN. */
+static u8 take_slot(struct group *group, u8 k, unsigned index)
+{
+	u8 slot;
+
+	for (slot = 0; slot < SOFT_GROUP_LATE; slot++) {
+		u8 owner = group->owner[slot];
+
+		if (owner == GROUP_NO_SPAN || group->span[owner].last < index) {
+			group->owner[slot] = k;
+			return slot;
+		}
+	}
+	return GROUP_NO_SPAN;
+}
+
+static void forget_span(struct group *group, u8 k)
+{
+	unsigned i;
+
+	for (i = group->span[k].first; i <= group->span[k].last; i++)
+		if (group->of[i] == k)
+			group->of[i] = GROUP_NO_SPAN;
+}
+
+/* The look-up of a late span, where its first operand stands. false: each has its own. */
+static bool open_late(struct translation *t, u8 k)
+{
+	struct group *group = &t->group;
+	u8 slot = group->span[k].first == t->index ? take_slot(group, k, t->index) : GROUP_NO_SPAN;
+	struct cold *cold;
+
+	if (slot == GROUP_NO_SPAN) {
+		forget_span(group, k);
+		return false;
+	}
+	group->span[k].slot = slot;
+	group->span[k].found = true;
+	translate__clobber_flags(t);
+	cold = translate__cold(t, COLD_EXECUTE, 0);
+	cold->entries = 0;
+	cold->is_group = true;
+	cold->is_late = true;
+	cold->retry = t->e.at;
+	look_up_span(t, k, cold);
+	group__finish_cold(t, cold);
+	return true;
+}
+
 bool group__operand(struct translation *t)
 {
 	struct group *group = &t->group;
@@ -84,10 +136,12 @@ bool group__operand(struct translation *t)
 	k = group->of[t->index];
 	if (k == GROUP_NO_SPAN)
 		return false;
+	if (k >= GROUP_SPANS && !group->span[k].found && !open_late(t, k))
+		return false;
 	if (group->resident != k) {
 		bool cached = t->cached_at == t->e.at;
 
-		emit_load(&t->e, REG_ADDRESS, slot_of(k));
+		emit_load(&t->e, REG_ADDRESS, slot_of(group, k));
 		if (cached)
 			t->cached_at = t->e.at;
 	}

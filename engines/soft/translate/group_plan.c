@@ -7,8 +7,9 @@
 
 /* What became of the registers since the group began. */
 struct registers {
-	u32 changed; /* bits: another value */
-	s64 added[X86_NR_GPR];
+	u8 version[X86_NR_GPR]; /* 0: the value that it had, but for what was added; else which other one */
+	u8 versions;
+	s64 added[X86_NR_GPR]; /* since this version is there */
 };
 
 bool group__has_operand(const struct insn *insn)
@@ -100,8 +101,10 @@ static bool adds_constant(const struct insn *insn, s64 *by)
 
 static void note_changed(struct registers *r, int reg)
 {
-	if (reg >= 0)
-		r->changed |= 1u << reg;
+	if (reg < 0)
+		return;
+	r->version[reg] = ++r->versions;
+	r->added[reg] = 0;
 }
 
 static void note_writes(struct registers *r, const struct insn *insn)
@@ -111,7 +114,7 @@ static void note_writes(struct registers *r, const struct insn *insn)
 	s64 by;
 
 	if (row->exec == exec_fnstsw_ax)
-		r->changed |= 1u << X86_RAX;
+		note_changed(r, X86_RAX);
 	if (row->class == CLASS_X87 || !translate__writes_first(insn))
 		return;
 	if (operand_facts[row->op[0]].place == PLACE_RAX)
@@ -123,13 +126,15 @@ static void note_writes(struct registers *r, const struct insn *insn)
 	note_changed(r, first);
 	if (translate__writes_second(insn))
 		note_changed(r, translate__gpr_operand(insn, 1));
-	if (is_with_accumulator(insn) || row->forms == &forms_cbw || row->forms == &forms_cwd)
-		r->changed |= 1u << X86_RAX | 1u << X86_RDX;
+	if (is_with_accumulator(insn) || row->forms == &forms_cbw || row->forms == &forms_cwd) {
+		note_changed(r, X86_RAX);
+		note_changed(r, X86_RDX);
+	}
 }
 
-static bool is_known(const struct registers *r, u8 slot)
+static u8 version_of(const struct registers *r, u8 slot)
 {
-	return slot >= X86_NR_GPR || !(r->changed >> slot & 1);
+	return slot < X86_NR_GPR ? r->version[slot] : 0;
 }
 
 static s64 added_to(const struct registers *r, u8 slot)
@@ -139,10 +144,16 @@ static s64 added_to(const struct registers *r, u8 slot)
 
 /* ---- spans ---- */
 
-static bool has_key(const struct group_span *span, const struct insn *insn)
+static bool has_key(const struct group_span *span, const struct group_span *key)
 {
-	return span->base == insn->base && span->index == insn->index &&
-	       span->scale == insn->scale && span->seg == insn->seg;
+	return span->base == key->base && span->index == key->index && span->scale == key->scale &&
+	       span->seg == key->seg && span->base_version == key->base_version &&
+	       span->index_version == key->index_version;
+}
+
+static bool is_late(const struct group_span *span)
+{
+	return span->base_version || span->index_version;
 }
 
 /* Aligned operands of a span agree on the alignment of its beginning. */
@@ -174,47 +185,79 @@ static bool is_on_one_page(const struct translation *t, const struct group_span 
 	return !(((address + span->low) ^ (address + span->high - 1)) >> 12);
 }
 
-static bool join(const struct translation *t, struct group_span *span, const struct insn *insn, s64 disp)
+static bool join(const struct translation *t, struct group_span *span, unsigned i, s64 disp)
 {
+	const struct insn *insn = &t->block->insn[i];
 	struct group_span joined = *span;
 
 	joined.low = MIN_OF(span->low, disp);
 	joined.high = MAX_OF(span->high, disp + translate__access_size(insn));
 	if (!join_alignment(&joined, disp, translate__alignment(insn)) ||
 	    joined.high - joined.low > MAX_SPAN || joined.low != (s32)joined.low ||
-	    !is_on_one_page(t, &joined))
+	    joined.low - joined.bias != (s32)(joined.low - joined.bias))
+		return false;
+	if (!is_late(span) && !is_on_one_page(t, &joined))
 		return false;
 	if (insn->row->flags & (ROW_WRITES_MEM | ROW_RMW_MEM))
 		joined.write = true;
 	joined.members++;
+	joined.last = i;
 	*span = joined;
 	return true;
 }
 
-static u8 find_span(const struct translation *t, struct group *group, const struct insn *insn, s64 disp)
+/* Room for a late span: what nothing can join any more is worth nothing if it has one operand. */
+static u8 make_room_for_late(struct group *group, const struct registers *r)
 {
-	struct group_span *span;
-	unsigned i;
+	unsigned k;
 
-	for (i = 0; i < group->nr_spans; i++)
-		if (has_key(&group->span[i], insn) && join(t, &group->span[i], insn, disp))
-			return i;
-	if (group->nr_spans == GROUP_SPANS)
-		return GROUP_NO_SPAN;
-	span = &group->span[group->nr_spans];
-	*span = (struct group_span){
-		.base = insn->base, .index = insn->index, .scale = insn->scale, .seg = insn->seg,
-		.alignment = 1, .low = disp, .high = disp,
-	};
-	if (!join(t, span, insn, disp))
-		return GROUP_NO_SPAN;
-	return group->nr_spans++;
+	for (k = GROUP_SPANS; k < GROUP_SPANS + group->nr_late; k++) {
+		struct group_span *span = &group->span[k];
+
+		if (span->members == 1 && (span->base_version != version_of(r, span->base) ||
+					   span->index_version != version_of(r, span->index))) {
+			group->of[span->first] = GROUP_NO_SPAN;
+			return k;
+		}
+	}
+	return group->nr_late == GROUP_LATE_SPANS ? GROUP_NO_SPAN : GROUP_SPANS + group->nr_late++;
 }
 
-static bool may_share(const struct registers *r, const struct insn *insn)
+/* The span of the block's instruction number i. */
+static u8 find_span(const struct translation *t, struct group *group, const struct registers *r, unsigned i,
+		    s64 disp)
 {
-	return insn->code == 8 && insn->adsize == 8 && is_known(r, insn->base) &&
-	       is_known(r, insn->index);
+	const struct insn *insn = &t->block->insn[i];
+	struct group_span key = {
+		.base = insn->base, .index = insn->index, .scale = insn->scale, .seg = insn->seg,
+		.base_version = version_of(r, insn->base), .index_version = version_of(r, insn->index),
+		.alignment = 1, .low = disp, .high = disp, .first = i,
+	};
+	bool late = is_late(&key);
+	u8 k = late ? GROUP_SPANS : 0, end = late ? GROUP_SPANS + group->nr_late : group->nr_spans;
+
+	/* Where look-ups failed, only those are made of which the page is known. */
+	if (late && t->block->retries)
+		return GROUP_NO_SPAN;
+	for (; k < end; k++)
+		if (has_key(&group->span[k], &key) && join(t, &group->span[k], i, disp))
+			return k;
+	if (late)
+		key.bias = added_to(r, insn->base) + (s64)((u64)added_to(r, insn->index) << insn->scale);
+	if (!join(t, &key, i, disp))
+		return GROUP_NO_SPAN;
+	if (late)
+		k = make_room_for_late(group, r);
+	else
+		k = group->nr_spans == GROUP_SPANS ? GROUP_NO_SPAN : group->nr_spans++;
+	if (k != GROUP_NO_SPAN)
+		group->span[k] = key;
+	return k;
+}
+
+static bool may_share(const struct insn *insn)
+{
+	return insn->code == 8 && insn->adsize == 8;
 }
 
 /* ---- flags ---- */
@@ -237,7 +280,7 @@ static bool flags_are_needed(const struct block *block, unsigned i)
 
 /* ---- the plan ---- */
 
-/* Spans of one operand are worth nothing, unless a look-up in its place would cost the flags. */
+/* Early spans of one operand are worth nothing, unless a look-up in its place would cost the flags. */
 static void drop_spans(struct group *group, unsigned first, unsigned end)
 {
 	unsigned i;
@@ -245,7 +288,7 @@ static void drop_spans(struct group *group, unsigned first, unsigned end)
 	for (i = first; i < end; i++) {
 		u8 k = group->of[i];
 
-		if (k == GROUP_NO_SPAN)
+		if (k == GROUP_NO_SPAN || is_late(&group->span[k]))
 			continue;
 		if (group->span[k].members > 1 || group->span[k].spares_flags) {
 			group->last = i;
@@ -254,6 +297,23 @@ static void drop_spans(struct group *group, unsigned first, unsigned end)
 			group->of[i] = GROUP_NO_SPAN;
 			group->span[k].members = 0;
 		}
+	}
+}
+
+/* Late spans of one operand likewise; others make the group longer, if they begin before its end. */
+static void drop_late_spans(struct group *group, unsigned first, unsigned end)
+{
+	unsigned i;
+
+	for (i = first; i < end; i++) {
+		u8 k = group->of[i];
+
+		if (k == GROUP_NO_SPAN || !is_late(&group->span[k]))
+			continue;
+		if (group->span[k].members > 1 && group->span[k].first <= group->last)
+			group->last = MAX_OF(group->last, (unsigned)group->span[k].last);
+		else
+			group->of[i] = GROUP_NO_SPAN;
 	}
 }
 
@@ -266,6 +326,7 @@ bool group__plan(const struct translation *t, struct group *group)
 	unsigned i;
 
 	group->nr_spans = 0;
+	group->nr_late = 0;
 	group->worth = 0;
 	group->spares_flags = false;
 	for (i = t->index; i < block->count; i++) {
@@ -274,17 +335,17 @@ bool group__plan(const struct translation *t, struct group *group)
 		if (!t->stands[i])
 			break;
 		group->of[i] = GROUP_NO_SPAN;
-		if (group__has_operand(insn) && !stack__is_operand(t, insn) && may_share(&r, insn)) {
+		if (group__has_operand(insn) && !stack__is_operand(t, insn) && may_share(insn)) {
 			s64 disp = insn->disp + added_to(&r, insn->base) +
 				   (s64)((u64)added_to(&r, insn->index) << insn->scale);
 			u8 k;
 
 			if (insn->base == X86_SLOT_RIP)
 				disp += offset;
-			k = find_span(t, group, insn, disp);
+			k = find_span(t, group, &r, i, disp);
 			group->of[i] = k;
 			group->disp[i] = disp;
-			if (k != GROUP_NO_SPAN && written && flags_are_needed(block, i)) {
+			if (k < GROUP_SPANS && written && flags_are_needed(block, i)) {
 				group->span[k].spares_flags = true;
 				group->spares_flags = true;
 			}
@@ -295,6 +356,8 @@ bool group__plan(const struct translation *t, struct group *group)
 		offset += insn->len;
 	}
 	drop_spans(group, t->index, i);
+	if (group->worth)
+		drop_late_spans(group, t->index, i);
 	return group->worth;
 }
 

@@ -73,7 +73,9 @@ struct recipe {
 	s32 imm;
 };
 
+/* Early spans of a group, and late ones. */
 #define GROUP_SPANS SOFT_GROUP_SPANS
+#define GROUP_LATE_SPANS 12
 #define GROUP_NO_SPAN 0xff
 
 enum cold_kind {
@@ -103,6 +105,7 @@ struct cold {
 	bool load_flags; /* the fast path goes on with flags in EFLAGS */
 	bool is_group;	 /* a look-up of a group failed */
 	bool in_group;
+	bool is_late;	 /* of a group: the look-up stands in its midst */
 	u16 writes;	 /* bits of entries: a look-up for writing, of a group */
 	u32 retry;	 /* of a group: where its look-ups begin */
 	u8 count;	 /* COLD_EXECUTE: instructions */
@@ -125,11 +128,18 @@ struct cold {
 
 /*
  * Operands with the same registers and displacements close together, which one look-up serves. Displacements
- * are of the registers as they are where the group begins; for RIP-relative ones from the page's begin.
+ * are of the registers as they are where the group begins; for RIP-relative ones from the page's begin. Late
+ * spans are those of registers that an instruction of the group has set: their look-up stands before the
+ * first of their operands, and displacements are of the registers as they were set.
  */
 struct group_span {
 	u8 base, index, scale, seg;
+	u8 base_version, index_version; /* which value since the group began */
 	u8 members;
+	u8 first, last; /* of the members, as indices in the block */
+	u8 slot; /* late: in soft_vcpu.spans, when it has been looked up */
+	bool found; /* late: it has been */
+	s64 bias; /* late: what was added to the registers since, up to the first member */
 	bool write;
 	bool spares_flags; /* one stands where a look-up would have to save flags and load them again */
 	u8 alignment; /* of the operand with the displacement `anchor`, and of `low` */
@@ -146,12 +156,14 @@ struct group_span {
 struct group {
 	bool open;
 	u8 resident;   /* the span whose address is in REG_ADDRESS, or GROUP_NO_SPAN */
-	u8 nr_spans;
+	u8 nr_spans; /* early ones */
+	u8 nr_late;
 	u8 worth;      /* operands that need no look-up of their own */
 	bool spares_flags;
+	u8 owner[SOFT_GROUP_LATE]; /* the late span that has this slot, or GROUP_NO_SPAN */
 	unsigned last; /* index in the block */
 	u32 nr_cold;   /* cold code that ends where the group does ... */
-	struct group_span span[GROUP_SPANS];
+	struct group_span span[GROUP_SPANS + GROUP_LATE_SPANS]; /* first the early ones */
 	u32 cold[SOFT_BLOCK_INSNS + 2];
 	u8 index[SOFT_BLOCK_INSNS + 2]; /* ... and the instruction that it begins with */
 	u8 of[SOFT_BLOCK_INSNS];   /* the span of each instruction, or GROUP_NO_SPAN */
