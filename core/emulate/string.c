@@ -406,7 +406,7 @@ static enum exec_result execute_chunk(struct string *s, const struct string_kind
 	enum exec_result result = EXEC_NEXT;
 
 	s->done = 0;
-	/* CMPS reads ES:rDI first on AMD's processors: that decides which of two faults is seen. */
+	/* CMPS reads ES:rDI first on some AMD processors: that decides which of two faults is seen. */
 	if (kind->compares)
 		result = locate(s, &destination, fill);
 	if (kind->has_source && result == EXEC_NEXT)

@@ -78,6 +78,34 @@ static struct block *make_room(struct vcpu *vcpu, enum block_kind kind)
 	return (struct block *)(cache->young + cache->young_used);
 }
 
+static void begin(struct vcpu *vcpu, struct block *block, u64 gpa, u32 mode)
+{
+	block->gpa = gpa;
+	block->mode = mode;
+	block->count = 0;
+	block->bytes = 0;
+	block->heat = 0;
+	block->checks = 0;
+	block->verified = vcpu->soft->outside;
+	block->is_too_long = false;
+	block->retries = 0;
+	block->misses = 0;
+	block->code = NULL;
+	block->plain = NULL;
+	block->next_page = NULL;
+	memset(block->link, 0, sizeof(block->link));
+}
+
+static void put_on_page(struct code_page *page, struct block *block)
+{
+	/* The page was written: its older blocks are stale, all of them. */
+	if (page->code_value != block->code_value)
+		page->blocks = NULL;
+	page->code_value = block->code_value;
+	block->page_next = page->blocks;
+	page->blocks = block;
+}
+
 struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind kind)
 {
 	struct block_cache *cache = &vcpu->soft->cache;
@@ -100,20 +128,8 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 		return NULL;
 	/* Only now: while marking waited, the memory map may have changed. */
 	code = memory__pointer(vcpu->vm, gpa, false, &avail);
-	block->gpa = gpa;
-	block->mode = mode;
-	block->count = 0;
-	block->bytes = 0;
-	block->heat = 0;
-	block->checks = 0;
-	block->verified = vcpu->soft->outside;
-	block->is_too_long = false;
-	block->retries = 0;
-	block->misses = 0;
-	block->code = NULL;
-	block->plain = NULL;
+	begin(vcpu, block, gpa, mode);
 	block->page = page;
-	memset(block->link, 0, sizeof(block->link));
 	while (block->count < limit && left) {
 		struct insn *insn = &block->insn[block->count];
 
@@ -143,12 +159,31 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 		cache->young_used += bytes_used;
 	if (kind != BLOCK_LONG)
 		return block;
-	/* The page was written: its older blocks are stale, all of them. */
-	if (page->code_value != block->code_value)
-		page->blocks = NULL;
-	page->code_value = block->code_value;
-	block->page_next = page->blocks;
-	page->blocks = block;
+	put_on_page(page, block);
 	cache->used += bytes_used;
+	return block;
+}
+
+struct block *block__build_crossing(struct vcpu *vcpu, const struct crossing *crossing, const u8 *bytes, u32 mode)
+{
+	struct block_cache *cache = &vcpu->soft->cache;
+	struct code_page *page, *next_page;
+	struct block *block;
+
+	make_room(vcpu, BLOCK_LONG);
+	page = block_cache__page(vcpu, crossing->gpa[0]);
+	next_page = block_cache__page(vcpu, crossing->gpa[1]);
+	block = (struct block *)(cache->arena + cache->used);
+	begin(vcpu, block, crossing->gpa[0], mode | MODE_CROSSING);
+	block->code_word = crossing->code_word[0];
+	block->code_value = crossing->code_value[0];
+	block->page = page;
+	block->next_page = next_page;
+	block->insn[0] = crossing->insn;
+	block->count = 1;
+	block->bytes = PAGE_SIZE_4K - (block->gpa & ~PAGE_MASK_4K);
+	memcpy(block__code(block), bytes, crossing->insn.len);
+	put_on_page(page, block);
+	cache->used += ALIGN_UP_TO(sizeof(*block) + sizeof(block->insn[0]) + crossing->insn.len, 16);
 	return block;
 }

@@ -250,6 +250,17 @@ void block_cache__add(struct block_cache *cache, struct block *block, enum block
 	*bucket = block;
 }
 
+struct block *block_cache__find_crossing(struct vcpu *vcpu, u64 gpa, u32 mode)
+{
+	struct block_cache *cache = &vcpu->soft->cache;
+	const u8 *code;
+	u64 avail;
+
+	mode |= MODE_CROSSING;
+	code = memory__pointer(vcpu->vm, gpa, false, &avail);
+	return code ? find_in(vcpu, hash_bucket(cache, gpa), gpa, code, mode, BLOCK_LONG) : NULL;
+}
+
 bool block_cache__has_code(struct block_cache *cache, u64 gpa, u32 mode)
 {
 	const struct block *block;
@@ -334,6 +345,9 @@ static void set_jump(struct soft_vcpu *soft, u64 linear, struct block *block, co
 	u32 index = soft__jump_index(linear);
 
 	note_linear(block->page, linear);
+	/* When that page is written nothing but the change of the context stops it. */
+	if (block->next_page)
+		block->next_page->has_far_links = true;
 	soft->cache.jump[index] = (struct jump_entry){
 		.tag = linear ^ soft->jump_key,
 		.code = code,
@@ -352,12 +366,20 @@ void block_cache__note_code(struct soft_vcpu *soft, u64 linear, struct block *bl
 	if (!soft->check)
 		soft->cache.jump[index].code = block->code;
 	soft->cache.jump_block[index] = block;
+	/* That the other page is mapped there is known in this context alone. */
+	if (block->next_page)
+		return;
 	*e = (struct code_entry){
 		.gpa = block->gpa,
 		.mode = block->mode,
 		.epoch = soft->epoch,
 		.block = block,
 	};
+}
+
+void block_cache__note_crossing(struct soft_vcpu *soft, u64 linear, struct block *block)
+{
+	set_jump(soft, linear, block, block->code);
 }
 
 struct block *block_cache__find_code(struct soft_vcpu *soft, u64 linear)

@@ -20,7 +20,7 @@ static bool may_leave_canonical_half(const struct block *block, u64 rip)
 	return false;
 }
 
-static bool is_near_edge(u64 rip)
+bool soft__is_near_edge(u64 rip)
 {
 	return (rip ^ (rip + (1ULL << 31))) >> 47 & 1 || (rip ^ (rip - (1ULL << 31))) >> 47 & 1;
 }
@@ -76,7 +76,7 @@ const u8 *soft__code_of(struct vcpu *vcpu, struct block **found)
 			return NULL;
 		*found = block = hot;
 	}
-	if (unlikely(is_near_edge(cpu->rip)) && cpu->code_size == 8 &&
+	if (unlikely(soft__is_near_edge(cpu->rip)) && cpu->code_size == 8 &&
 	    may_leave_canonical_half(block, cpu->rip))
 		return NULL;
 	block_cache__note_code(soft, cpu->rip, block);
@@ -98,6 +98,9 @@ static void set_link(struct soft_vcpu *soft, u32 link, u64 base, struct block *b
 	u32 site = link & ~(SOFT_LINK_FORWARD | SOFT_LINK_FAR);
 	u8 *at = soft->area.write + site;
 
+	if (block->next_page && !(link & SOFT_LINK_FAR))
+		return;
+
 	if (link & SOFT_LINK_FAR) {
 		memcpy(at - soft->far_base, &base, sizeof(base));
 		memcpy(at - soft->far_context, &soft->context_id, sizeof(soft->context_id));
@@ -116,7 +119,7 @@ static struct block *find_known(struct vcpu *vcpu, struct soft_vcpu *soft)
 		return NULL;
 	if (cpu->code_size != 8)
 		cpu->rip = (u32)cpu->rip;
-	else if (is_near_edge(cpu->rip))
+	else if (soft__is_near_edge(cpu->rip))
 		return NULL;
 	return block_cache__find_code(soft, cpu->rip);
 }
@@ -166,6 +169,9 @@ const u8 *soft__find_code(struct vcpu *vcpu)
 			vcpu->exception.pending = false;
 			return NULL;
 		}
+		block = crossing__code(vcpu);
+		if (block)
+			break;
 		if (!execute_crossing(vcpu, soft))
 			return NULL;
 		link = 0;

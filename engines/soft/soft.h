@@ -51,9 +51,10 @@ struct block {
 	u16 stack_span;
 	bool stack_writes;
 	u16 count;	 /* instructions */
-	u16 bytes;	 /* of guest code; a copy stands behind the instructions */
+	u16 bytes;	 /* of guest code, on its page; a copy of all stands behind the instructions */
 	struct block *next; /* in the hash chain */
 	struct code_page *page; /* NULL: BLOCK_ONCE */
+	struct code_page *next_page; /* that its instruction ends on: crossing.c; else NULL */
 	struct block *page_next; /* of the same page: those that are not BLOCK_SHORT */
 	struct block_link link[NR_WAYS];
 	struct insn insn[];
@@ -73,6 +74,8 @@ struct block {
 #define MODE_BLOCK                                                                                 \
 	(MODE_CODE_SIZE | MODE_REAL_LIKE | MODE_VIEW | MODE_X87 | MODE_SSE | MODE_AVX | MODE_FLAT)
 #define MODE_BITS 12
+/* Of a block alone: the instruction crosses a page. Found by other ways than others of its address. */
+#define MODE_CROSSING 0x80000000u
 
 /*
  * A guest-physical page with blocks. Direct jumps within a page are not looked at again, so all
@@ -162,6 +165,10 @@ struct crossing {
 	u64 context;
 	u32 *code_word[2]; /* as in struct block, of both pages */
 	u32 code_value[2];
+	u64 gpa[2]; /* of its first byte, and of the other page */
+	u32 heat;   /* times that generated code has come to it */
+	u32 flushes; /* soft_vcpu.flushes when `block` was found */
+	struct block *block; /* its translation, or NULL */
 	struct insn insn;
 };
 
@@ -334,6 +341,9 @@ struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result);
 /* The block at a linear address has code, which jumps there may go to. */
 void block_cache__note_code(struct soft_vcpu *soft, u64 linear, struct block *block);
 
+/* The same of an instruction that crosses a page. */
+void block_cache__note_crossing(struct soft_vcpu *soft, u64 linear, struct block *block);
+
 /* The block there if it has code and no more than its page's mapping is to be looked up; or NULL. */
 struct block *block_cache__find_code(struct soft_vcpu *soft, u64 linear);
 
@@ -360,16 +370,23 @@ static __always_inline bool block__is_stale(const struct block *block)
  */
 enum block_kind { BLOCK_ONCE, BLOCK_SHORT, BLOCK_LONG };
 
-/* Bytes of memory that a block may take, and the record of its page. */
+/* Bytes of memory that a block may take, and the records of its pages. */
 #define BLOCK_MOST                                                                                 \
 	(sizeof(struct block) + SOFT_BLOCK_INSNS * (sizeof(struct insn) + INSN_MAX_LENGTH) +       \
-	 sizeof(struct code_page) + 64)
+	 2 * sizeof(struct code_page) + 96)
 
 /*
  * build.c: decodes a block at guest-physical address gpa. NULL if no whole instruction stands there
  * before the page ends, or no memory any more.
  */
 struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind kind);
+/*
+ * The same for an instruction that crosses a page, already decoded, with its bytes: code_word and code_value
+ * are those of the first page, gpa[1] is on the other one. Never NULL; it may empty the cache.
+ */
+struct block *block__build_crossing(struct vcpu *vcpu, const struct crossing *crossing, const u8 *bytes, u32 mode);
+/* cache.c: a block of this kind and mode, which may have become stale on the second page; or NULL. */
+struct block *block_cache__find_crossing(struct vcpu *vcpu, u64 gpa, u32 mode);
 /* cache.c: puts a block before others of its kind and address. */
 void block_cache__add(struct block_cache *cache, struct block *block, enum block_kind kind);
 /* Whether there is a translation of this address. */
@@ -382,6 +399,11 @@ bool soft__keeps_mode_translated(const struct insn *insn);
 
 /* crossing.c: whether the instruction at RIP is kept there. */
 bool crossing__is_known(const struct soft_vcpu *soft, u64 rip);
+/*
+ * crossing.c: the translation of the instruction at RIP, which is known, if it is hot; else NULL. Only ways that are
+ * good in one context may lead there.
+ */
+struct block *crossing__code(struct vcpu *vcpu);
 /* crossing.c: executes the instruction at RIP, which stands in no block, as emulate__one(). */
 enum exec_result crossing__execute(struct vcpu *vcpu);
 
@@ -398,6 +420,8 @@ bool soft__may_go_on(struct vcpu *vcpu);
 
 /* find.c: where the code of a block goes on whose stack is elsewhere; NULL: back to the loop. */
 const u8 *soft__other_stack(struct vcpu *vcpu, struct block *block);
+/* Whether branches from there may lead to addresses that are not canonical. */
+bool soft__is_near_edge(u64 rip);
 /* Room for another translation; else the loop is to make some. */
 bool soft__has_room(struct vcpu *vcpu);
 /* Makes the jump whose displacement is at `site` in the code area go to code. */

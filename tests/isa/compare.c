@@ -88,6 +88,11 @@ static void compare_fp(const struct xsave_image *a, const struct xsave_image *b,
 	}
 }
 
+static bool is_of_operand(u32 vector)
+{
+	return vector == X86_SS_FAULT || vector == X86_GP || vector == X86_PF || vector == X86_AC;
+}
+
 /* Only what both know: in the step's outcome no exception that follows. */
 static void compare_exception(const struct isa_state *native, const struct isa_state *here,
 			      bool any_cr2, struct comparison *c)
@@ -123,9 +128,11 @@ void compare__outcomes(const struct instance *in, const struct isa_state *native
 	u64 mask = ~(undefined | varying.flags), registers = ~0ULL;
 	unsigned i;
 
-	if (here->vector != NO_VECTOR)
+	/* Where either of two faults may be met first, that both are some is all that is known. */
+	if (here->vector != NO_VECTOR &&
+	    !(varying.order && is_of_operand(native->vector) && is_of_operand(here->vector)))
 		compare_exception(native, here, varying.cr2, c);
-	else
+	if (here->vector == NO_VECTOR)
 		mask &= ~RFLAGS_RF; /* the exception that followed set it */
 	if (here->vector == NO_VECTOR && native->rip == in->before.rip && here->rip != native->rip)
 		note(c, "    processor raises %u, error code %x, cr2 %llx, here nothing\n",

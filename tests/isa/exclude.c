@@ -66,11 +66,11 @@ struct varying exclude__varying(const struct instance *in)
 		const char *name;
 		struct varying varying;
 	} values[] = {
-		{ "rdtsc", { GPR(RAX) | GPR(RDX), 0, false, "the time" } },
-		{ "rdtscp", { GPR(RAX) | GPR(RDX) | GPR(RCX), 0, false,
+		{ "rdtsc", { GPR(RAX) | GPR(RDX), 0, false, false, "the time" } },
+		{ "rdtscp", { GPR(RAX) | GPR(RDX) | GPR(RCX), 0, false, false,
 			"the time and the CPU" } },
 		{ "cpuid", { GPR(RAX) | GPR(RBX) | GPR(RCX) | GPR(RDX), 0,
-			     false, "a guest is told other things" } },
+			     false, false, "a guest is told other things" } },
 	};
 	unsigned i;
 
@@ -80,11 +80,14 @@ struct varying exclude__varying(const struct instance *in)
 		if (!strcmp(in->row->name, values[i].name))
 			return values[i].varying;
 	if (!strcmp(in->row->name, "rdpid"))
-		return (struct varying){ 1u << in->insn.rm, 0, false, "the CPU" };
+		return (struct varying){ 1u << in->insn.rm, 0, false, false, "the CPU" };
 	if (!strcmp(in->row->name, "rdrand") || !strcmp(in->row->name, "rdseed"))
-		return (struct varying){ 1u << in->insn.rm, RFLAGS_CF, false,
+		return (struct varying){ 1u << in->insn.rm, RFLAGS_CF, false, false,
 					 "random numbers" };
+	/* AMD family 25, models 1 and 17: the one begins with ES:rDI, the other with rSI. */
+	if (!strcmp(in->row->name, "cmps"))
+		return (struct varying){ .order = true, .why = "which of two operands is read first" };
 	if (is_state_image(in->row))
-		return (struct varying){ 0, 0, true, "the order of accesses to state images" };
+		return (struct varying){ 0, 0, true, false, "the order of accesses to state images" };
 	return (struct varying){ 0 };
 }

@@ -15,6 +15,7 @@ struct varying {
 	u16 gprs; /* bit per register */
 	u64 flags;
 	bool cr2; /* which byte of the operand CR2 names */
+	bool order; /* which of two faults is raised */
 	const char *why;
 };
 struct varying exclude__varying(const struct instance *in);

@@ -122,13 +122,19 @@ static void go_far(struct translation *t, s64 target)
 	t->soft->far_context = site - context;
 }
 
+/* Behind these may stand an instruction that is on the next page, too: it depends on the context. */
+static bool is_near(s64 target)
+{
+	return target >= 0 && target <= PAGE_SIZE_4K - INSN_MAX_LENGTH;
+}
+
 void translate__go_to(struct translation *t, s64 target)
 {
 	struct cold *cold;
 
 	translate__save_flags(t);
 	x87__settle(t);
-	if (target < 0 || target >= PAGE_SIZE_4K) {
+	if (!is_near(target)) {
 		go_far(t, target);
 		return;
 	}
@@ -146,7 +152,7 @@ static s64 relative_target(const struct translation *t)
 static bool conditional(struct translation *t)
 {
 	s64 target = relative_target(t);
-	bool near = target >= 0 && target < PAGE_SIZE_4K;
+	bool near = is_near(target);
 	struct cold *cold;
 
 	translate__need_flags(t);

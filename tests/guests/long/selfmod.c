@@ -103,6 +103,70 @@ static void check_aliases(void)
 	check__equal(wrong[2], 0, "written through a large page");
 }
 
+/* Sum of 200 calls: the code becomes hot. */
+static u64 call_often(u64 at)
+{
+	u64 sum = 0;
+	unsigned i;
+
+	for (i = 0; i < 200; i++)
+		sum += call(at);
+	return sum;
+}
+
+/* The same instruction executed often, from its own page and from others. */
+static void check_hot_crossing(u8 *a, u8 *b, u8 *other)
+{
+	u64 at = CROSS + 4096 - 2, jump = CROSS + 4096 - 34;
+	unsigned i, wrong = 0;
+
+	memset(other, 0xcc, 4096);
+	paging__map(CROSS + 4096, (u64)b, 1, PTE_P | PTE_W);
+	write_function((u8 *)at, 0x01010101);
+	*(u8 *)jump = 0xeb; /* jmp at */
+	*(u8 *)(jump + 1) = 30;
+	for (i = 0; i < 20; i++) {
+		u64 entry = i & 1 ? jump : at;
+
+		b[0] = i;
+		wrong += call_often(entry) != 200 * (0x01010001ULL | i << 8);
+		a[4095] = i; /* the first byte of the immediate */
+		wrong += call_often(entry) != 200 * (0x01010000ULL | i << 8 | i);
+		a[4095] = 1;
+		/* The same linear pages, the same first page, another second one. */
+		memcpy(other, b, 16);
+		other[1] = 0x77;
+		paging__map(CROSS + 4096, (u64)other, 1, PTE_P | PTE_W);
+		wrong += call_often(entry) != 200 * (0x01770001ULL | i << 8);
+		paging__map(CROSS + 4096, (u64)b, 1, PTE_P | PTE_W);
+		wrong += call_often(entry) != 200 * (0x01010001ULL | i << 8);
+		/* And at another address. */
+		paging__map(ALIAS, (u64)a, 1, PTE_P | PTE_W);
+		paging__map(ALIAS + 4096, (u64)other, 1, PTE_P | PTE_W);
+		wrong += call_often(entry - CROSS + ALIAS) != 200 * (0x01770001ULL | i << 8);
+		wrong += call_often(entry) != 200 * (0x01010001ULL | i << 8);
+	}
+	check__equal(wrong, 0, "hot instruction over a page end");
+}
+
+/* A jump over a page end, behind which nothing stands: its displacement changes. */
+static void check_hot_crossing_jump(u8 *b)
+{
+	u8 *end = (u8 *)CROSS + 4096;
+	unsigned i, wrong = 0;
+
+	memset(b, 0xcc, 4096);
+	paging__map(CROSS + 4096, (u64)b, 1, PTE_P | PTE_W);
+	write_function(end - 60, 60);
+	write_function(end - 40, 40);
+	end[-1] = 0xeb;
+	for (i = 0; i < 20; i++) {
+		b[0] = i & 1 ? -61 : -41;
+		wrong += call_often((u64)end - 1) != 200 * (i & 1 ? 60 : 40);
+	}
+	check__equal(wrong, 0, "hot jump over a page end");
+}
+
 static void check_crossing(void)
 {
 	u8 *a = page__alloc(), *gap = page__alloc(), *b = page__alloc();
@@ -130,6 +194,8 @@ static void check_crossing(void)
 	paging__map(CROSS + 4096, (u64)gap, 1, PTE_P | PTE_W);
 	wrong += call((u64)at) != 0xccbbaa04;
 	check__equal(wrong, 0, "instruction over a page end, second page replaced");
+	check_hot_crossing(a, b, gap);
+	check_hot_crossing_jump(b);
 }
 
 static void check_remapping(void)
