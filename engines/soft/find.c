@@ -2,6 +2,11 @@
 /* Generated code for the block at RIP: when there is some, when it is made, how jumps get to it. */
 #include "engines/soft/translate/translate.h"
 
+static bool is_canonical(u64 linear)
+{
+	return (u64)((s64)(linear << 16) >> 16) == linear;
+}
+
 /* A branch to a target that is not canonical raises #GP, which generated code does not look for. */
 static bool may_leave_canonical_half(const struct block *block, u64 rip)
 {
@@ -14,15 +19,19 @@ static bool may_leave_canonical_half(const struct block *block, u64 rip)
 		if (!(insn->flags & INSN_BRANCH) || !insn->row ||
 		    operand_facts[insn->row->op[0]].place != PLACE_IMM)
 			continue;
-		if ((u64)((s64)((rip + insn->imm) << 16) >> 16) != rip + insn->imm)
+		if (!is_canonical(rip + insn->imm))
 			return true;
 	}
 	return false;
 }
 
+/* Not near 0 and 2^64: who goes over these comes to the other half. */
 bool soft__is_near_edge(u64 rip)
 {
-	return (rip ^ (rip + (1ULL << 31))) >> 47 & 1 || (rip ^ (rip - (1ULL << 31))) >> 47 & 1;
+	u64 above = rip + (1ULL << 31), below = rip - (1ULL << 31);
+
+	return ((rip ^ above) >> 47 & 1 && !is_canonical(above)) ||
+	       ((rip ^ below) >> 47 & 1 && !is_canonical(below));
 }
 
 bool soft__has_room(struct vcpu *vcpu)
