@@ -367,16 +367,17 @@ static void test_block_ends(void **state)
 
 /* ---- all rows ---- */
 
-/* What each of the five tables holds, by number; flags which rows some encoding has reached. */
+/* What each of the tables holds, by number; flags which rows some encoding has reached. */
 static const struct row_table *const tables[] = { &rows_system, &rows_integer, &rows_x87, &rows_sse,
-						  &rows_avx };
-static bool *reached[5];
+						  &rows_avx,	 &rows_opmask,	 &rows_evex_0f,
+						  &rows_evex_0f38, &rows_evex_0f3a };
+static bool *reached[ARRAY_LENGTH(tables)];
 
 static void mark_row(const struct opcode_row *row)
 {
 	unsigned t;
 
-	for (t = 0; t < 5; t++)
+	for (t = 0; t < ARRAY_LENGTH(tables); t++)
 		if (row >= tables[t]->rows && row < tables[t]->rows + tables[t]->count)
 			reached[t][row - tables[t]->rows] = true;
 }
@@ -418,7 +419,7 @@ static void test_reachable(void **state)
 	unsigned t, i, map, opcode, pfx, w, hidden = 0, code_size;
 	int vex_l;
 
-	for (t = 0; t < 5; t++)
+	for (t = 0; t < ARRAY_LENGTH(tables); t++)
 		reached[t] = calloc(tables[t]->count + 1, sizeof(bool));
 	for (code_size = 4; code_size <= 8; code_size += 4)
 		for (map = 0; map < NR_MAPS; map++)
@@ -428,7 +429,7 @@ static void test_reachable(void **state)
 						for (vex_l = -1; vex_l < (map ? 2 : 0); vex_l++)
 							try_encodings(code_size, map, opcode, pfx,
 								      w, vex_l);
-	for (t = 0; t < 5; t++) {
+	for (t = 0; t < ARRAY_LENGTH(tables); t++) {
 		for (i = 0; i < tables[t]->count; i++) {
 			const struct opcode_row *row = &tables[t]->rows[i];
 
