@@ -378,7 +378,7 @@ static bool registers_exist(struct insn *insn, bool loose)
 			insn->vvvv &= 7;
 		if ((op == OP_Kg && insn->reg > 7) || (op == OP_Kh && insn->vvvv > 7))
 			return false;
-		if ((op == OP_Gd || op == OP_Gy) && insn->reg > 15)
+		if (operand_facts[op].place == PLACE_REG && insn->reg > 15)
 			return false;
 	}
 	return true;
