@@ -25,7 +25,7 @@
 #define COMPARE(opc, pfx, nm, c, w, ev)                                                            \
 	EVEX(0F, opc, GROUP_ANY, pfx, nm, AVX512F, Kg, Hx, c, Ib, w, (ev) | K | SAE, exec_evex)
 #define FLAGS(opc, pfx, nm, b, w, e)                                                               \
-	EVEX(0F, opc, GROUP_ANY, pfx, nm, AVX512F, Vx, b, NONE, NONE, NV | (w), (e) | SC | SAE,    \
+	EVEX(0F, opc, GROUP_ANY, pfx, nm, AVX512F, Vdq, b, NONE, NONE, NV | (w), (e) | SC | SAE,   \
 	     exec_evex_flags, .writes = RFLAGS_ARITH)
 #define TO_INT(opc, pfx, nm, b, ev) GPR(0F, opc, pfx, nm, AVX512F, Gy, b, NONE, NONE, NV, SC | (ev))
 /* Rounding control is ignored where the result is exact. */
