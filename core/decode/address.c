@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Memory operands: ModRM, SIB and displacement (APM vol. 3, 1.4; SDM vol. 2, tables 2-1 to 2-3). */
 #include "core/decode/cursor.h"
+#include "core/decode/operands.h"
 
 static u64 sign_extend(u64 value, unsigned bytes)
 {
 	unsigned shift = 64 - 8 * bytes;
 
 	return (u64)((s64)(value << shift) >> shift);
+}
+
+/* What an EVEX encoding's displacement of one byte counts (SDM vol. 2, 2.7.5). */
+static unsigned displacement_unit(const struct insn *insn)
+{
+	u16 evex = insn->row->evex;
+
+	return evex & EVEX_BY_ELEMENT ? 1 << (evex & EVEX_ELEMENT) : operands__vector_size(insn);
 }
 
 static enum decode_result take_displacement(struct cursor *c, struct insn *insn, unsigned bytes)
@@ -18,6 +27,8 @@ static enum decode_result take_displacement(struct cursor *c, struct insn *insn,
 	if (!cursor_has(c, bytes, &result))
 		return result;
 	insn->disp = sign_extend(cursor_take(c, bytes), bytes);
+	if (bytes == 1 && (insn->flags & INSN_EVEX))
+		insn->disp *= displacement_unit(insn);
 	return DECODE_OK;
 }
 

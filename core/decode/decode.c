@@ -10,7 +10,7 @@ struct decoding {
 	struct insn *insn;
 	const struct candidate *chosen;
 	u8 selector; /* enum row_prefix: the mandatory prefix as the hardware sees it */
-	u8 rex_r;    /* 0 or 8, from REX or VEX */
+	u8 rex_r;    /* 0 or 8, from REX or VEX; bit 4: EVEX.R' */
 	u8 rex_x;
 	u8 rex_b;
 	bool w;
@@ -146,6 +146,41 @@ static enum decode_result take_vex(struct decoding *d, bool three)
 	return DECODE_OK;
 }
 
+/* EVEX: three bytes behind 62 (SDM vol. 2, 2.7.1). */
+static enum decode_result take_evex(struct decoding *d)
+{
+	static const u8 selector[4] = { PFX_NONE, PFX_66, PFX_F3, PFX_F2 };
+	struct insn *insn = d->insn;
+	enum decode_result result;
+	u8 p0, p1, p2;
+
+	if (insn->flags & (INSN_LOCK | INSN_REP | INSN_REPNE | INSN_OPSIZE | INSN_REX))
+		return DECODE_UNDEFINED;
+	if (!cursor_has(&d->in, 4, &result))
+		return result;
+	p0 = cursor_take(&d->in, 1);
+	p1 = cursor_take(&d->in, 1);
+	p2 = cursor_take(&d->in, 1);
+	insn->map = p0 & 7;
+	if ((p0 & 8) || !(p1 & 4) || insn->map < MAP_0F || insn->map > MAP_0F3A)
+		return DECODE_UNDEFINED;
+	d->rex_r = (p0 & 0x80 ? 0 : 8) | (p0 & 0x10 ? 0 : 16);
+	d->rex_x = p0 & 0x40 ? 0 : 8;
+	d->rex_b = p0 & 0x20 ? 0 : 8;
+	d->w = p1 & 0x80;
+	insn->vvvv = (~(p1 >> 3) & 15) | (p2 & 8 ? 0 : 16);
+	insn->flags |= INSN_VEX | INSN_EVEX;
+	insn->evex = p2 & ~8;
+	d->selector = selector[p1 & 3];
+	if (insn->code != 8) {
+		d->rex_r = 0;
+		d->rex_b = 0;
+		insn->vvvv &= 15;
+	}
+	insn->opcode = cursor_take(&d->in, 1);
+	return DECODE_OK;
+}
+
 static enum decode_result take_opcode(struct decoding *d)
 {
 	struct insn *insn = d->insn;
@@ -161,6 +196,13 @@ static enum decode_result take_opcode(struct decoding *d)
 		/* LES and LDS are NO64 and have no register form: that is where VEX stands. */
 		if (insn->code == 8 || d->in.bytes[d->in.pos] >= 0xc0)
 			return take_vex(d, byte == 0xc4);
+	}
+	if (byte == 0x62) {
+		if (!cursor_has(&d->in, 1, &result))
+			return result;
+		/* BOUND has no register form. */
+		if (insn->code == 8 || d->in.bytes[d->in.pos] >= 0xc0)
+			return take_evex(d);
 	}
 	insn->map = MAP_1BYTE;
 	if (byte == 0x0f) {
@@ -196,7 +238,47 @@ static bool encoding_fits(const struct decoding *d, const struct opcode_row *row
 		return false;
 	if (flags & (insn->flags & INSN_VEX_L ? ROW_L0 : ROW_L1))
 		return false;
+	if (!row->evex != !(insn->flags & INSN_EVEX))
+		return false;
+	if (flags & ROW_VSIB) /* V' belongs to the index */
+		return !(insn->flags & INSN_EVEX) || !(insn->vvvv & 15);
 	return !(flags & ROW_NO_VVVV) || !insn->vvvv;
+}
+
+/* Vector length in bytes of an EVEX encoding; 0: the row has no such. */
+static unsigned evex_vector_bytes(const struct insn *insn, const struct opcode_row *row)
+{
+	unsigned length = insn->evex >> INSN_EVEX_LENGTH_SHIFT & 3;
+
+	if ((insn->evex & INSN_EVEX_B) && insn->modrm >= 0xc0 && (row->evex & (EVEX_ROUND | EVEX_SAE)))
+		return 64;
+	if (length == 3)
+		return 0;
+	return row->evex & (EVEX_128 << length | EVEX_SCALAR) ? 16 << length : 0;
+}
+
+/* What the prefix asks for besides registers (SDM vol. 2, 2.7.11). */
+static bool evex_is_legal(struct insn *insn, bool loose)
+{
+	u16 allowed = insn->row->evex;
+	bool mem = insn->modrm < 0xc0;
+
+	if (insn->evex & INSN_EVEX_MASK ? !(allowed & EVEX_MASK) : allowed & EVEX_MUST)
+		return false;
+	if (loose && !(allowed & EVEX_MASK) && !(mem && (insn->row->flags & ROW_WRITES_MEM)) &&
+	    insn->row->op[0] != OP_Kg && insn->row->op[1] != OP_Ku)
+		insn->evex &= ~INSN_EVEX_Z;
+	if (insn->evex & INSN_EVEX_Z) {
+		if (!(allowed & EVEX_ZERO) || !(insn->evex & INSN_EVEX_MASK) ||
+		    (mem && (insn->row->flags & ROW_WRITES_MEM)))
+			return false;
+	}
+	if (loose && !mem && !(allowed & (EVEX_ROUND | EVEX_SAE)) &&
+	    (allowed & (EVEX_BROADCAST4 | EVEX_BROADCAST8)))
+		insn->evex &= ~INSN_EVEX_B;
+	if (!(insn->evex & INSN_EVEX_B))
+		return true;
+	return allowed & (mem ? EVEX_BROADCAST4 | EVEX_BROADCAST8 : EVEX_ROUND | EVEX_SAE);
 }
 
 static bool modrm_fits(const struct decoding *d, const struct candidate *c)
@@ -236,12 +318,19 @@ static enum decode_result choose_row(struct decoding *d)
 			continue;
 		if (d->w && (c->traits & TRAIT_W_ONLY_64) && insn->code != 8)
 			continue;
+		if (c->row->evex) {
+			insn->vector_bytes = evex_vector_bytes(insn, c->row);
+			if (!insn->vector_bytes)
+				continue;
+		}
 		if (c->traits & TRAIT_MODRM)
 			d->in.pos++;
 		else
 			insn->modrm = 0;
 		d->chosen = c;
 		insn->row = c->row;
+		if (c->row->evex && !evex_is_legal(insn, c->traits & TRAIT_LOOSE))
+			return DECODE_UNDEFINED;
 		return DECODE_OK;
 	}
 	return DECODE_UNDEFINED;
@@ -274,6 +363,27 @@ static u8 operand_size(const struct decoding *d)
 	return (insn->code == 2) != small ? 2 : 4;
 }
 
+/* There are eight opmasks and sixteen general registers, whatever the prefixes can name. */
+static bool registers_exist(struct insn *insn, bool loose)
+{
+	const struct opcode_row *row = insn->row;
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(row->op); i++) {
+		u8 op = row->op[i];
+
+		if (op == OP_Kg && loose && !row->evex)
+			insn->reg &= 7;
+		if (op == OP_Kh && loose)
+			insn->vvvv &= 7;
+		if ((op == OP_Kg && insn->reg > 7) || (op == OP_Kh && insn->vvvv > 7))
+			return false;
+		if (operand_facts[op].place == PLACE_REG && insn->reg > 15)
+			return false;
+	}
+	return true;
+}
+
 static enum decode_result take_modrm_operands(struct decoding *d)
 {
 	struct insn *insn = d->insn;
@@ -286,12 +396,21 @@ static enum decode_result take_modrm_operands(struct decoding *d)
 		if (insn->reg > X86_GS || (insn->row->op[0] == OP_Sw && insn->reg == X86_CS))
 			return DECODE_UNDEFINED;
 	}
+	if ((insn->flags & INSN_VEX) && !registers_exist(insn, traits & TRAIT_LOOSE))
+		return DECODE_UNDEFINED;
 	if (insn->modrm >= 0xc0 || (traits & TRAIT_CRDR)) {
 		insn->rm = (insn->modrm & 7) | (traits & TRAIT_MMX_RM ? 0 : d->rex_b);
+		/* X is the fifth bit of a vector register's number. */
+		if ((insn->flags & INSN_EVEX) && insn->code == 8 && !(traits & TRAIT_GPR_RM))
+			insn->rm |= d->rex_x << 1;
+		if (traits & TRAIT_OPMASK_RM)
+			insn->rm &= 7;
 		return DECODE_OK;
 	}
 	insn->rm = insn->modrm & 7;
 	insn->flags |= INSN_MEM;
+	if ((insn->flags & INSN_EVEX) && (insn->row->flags & ROW_VSIB) && insn->code == 8)
+		d->rex_x |= insn->vvvv & 16;
 	return address__decode(&d->in, insn, d->rex_x, d->rex_b);
 }
 
@@ -388,9 +507,6 @@ static void finish_flags(struct decoding *d)
 		insn->flags |= INSN_BRANCH;
 	if (insn->row->flags & ROW_STOP)
 		insn->flags |= INSN_STOP;
-	/* Outside of 64-bit code VEX.W does not widen general registers. */
-	if (d->w && (insn->code == 8 || !(d->chosen->traits & TRAIT_GPR_Y)))
-		insn->flags |= INSN_REX_W;
 }
 
 static enum decode_result decode(struct decoding *d)
@@ -404,7 +520,12 @@ static enum decode_result decode(struct decoding *d)
 	result = choose_row(d);
 	if (result)
 		return result;
+	if (insn->code != 8)
+		insn->vvvv &= 7;
 	insn->opsize = operand_size(d);
+	/* Outside of 64-bit code VEX.W does not widen general registers. */
+	if (d->w && (insn->code == 8 || !(d->chosen->traits & TRAIT_GPR_Y)))
+		insn->flags |= INSN_REX_W;
 	if (d->chosen->traits & TRAIT_MODRM)
 		result = take_modrm_operands(d);
 	else

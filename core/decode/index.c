@@ -82,6 +82,10 @@ const struct operand_facts operand_facts[NR_OPERANDS] = {
 	[OP_Ux] = VECTOR(TRAIT_REG),
 	[OP_Udq] = VECTOR(TRAIT_REG),
 	[OP_Lx] = { .imm = IMM_U8 },
+	[OP_Vh] = VECTOR(0),
+	[OP_Wqq] = VECTOR(0),
+	[OP_Kg] = VECTOR(0),
+	[OP_Ku] = VECTOR(TRAIT_REG | TRAIT_OPMASK_RM),
 };
 
 /*
@@ -130,10 +134,12 @@ static void work_out_amd(struct candidate *c, const struct opcode_row *row)
 	for (i = 0; i < ARRAY_LENGTH(row->op); i++)
 		if (row->op[i] == OP_Mp)
 			c->traits |= TRAIT_NO_W;
+	if (row->flags & ROW_VEX)
+		c->traits |= TRAIT_LOOSE;
 	/* Found undefined before a ModRM byte is looked for. */
 	if (is_opcode(row, MAP_0F, 0xb9) || is_opcode(row, MAP_0F, 0xff))
 		c->traits &= ~TRAIT_MODRM;
-	if ((row->flags & ROW_VEX) &&
+	if ((row->flags & ROW_VEX) && !row->evex &&
 	    (is_opcode(row, MAP_0F3A, 0x16) || is_opcode(row, MAP_0F3A, 0x22)))
 		c->traits |= TRAIT_W_ONLY_64;
 }
@@ -150,6 +156,8 @@ static void work_out(struct candidate *c, const struct opcode_row *row)
 		const struct operand_facts *f = &operand_facts[row->op[i]];
 
 		c->traits |= f->traits;
+		if (f->place == PLACE_RM && row->class == CLASS_VECTOR)
+			c->traits |= TRAIT_GPR_RM;
 		if (f->imm && !c->imm)
 			c->imm = f->imm;
 		else if (f->imm)
@@ -169,13 +177,17 @@ static void work_out(struct candidate *c, const struct opcode_row *row)
 		c->traits |= TRAIT_SIZE_W;
 	if (for_amd)
 		work_out_amd(c, row);
+	else if (row->flags & ROW_VEX && (is_opcode(row, MAP_0F, 0x92) || is_opcode(row, MAP_0F, 0x93)))
+		c->traits |= TRAIT_W_ONLY_64; /* KMOVQ between an opmask and a general register */
 }
 
 /* Tables in order of trial. */
 static const struct row_table *const *tables(unsigned *count)
 {
-	static const struct row_table *const table[] = { &rows_system, &rows_integer, &rows_x87,
-							 &rows_sse, &rows_avx };
+	static const struct row_table *const table[] = {
+		&rows_system, &rows_integer, &rows_x87,	    &rows_sse,	     &rows_avx,
+		&rows_opmask, &rows_evex_0f, &rows_evex_0f38, &rows_evex_0f3a,
+	};
 
 	*count = ARRAY_LENGTH(table);
 	return table;

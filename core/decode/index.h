@@ -29,9 +29,16 @@ enum imm_kind {
 #define TRAIT_MMX_RM 0x80 /* modrm.rm is an MMX register: REX.B is ignored */
 #define TRAIT_NO_W 0x200   /* port I/O, AMD's far pointers: no 64-bit form, W makes it 32-bit */
 #define TRAIT_GPR_Y 0x100 /* has an operand in a general register that W widens */
+#define TRAIT_GPR_RM 0x1000 /* modrm.rm is a general register */
+#define TRAIT_OPMASK_RM 0x2000 /* modrm.rm is an opmask: B and X are ignored */
 /* AMD's processors only, see decode__init_for(): */
 #define TRAIT_NEAR_16 0x400 /* 66 makes a near branch 16-bit in 64-bit code, too */
 #define TRAIT_W_ONLY_64 0x800 /* VEX.W outside of 64-bit code is #UD */
+/*
+ * Bits that mean nothing are ignored: EVEX.b of register operands where memory can be broadcast, EVEX.z
+ * of what can't be masked, and in VEX encodings those that number more opmasks than there are.
+ */
+#define TRAIT_LOOSE 0x4000
 
 struct candidate {
 	const struct opcode_row *row;

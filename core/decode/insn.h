@@ -64,6 +64,13 @@ struct exec_forms {
 #define INSN_SEG_OVERRIDE 0x0800
 #define INSN_BRANCH 0x1000 /* may set RIP: a block ends here */
 #define INSN_STOP 0x2000   /* a block ends here for another reason (row flag ROW_STOP) */
+#define INSN_EVEX 0x4000   /* besides INSN_VEX, which says what both have in common */
+
+/* insn.evex: the last byte of the prefix without V' (SDM vol. 2, 2.7.1). */
+#define INSN_EVEX_MASK 0x07	/* the opmask register; 0: none */
+#define INSN_EVEX_B 0x10	/* broadcast from memory; rounding, exceptions suppressed */
+#define INSN_EVEX_LENGTH_SHIFT 5 /* vector length, or rounding control */
+#define INSN_EVEX_Z 0x80	/* masked elements become 0 */
 
 struct insn {
 	exec_fn *exec;
@@ -94,13 +101,39 @@ struct insn {
 	u8 reg;	  /* modrm.reg with REX.R / VEX.R (or the opcode's low bits with REX.B for +r) */
 	u8 rm;	  /* modrm.rm with REX.B / VEX.B, when mod is 3 */
 	u8 vvvv;  /* VEX.vvvv, un-inverted */
-	u16 imm2; /* far pointer's selector; ENTER's level; is4 register in bits 7:4 of imm */
+	union {
+		u16 imm2; /* far pointer's selector; ENTER's level; EXTRQ's and INSERTQ's second */
+		struct {  /* INSN_EVEX */
+			u8 evex;
+			u8 vector_bytes; /* vector length: 16, 32 or 64 */
+		};
+	};
 	u8 opcode; /* last opcode byte */
 	u8 map;	   /* enum opcode_map */
 	u32 engine; /* the engine's own: an index of the native stub for a vector instruction */
 };
 
 enum opcode_map { MAP_1BYTE, MAP_0F, MAP_0F38, MAP_0F3A, NR_MAPS };
+
+/* Vector length in bytes, of an instruction with one: 16, 32 or 64. */
+static __always_inline unsigned insn__vector_bytes(const struct insn *insn)
+{
+	if (insn->flags & INSN_EVEX)
+		return insn->vector_bytes;
+	return insn->flags & INSN_VEX_L ? 32 : 16;
+}
+
+/* The opmask register that masks the elements, 1 to 7; 0: none. */
+static __always_inline unsigned insn__mask(const struct insn *insn)
+{
+	return insn->flags & INSN_EVEX ? insn->evex & INSN_EVEX_MASK : 0;
+}
+
+/* Whether the memory operand is one element that stands for all. */
+static __always_inline bool insn__is_broadcast(const struct insn *insn)
+{
+	return (insn->flags & INSN_EVEX) && (insn->flags & INSN_MEM) && (insn->evex & INSN_EVEX_B);
+}
 
 /*
  * Linear address computation without segmentation: base + (index << scale) + disp, cut to the

@@ -3,6 +3,15 @@
 #include "core/decode/index.h"
 #include "core/decode/operands.h"
 
+const struct operand_size operand_sizes[NR_OPERANDS] = {
+	[OP_Eb] = { 1 },	 [OP_Ew] = { 2 },	[OP_Ed] = { 4 },	[OP_Eq] = { 8 },
+	[OP_Mb] = { 1 },	 [OP_Mw] = { 2 },	[OP_Md] = { 4 },	[OP_Mq] = { 8 },
+	[OP_Mdq] = { 16 },	 [OP_Mqq] = { 32 },	[OP_Qq] = { 8 },	[OP_Qd] = { 4 },
+	[OP_Wx] = { 16, true },	 [OP_Wdq] = { 16 },	[OP_Wqq] = { 32 },	[OP_Wq] = { 8 },
+	[OP_Wd] = { 4 },	 [OP_Ww] = { 2 },	[OP_Wb] = { 1 },	[OP_Wh] = { 8, true },
+	[OP_Wqr] = { 4, true },	 [OP_Wer] = { 2, true },
+};
+
 /* Byte offset into x86_cpu.gpr; without REX, byte registers 4-7 are AH, CH, DH, BH. */
 static u8 gpr_offset(const struct insn *insn, unsigned reg, char size)
 {

@@ -2,6 +2,7 @@
 /* The disassembler: a decoded instruction as AT&T-like text, out of its row. */
 #include "core/decode/decode.h"
 #include "core/decode/index.h"
+#include "core/decode/operands.h"
 
 struct text {
 	char *buf;
@@ -105,6 +106,11 @@ static unsigned sized(const struct insn *insn, char letter)
 	}
 }
 
+static void put_vector_of(struct text *t, unsigned bytes, unsigned number)
+{
+	put_indexed(t, bytes > 32 ? "%zmm" : bytes > 16 ? "%ymm" : "%xmm", number);
+}
+
 /* ---- memory ---- */
 
 static void put_displacement(struct text *t, const struct insn *insn)
@@ -120,6 +126,17 @@ static void put_displacement(struct text *t, const struct insn *insn)
 	} else if (disp || insn->modrm >> 6 || insn->base == X86_SLOT_ZERO) {
 		put_hex(t, disp); /* also a 0 that stands in the instruction */
 	}
+}
+
+/* The index of a gather or scatter: as many elements of its size as there are of the data's. */
+static unsigned index_bytes(const struct insn *insn)
+{
+	unsigned bytes = insn__vector_bytes(insn);
+	unsigned data = insn->row->evex & EVEX_ELEMENT;
+
+	if ((insn->flags & INSN_EVEX) && data == 3 && !(insn->opcode & 1))
+		return bytes / 2;
+	return bytes;
 }
 
 static void put_memory(struct text *t, const struct insn *insn)
@@ -143,7 +160,7 @@ static void put_memory(struct text *t, const struct insn *insn)
 	if (has_index) {
 		put_char(t, ',');
 		if (vector_index)
-			put_indexed(t, insn->flags & INSN_VEX_L ? "%ymm" : "%xmm", insn->index);
+			put_vector_of(t, index_bytes(insn), insn->index);
 		else
 			put_gpr(t, insn->index, insn->adsize, true);
 		if (insn->adsize > 2) {
@@ -164,27 +181,70 @@ static void put_string_operand(struct text *t, const struct insn *insn, bool sou
 
 /* ---- operands ---- */
 
+/* VEX rows with half of a vector in a register are shown with XMM, whatever the length. */
 static void put_vector(struct text *t, const struct insn *insn, u8 op, unsigned number)
 {
-	bool wide = (op == OP_Vx || op == OP_Wx || op == OP_Hx || op == OP_Ux || op == OP_Lx) &&
-		    (insn->flags & INSN_VEX_L);
+	unsigned bytes = insn__vector_bytes(insn);
 
-	put_indexed(t, wide ? "%ymm" : "%xmm", number);
+	if (op == OP_Wqq)
+		bytes = 32;
+	else if (op == OP_Vh || op == OP_Wh)
+		bytes /= 2;
+	else if (op == OP_Wqr)
+		bytes /= 4;
+	else if (op != OP_Vx && op != OP_Wx && op != OP_Hx && op != OP_Ux && op != OP_Lx)
+		bytes = 16;
+	put_vector_of(t, bytes, number);
+}
+
+/* {%k1}{z} behind the destination. */
+static void put_mask(struct text *t, const struct insn *insn)
+{
+	if (!insn__mask(insn))
+		return;
+	put_indexed(t, "{%k", insn__mask(insn));
+	put(t, insn->evex & INSN_EVEX_Z ? "}{z}" : "}");
+}
+
+static void put_broadcast(struct text *t, const struct insn *insn)
+{
+	unsigned bytes = insn__vector_bytes(insn), i;
+
+	/* How many elements of memory a vector operand has. */
+	for (i = 0; i < 3; i++)
+		if (operand_sizes[insn->row->op[i]].grows)
+			bytes = operand_sizes[insn->row->op[i]].bytes * (bytes / 16);
+	put_indexed(t, "{1to", bytes / (insn->row->evex & EVEX_BROADCAST4 ? 4 : 8));
+	put_char(t, '}');
+}
+
+/* Embedded rounding, before the registers. */
+static void put_rounding(struct text *t, const struct insn *insn)
+{
+	static const char *const name[4] = { "{rn-sae},", "{rd-sae},", "{ru-sae},", "{rz-sae}," };
+
+	if (insn->row->evex & EVEX_ROUND)
+		put(t, name[insn->evex >> INSN_EVEX_LENGTH_SHIFT & 3]);
+	else
+		put(t, "{sae},");
 }
 
 static void put_rm(struct text *t, const struct insn *insn, u8 op)
 {
 	if ((insn->row->flags & ROW_BRANCH) && operand_facts[op].place == PLACE_RM)
 		put_char(t, '*');
-	if (insn->flags & INSN_MEM)
+	if (insn->flags & INSN_MEM) {
 		put_memory(t, insn);
-	else if (operand_facts[op].place == PLACE_RM)
+		if (insn__is_broadcast(insn))
+			put_broadcast(t, insn);
+	} else if (operand_facts[op].place == PLACE_RM) {
 		put_gpr(t, insn->rm, sized(insn, operand_facts[op].size) ?: insn->opsize,
 			insn->flags & (INSN_REX | INSN_VEX));
-	else if (operand_facts[op].traits & TRAIT_MMX_RM)
+	} else if (operand_facts[op].traits & TRAIT_MMX_RM) {
 		put_indexed(t, "%mm", insn->rm);
-	else
+	} else {
 		put_vector(t, insn, op, insn->rm);
+	}
 }
 
 static void put_target(struct text *t, const struct insn *insn, u64 rip)
@@ -256,6 +316,7 @@ static void put_operand(struct text *t, const struct insn *insn, unsigned number
 	case OP_Vdq:
 	case OP_Vq:
 	case OP_Vd:
+	case OP_Vh:
 		put_vector(t, insn, op, insn->reg);
 		return;
 	case OP_Hx:
@@ -266,6 +327,15 @@ static void put_operand(struct text *t, const struct insn *insn, unsigned number
 		return;
 	case OP_Lx:
 		put_vector(t, insn, op, insn->imm >> 4 & 15);
+		return;
+	case OP_Kg:
+		put_indexed(t, "%k", insn->reg);
+		return;
+	case OP_Kh:
+		put_indexed(t, "%k", insn->vvvv);
+		return;
+	case OP_Ku:
+		put_indexed(t, "%k", insn->rm);
 		return;
 	case OP_ST0:
 		put(t, "%st");
@@ -309,6 +379,8 @@ static void put_operands(struct text *t, const struct insn *insn, u64 rip)
 	bool forward = row->op[0] == OP_Iw || (row->op[0] == OP_Gv && row->op[1] == OP_M &&
 					       insn->map == MAP_1BYTE && insn->opcode == 0x62);
 	unsigned n, i, last = ARRAY_LENGTH(row->op) - 1;
+	bool rounding = (insn->flags & INSN_EVEX) && !(insn->flags & INSN_MEM) &&
+			(insn->evex & INSN_EVEX_B) && (row->evex & (EVEX_ROUND | EVEX_SAE));
 	char separator = ' ';
 
 	for (n = 0; n <= last; n++) {
@@ -316,7 +388,14 @@ static void put_operands(struct text *t, const struct insn *insn, u64 rip)
 		if (row->op[i] == OP_NONE)
 			continue;
 		put_char(t, separator);
+		/* Behind an immediate or a general register that is the source. */
+		if (rounding && (i == 0 || !operand_facts[row->op[i]].place)) {
+			put_rounding(t, insn);
+			rounding = false;
+		}
 		put_operand(t, insn, i, rip);
+		if (i == 0)
+			put_mask(t, insn);
 		separator = ',';
 	}
 }

@@ -35,14 +35,17 @@ enum operand {
 	OP_Cy, OP_Dy, /* control, debug register in modrm.reg */
 	/* vector and x87 */
 	OP_Pq, OP_Qq, OP_Qd, OP_Nq,	  /* MMX reg, MMX reg/mem (64/32 bit), MMX rm reg only */
-	OP_Vx, OP_Vdq, OP_Vq, OP_Vd,	  /* XMM/YMM in modrm.reg; x: 16 or 32 by VEX.L */
+	OP_Vx, OP_Vdq, OP_Vq, OP_Vd,	  /* XMM/YMM/ZMM in modrm.reg; x: vector length */
 	OP_Wx, OP_Wdq, OP_Wq, OP_Wd, OP_Ww, OP_Wb, /* XMM/YMM or memory of that many bytes */
-	OP_Wh,				  /* half of x: 8, or 16 with VEX.L */
-	OP_Wqr,				  /* quarter of x: 4, or 8 with VEX.L */
-	OP_Wer,				  /* eighth of x: 2, or 4 with VEX.L */
+	OP_Wh,				  /* half of x: 8, 16 or 32 */
+	OP_Wqr,				  /* quarter of x: 4, 8 or 16 */
+	OP_Wer,				  /* eighth of x: 2, 4 or 8 */
 	OP_Hx, OP_Hdq, OP_Hq, OP_Hd,	  /* VEX.vvvv XMM/YMM; absent in the legacy encoding */
 	OP_Ux, OP_Udq,			  /* modrm.rm XMM/YMM, register only */
 	OP_Lx,				  /* is4 register */
+	OP_Vh,				  /* modrm.reg: half of x, at least XMM */
+	OP_Wqq,				  /* YMM or 32 bytes of memory */
+	OP_Kg, OP_Kh, OP_Ku,		  /* opmask in modrm.reg, vvvv, modrm.rm */
 	OP_ST0, OP_STi,			  /* x87 */
 	NR_OPERANDS,
 };
@@ -89,6 +92,26 @@ enum row_prefix {
 #define ROW_SIZE_W 0x20000000	 /* 0F66: size from W only, 66 does not change it */
 
 /*
+ * row.evex: of an EVEX encoding (which has ROW_VEX, too). SDM vol. 2, 2.7. Displacements of one
+ * byte count memory operands, or elements where a mask moves these together.
+ */
+#define EVEX_ELEMENT 0x0003   /* log2 of the bytes that a bit of the mask is for, of the vector length */
+#define EVEX_ROW 0x0004
+#define EVEX_MASK 0x0008      /* may be masked */
+#define EVEX_ZERO 0x0010      /* and masked elements zeroed */
+#define EVEX_MUST 0x0020      /* must be masked */
+#define EVEX_BROADCAST4 0x0040
+#define EVEX_BROADCAST8 0x0080
+#define EVEX_ROUND 0x0100     /* embedded rounding */
+#define EVEX_SAE 0x0200	      /* suppresses exceptions */
+#define EVEX_128 0x0400	      /* vector lengths */
+#define EVEX_256 0x0800
+#define EVEX_512 0x1000
+#define EVEX_SCALAR 0x2000    /* one element; the length is ignored */
+#define EVEX_WHOLE 0x4000     /* masked elements of memory may fault */
+#define EVEX_BY_ELEMENT 0x8000 /* gathers, scatters, compression, expansion */
+
+/*
  * CPUID condition of a row: the guest must have been offered the feature (cpuid__has()),
  * else #UD. Each is a word-and-bit of CPUID, see core/x86/cpuid.h.
  */
@@ -105,6 +128,9 @@ enum x86_feature {
 	FEAT_XSAVEOPT, FEAT_XSAVEC, FEAT_XGETBV1, FEAT_XSAVES,
 	FEAT_LAHF_LM, FEAT_CR8_LEGACY, FEAT_ABM, FEAT_SSE4A, FEAT_MISALIGNSSE, FEAT_3DNOWPREFETCH,
 	FEAT_SYSCALL, FEAT_NX, FEAT_MMXEXT, FEAT_FFXSR, FEAT_PDPE1GB, FEAT_RDTSCP, FEAT_LM,
+	FEAT_AVX512F, FEAT_AVX512DQ, FEAT_AVX512IFMA, FEAT_AVX512CD, FEAT_AVX512BW, FEAT_AVX512VL,
+	FEAT_AVX512VBMI, FEAT_AVX512VBMI2, FEAT_AVX512VNNI, FEAT_AVX512BITALG, FEAT_AVX512VPOPCNTDQ,
+	FEAT_AVX512BF16, FEAT_GFNI,
 	FEAT_CLZERO, FEAT_XSAVEERPTR, FEAT_WBNOINVD, FEAT_AUTO_IBRS, FEAT_SVM, FEAT_VMX,
 	NR_FEATURES,
 };
@@ -127,6 +153,7 @@ struct opcode_row {
 	u8 feature;	  /* enum x86_feature */
 	u8 op[4];	  /* enum operand, destination first (Intel order) */
 	u32 flags;	  /* ROW_* */
+	u16 evex;	  /* EVEX_*; 0: no EVEX encoding */
 	u16 reads;	  /* RFLAGS_* read, low 16 bit */
 	u16 writes;	  /* RFLAGS_* written with a defined value */
 	u16 undefined;	  /* RFLAGS_* left undefined by the architecture */
@@ -138,7 +165,7 @@ struct opcode_row {
 enum row_class {
 	CLASS_INTEGER, /* core/emulate on general registers */
 	CLASS_SYSTEM,  /* core/emulate, privileged or mode-dependent */
-	CLASS_VECTOR,  /* MMX, SSE, AVX: run as they are through engine_ops.vector_exec */
+	CLASS_VECTOR,  /* MMX, SSE, AVX, AVX-512: run as they are through engine_ops.vector_exec */
 	CLASS_X87,     /* x87: the same */
 };
 
@@ -156,5 +183,9 @@ extern const struct row_table rows_system;  /* core/decode/rows_system.c */
 extern const struct row_table rows_x87;	    /* core/decode/rows_x87.c */
 extern const struct row_table rows_sse;	    /* core/decode/rows_sse.c: MMX and legacy SSE */
 extern const struct row_table rows_avx;	    /* core/decode/rows_avx.c: VEX encodings */
+extern const struct row_table rows_opmask;  /* core/decode/rows_opmask.c: VEX on opmasks */
+extern const struct row_table rows_evex_0f; /* core/decode/rows_evex_0f.c: EVEX, map 0F */
+extern const struct row_table rows_evex_0f38; /* core/decode/rows_evex_0f38.c */
+extern const struct row_table rows_evex_0f3a; /* core/decode/rows_evex_0f3a.c */
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rows of the VEX encodings: AVX, AVX2, F16C, FMA, VAES, VPCLMULQDQ (SDM vol. 2, ch. 5 and
+ * Rows of the VEX encodings: AVX, AVX2, F16C, FMA, VAES, VPCLMULQDQ, GFNI (SDM vol. 2, ch. 5 and
  * appendix A; APM vol. 4). That AVX is there at all follows from XCR0, which the executors look at.
  */
 #include "core/decode/rows_vector.h"
@@ -339,6 +339,7 @@ static const struct opcode_row rows[] = {
 	FMA(0x96, "132"),
 	FMA(0xa6, "213"),
 	FMA(0xb6, "231"),
+	AVX38(0xcf, "vgf2p8mulb", GFNI, Vx, Hx, Wx, W0),
 	AVX38(0xdb, "vaesimc", AES, Vdq, Wdq, NONE, L0 | NV),
 	AES(0xdc, "vaesenc"),
 	AES(0xdd, "vaesenclast"),
@@ -386,6 +387,8 @@ static const struct opcode_row rows[] = {
 	STRING(0x61, "vpcmpestri"),
 	STRING(0x62, "vpcmpistrm"),
 	STRING(0x63, "vpcmpistri"),
+	AVX3A(0xce, "vgf2p8affineqb", GFNI, Vx, Hx, Wx, Ib, W1),
+	AVX3A(0xcf, "vgf2p8affineinvqb", GFNI, Vx, Hx, Wx, Ib, W1),
 	AVX3A(0xdf, "vaeskeygenassist", AES, Vdq, Wdq, Ib, NONE, L0 | NV),
 };
 

@@ -310,6 +310,7 @@ static const struct opcode_row rows[] = {
 	SHA(0xcb, "sha256rnds2"),
 	SHA(0xcc, "sha256msg1"),
 	SHA(0xcd, "sha256msg2"),
+	SSE38(0xcf, 66, "gf2p8mulb", GFNI, Wx),
 	SSE38(0xdb, 66, "aesimc", AES, Wx),
 	SSE38(0xdc, 66, "aesenc", AES, Wx),
 	SSE38(0xdd, 66, "aesenclast", AES, Wx),
@@ -342,6 +343,8 @@ static const struct opcode_row rows[] = {
 	STRING(0x62, "pcmpistrm"),
 	STRING(0x63, "pcmpistri"),
 	ROW(0F3A, 0xcc, NONE, "sha1rnds4", SHA, Vx, Wx, Ib, 0, exec_sha),
+	SSE3A(0xce, "gf2p8affineqb", GFNI, Wx),
+	SSE3A(0xcf, "gf2p8affineinvqb", GFNI, Wx),
 	SSE3A(0xdf, "aeskeygenassist", AES, Wx),
 };
 

@@ -3,6 +3,12 @@
 #include "core/emulate/emulate.h"
 #include "core/vm/vm.h"
 
+/* EVEX encodings with vectors shorter than 512 bits are an extension of their own. */
+static bool needs_short_vectors(const struct insn *insn)
+{
+	return (insn->flags & INSN_EVEX) && insn->vector_bytes < 64 && (insn->row->evex & EVEX_512);
+}
+
 enum exec_result emulate__check(struct vcpu *vcpu, const struct insn *insn)
 {
 	const struct opcode_row *row = insn->row;
@@ -10,6 +16,8 @@ enum exec_result emulate__check(struct vcpu *vcpu, const struct insn *insn)
 	if (unlikely(!insn->exec))
 		return EXEC_FAIL;
 	if (unlikely(!cpuid__has(&vcpu->cpuid, row->feature)))
+		return x86__raise_ud(vcpu);
+	if (unlikely(needs_short_vectors(insn)) && !cpuid__has(&vcpu->cpuid, FEAT_AVX512VL))
 		return x86__raise_ud(vcpu);
 	if (insn->code != 8 && (row->flags & ROW_PROT || insn->flags & INSN_VEX) &&
 	    x86__is_real_like(&vcpu->cpu))

@@ -37,6 +37,15 @@ static __always_inline enum exec_result check_avx(struct vcpu *vcpu)
 	return likely(!(vcpu->cpu.cr0 & CR0_TS)) ? EXEC_NEXT : x86__raise(vcpu, X86_NM);
 }
 
+enum exec_result vector__check_evex(struct vcpu *vcpu)
+{
+	const u64 need = XSTATE_SSE | XSTATE_AVX | XSTATE_AVX512;
+
+	if (unlikely(!(vcpu->cpu.cr4 & CR4_OSXSAVE) || (vcpu->cpu.xcr0 & need) != need))
+		return x86__raise_ud(vcpu);
+	return likely(!(vcpu->cpu.cr0 & CR0_TS)) ? EXEC_NEXT : x86__raise(vcpu, X86_NM);
+}
+
 enum exec_result vector__check_mmx(struct vcpu *vcpu)
 {
 	return check_mmx(vcpu);
@@ -65,6 +74,79 @@ void vector__image_changed(struct vcpu *vcpu)
 	vcpu->vm->engine->vector_changed(vcpu);
 }
 
+/* A part of a register that stands by itself: n bytes at from are copied, or 0 to all of it. */
+static void read_part(u8 **out, unsigned *left, const u8 *part, unsigned bytes)
+{
+	bytes = MIN_OF(bytes, *left);
+	memcpy(*out, part, bytes);
+	*out += bytes;
+	*left -= bytes;
+}
+
+static void write_part(const u8 **in, unsigned *left, u8 *part, unsigned bytes)
+{
+	unsigned n = MIN_OF(bytes, *left);
+
+	memcpy(part, *in, n);
+	memset(part + n, 0, bytes - n);
+	*in += n;
+	*left -= n;
+}
+
+static u8 *zmm_high(const struct xsave_image *image, unsigned reg)
+{
+	return xsave_image__at(image, XSTATE_ZMM_HIGH_NUMBER) + 32 * reg;
+}
+
+static u8 *zmm_more(const struct xsave_image *image, unsigned reg)
+{
+	return xsave_image__at(image, XSTATE_ZMM_MORE_NUMBER) + 64 * (reg - 16);
+}
+
+void vector__read_register(const struct xsave_image *image, unsigned reg, void *out, unsigned size)
+{
+	u8 *to = out;
+
+	if (reg >= 16) {
+		memcpy(out, zmm_more(image, reg), size);
+		return;
+	}
+	read_part(&to, &size, image->xmm[reg], 16);
+	read_part(&to, &size, image->ymm_high[reg], 16);
+	if (size)
+		read_part(&to, &size, zmm_high(image, reg), 32);
+}
+
+void vector__write_register(struct xsave_image *image, unsigned reg, const void *in, unsigned size)
+{
+	const u8 *from = in;
+
+	if (reg >= 16) {
+		write_part(&from, &size, zmm_more(image, reg), 64);
+		image->xstate_bv |= XSTATE_ZMM_MORE;
+		return;
+	}
+	write_part(&from, &size, image->xmm[reg], 16);
+	write_part(&from, &size, image->ymm_high[reg], 16);
+	image->xstate_bv |= XSTATE_SSE | XSTATE_AVX;
+	if (size)
+		image->xstate_bv |= XSTATE_ZMM_HIGH;
+	if (image->xstate_bv & XSTATE_ZMM_HIGH)
+		write_part(&from, &size, zmm_high(image, reg), 32);
+}
+
+void vector__merge_register(struct xsave_image *image, unsigned reg, const void *in, unsigned size)
+{
+	const u8 *from = in;
+
+	memcpy(image->xmm[reg], from, MIN_OF(size, 16u));
+	image->xstate_bv |= XSTATE_SSE;
+	if (size <= 16)
+		return;
+	memcpy(image->ymm_high[reg], from + 16, size - 16);
+	image->xstate_bv |= XSTATE_AVX;
+}
+
 u32 vector__mxcsr_mask(struct vcpu *vcpu)
 {
 	u32 mask = ((const struct xsave_image *)vcpu->xsave)->mxcsr_mask;
@@ -83,42 +165,6 @@ bool vector__is_amd(struct vcpu *vcpu)
 }
 
 /* ---- the memory operand ---- */
-
-/* Bytes of a memory operand by its letters; wide: with VEX.L, or W for y. */
-struct operand_size {
-	u8 narrow;
-	u8 wide;
-};
-
-static const struct operand_size operand_sizes[NR_OPERANDS] = {
-	[OP_Eb] = { 1, 1 },   [OP_Ew] = { 2, 2 },     [OP_Ed] = { 4, 4 },   [OP_Eq] = { 8, 8 },
-	[OP_Mb] = { 1, 1 },   [OP_Mw] = { 2, 2 },     [OP_Md] = { 4, 4 },   [OP_Mq] = { 8, 8 },
-	[OP_Mdq] = { 16, 16 }, [OP_Mqq] = { 32, 32 }, [OP_Qq] = { 8, 8 },   [OP_Qd] = { 4, 4 },
-	[OP_Wx] = { 16, 32 }, [OP_Wdq] = { 16, 16 },  [OP_Wq] = { 8, 8 },   [OP_Wd] = { 4, 4 },
-	[OP_Ww] = { 2, 2 },   [OP_Wb] = { 1, 1 },     [OP_Wh] = { 8, 16 },  [OP_Wqr] = { 4, 8 },
-	[OP_Wer] = { 2, 4 },
-};
-
-static __always_inline unsigned memory_size(const struct insn *insn)
-{
-	const struct opcode_row *row = insn->row;
-	unsigned i;
-
-	for (i = 0; i < 3; i++) {
-		const struct operand_size *s = &operand_sizes[row->op[i]];
-
-		if (row->op[i] == OP_Ey)
-			return insn->flags & INSN_REX_W ? 8 : 4;
-		if (s->narrow)
-			return insn->flags & INSN_VEX_L ? s->wide : s->narrow;
-	}
-	return 0;
-}
-
-unsigned vector__memory_size(const struct insn *insn)
-{
-	return memory_size(insn);
-}
 
 unsigned vector__access_how(const struct insn *insn)
 {
@@ -283,7 +329,7 @@ static __always_inline enum exec_result run_any(struct vcpu *vcpu, const struct 
 		call->mem = NULL;
 		return run(vcpu, insn, call);
 	}
-	size = memory_size(insn);
+	size = operands__vector_size(insn);
 	explicit = flags & ROW_ALIGNED;
 	if (vex)
 		return run_memory(vcpu, insn, call, size, explicit, false);
@@ -342,6 +388,8 @@ enum exec_result exec_avx_zero(struct vcpu *vcpu, const struct insn *insn)
 {
 	struct xsave_image *image;
 	enum exec_result r;
+	u8 low[16];
+	unsigned i;
 
 	if (insn->code == 8)
 		return exec_avx(vcpu, insn);
@@ -349,9 +397,10 @@ enum exec_result exec_avx_zero(struct vcpu *vcpu, const struct insn *insn)
 	if (r)
 		return r;
 	image = vector__image(vcpu);
-	memset(image->ymm_high, 0, sizeof(image->ymm_high) / 2);
-	if (insn->flags & INSN_VEX_L)
-		memset(image->xmm, 0, sizeof(image->xmm) / 2);
+	for (i = 0; i < 8; i++) {
+		vector__read_register(image, i, low, 16);
+		vector__write_register(image, i, low, insn->flags & INSN_VEX_L ? 0 : 16);
+	}
 	vector__image_changed(vcpu);
 	return EXEC_NEXT;
 }
@@ -360,20 +409,19 @@ enum exec_result exec_avx_zero(struct vcpu *vcpu, const struct insn *insn)
 
 static bool is_modrm_gpr(u8 op)
 {
-	return op == OP_Ey || op == OP_Ed || op == OP_Ew || op == OP_Eb;
+	return op == OP_Ey || op == OP_Eq || op == OP_Ed || op == OP_Ew || op == OP_Eb;
 }
 
-/* The general register that the instruction writes, or -1. Results of 4 bytes are zero-extended. */
-static int gpr_written(const struct insn *insn)
+int vector__gpr_written(const struct insn *insn)
 {
 	u8 op = insn->row->op[0];
 
-	if (op == OP_Gd || op == OP_Gy)
+	if (op == OP_Gd || op == OP_Gq || op == OP_Gy)
 		return insn->reg;
 	return is_modrm_gpr(op) && !(insn->flags & INSN_MEM) ? insn->rm : -1;
 }
 
-static u64 gpr_read(struct vcpu *vcpu, const struct insn *insn)
+u64 vector__gpr_read(struct vcpu *vcpu, const struct insn *insn)
 {
 	const u8 *op = insn->row->op;
 
@@ -385,8 +433,8 @@ static u64 gpr_read(struct vcpu *vcpu, const struct insn *insn)
 static __always_inline enum exec_result run_gpr(struct vcpu *vcpu, const struct insn *insn,
 						bool vex)
 {
-	struct vector_call call = { .gpr_in = gpr_read(vcpu, insn) };
-	int out = gpr_written(insn);
+	struct vector_call call = { .gpr_in = vector__gpr_read(vcpu, insn) };
+	int out = vector__gpr_written(insn);
 	enum exec_result r;
 
 	r = run_any(vcpu, insn, &call, vex);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Executors of x87, MMX, SSE and AVX instructions, and the layout of the XSAVE image.
+ * Executors of x87, MMX, SSE, AVX and AVX-512 instructions, and the layout of the XSAVE image.
  *
  * Computation is left to the engine (engine_ops.vector_exec): it runs the instruction itself on
  * the guest's vector state. What is done here is what the host must not be trusted with: whether
@@ -12,6 +12,8 @@
 #define CORE_EMULATE_VECTOR_H
 
 #include "core/decode/insn.h"
+#include "core/decode/operands.h"
+#include "core/x86/xstate.h"
 
 /*
  * One memory operand at most, whose size the row's operand letters tell (16-byte operands of
@@ -40,6 +42,15 @@ exec_fn exec_maskmovdqu;
 exec_fn exec_avx_maskmovdqu;
 exec_fn exec_avx_maskmov;
 exec_fn exec_avx_gather;
+
+/* vector_evex.c: EVEX encodings, and instructions on opmasks. */
+exec_fn exec_evex;
+exec_fn exec_evex_gpr;
+exec_fn exec_evex_flags;
+exec_fn exec_evex_compress;
+exec_fn exec_evex_expand;
+exec_fn exec_evex_gather;
+exec_fn exec_evex_scatter;
 
 /* vector_x87.c */
 exec_fn exec_x87;	/* memory operand, if any, as the row says */
@@ -87,14 +98,19 @@ struct xsave_image {
 	u64 xcomp_bv;
 	u64 reserved3[6];
 	u8 ymm_high[16][16];
+	u8 more[XSTATE_MAX_AREA - XSTATE_HEADER_END - XSTATE_AVX_SIZE]; /* see xsave_image__at() */
 };
 
-_Static_assert(sizeof(struct xsave_image) == 832, "legacy area, header and AVX component");
+_Static_assert(offsetof(struct xsave_image, more) == 832, "legacy area, header and AVX component");
+_Static_assert(sizeof(struct xsave_image) == XSTATE_MAX_AREA, "and AVX-512's");
 
-#define XSTATE_X87 1ULL
-#define XSTATE_SSE 2ULL
-#define XSTATE_AVX 4ULL
-#define XSTATE_ALL 7ULL
+/* A component of those that stand where CPUID says: XSTATE_*_NUMBER. It must be supported. */
+static inline u8 *xsave_image__at(const struct xsave_image *image, unsigned component)
+{
+	return (u8 *)image + xstate__components()[component].offset;
+}
+
+#define XSTATE_ALL (XSTATE_X87 | XSTATE_SSE | XSTATE_AVX | XSTATE_AVX512)
 #define XCOMP_COMPACT BIT64(63)
 
 #define MXCSR_INIT 0x1f80
@@ -116,15 +132,38 @@ void vector__image_changed(struct vcpu *vcpu);
 /* Whether the guest was told that this is an AMD (or Hygon) processor. */
 bool vector__is_amd(struct vcpu *vcpu);
 
+struct vector_call;
+
 /* Conditions under which instructions may execute: EXEC_NEXT, or #UD or #NM recorded. */
 enum exec_result vector__check_mmx(struct vcpu *vcpu);
 enum exec_result vector__check_sse(struct vcpu *vcpu);
 enum exec_result vector__check_avx(struct vcpu *vcpu);
+enum exec_result vector__check_evex(struct vcpu *vcpu);
 
-/* Size in bytes of the memory operand that the row's letters tell; 0 if they don't. */
-unsigned vector__memory_size(const struct insn *insn);
+/* A vector register of an image, 16 to 64 bytes; what lies above what is written becomes 0. */
+void vector__read_register(const struct xsave_image *image, unsigned reg, void *out, unsigned size);
+void vector__write_register(struct xsave_image *image, unsigned reg, const void *in, unsigned size);
 
-struct vector_call;
+/* The same without a change above. At most 32 bytes, of registers 0 to 15. */
+void vector__merge_register(struct xsave_image *image, unsigned reg, const void *in, unsigned size);
+
+/* vector_masked.c: an access of elements of esize bytes at ea; bit n of mask: n takes part. */
+struct masked_access {
+	u64 ea;
+	unsigned size; /* of the whole, at most 64 */
+	unsigned esize;
+	u64 mask;
+	bool write;
+};
+/* Runs on guest memory itself if all of it, masked or not, can be reached. false: it can't. */
+bool vector__run_in_place(struct vcpu *vcpu, const struct insn *insn, const struct masked_access *a,
+			  struct vector_call *call, enum exec_result *r);
+/* On a copy; what takes part is read before or written after. */
+enum exec_result vector__run_by_element(struct vcpu *vcpu, const struct insn *insn,
+					const struct masked_access *a, struct vector_call *call);
+/* The linear address of an element at ea, cut to the address size; or an exception. */
+enum exec_result vector__element_linear(struct vcpu *vcpu, const struct insn *insn, u64 ea,
+					unsigned size, bool write, u64 *linear);
 
 /* Runs the instruction with its operands as call says; records #MF or #XM. */
 enum exec_result vector__run(struct vcpu *vcpu, const struct insn *insn, struct vector_call *call);
@@ -141,6 +180,12 @@ enum exec_result vector__run_memory(struct vcpu *vcpu, const struct insn *insn,
  */
 enum exec_result vector__operand_failed(struct vcpu *vcpu, const struct insn *insn,
 					enum exec_result r, u32 alignment);
+/*
+ * The general register that the instruction writes, or -1 (results of 4 bytes are zero-extended);
+ * the value of the one that it reads, or 0.
+ */
+int vector__gpr_written(const struct insn *insn);
+u64 vector__gpr_read(struct vcpu *vcpu, const struct insn *insn);
 /* access__*()'s `how` for the instruction's memory operand. */
 unsigned vector__access_how(const struct insn *insn);
 

@@ -29,17 +29,8 @@ static u64 cut_address(const struct insn *insn, u64 ea)
 	return insn->adsize == 8 ? ea : insn->adsize == 4 ? (u32)ea : (u16)ea;
 }
 
-/* A masked access of elements of esize bytes at ea; bit n of mask: element n takes part. */
-struct masked_access {
-	u64 ea;
-	unsigned size; /* of the whole */
-	unsigned esize;
-	u32 mask;
-	bool write;
-};
-
-static enum exec_result element_linear(struct vcpu *vcpu, const struct insn *insn, u64 ea,
-				       unsigned size, bool write, u64 *linear)
+enum exec_result vector__element_linear(struct vcpu *vcpu, const struct insn *insn, u64 ea,
+					unsigned size, bool write, u64 *linear)
 {
 	return segment__linear(vcpu, &vcpu->cpu, insn->seg, cut_address(insn, ea), size, write,
 			       linear);
@@ -56,7 +47,7 @@ static enum exec_result walk_elements(struct vcpu *vcpu, const struct insn *insn
 	for (offset = 0; offset < a->size; offset += a->esize) {
 		if (!(a->mask >> offset / a->esize & 1))
 			continue;
-		r = element_linear(vcpu, insn, a->ea + offset, a->esize, a->write, &linear);
+		r = vector__element_linear(vcpu, insn, a->ea + offset, a->esize, a->write, &linear);
 		if (r)
 			return r;
 		if (!a->write)
@@ -71,49 +62,46 @@ static enum exec_result walk_elements(struct vcpu *vcpu, const struct insn *insn
 	return EXEC_NEXT;
 }
 
-/* The instruction runs on a copy; what it loads is read before, what it stores written after. */
-static enum exec_result run_by_element(struct vcpu *vcpu, const struct insn *insn,
-				       const struct masked_access *a)
+enum exec_result vector__run_by_element(struct vcpu *vcpu, const struct insn *insn,
+					const struct masked_access *a, struct vector_call *call)
 {
 	u8 buffer[64] __attribute__((aligned(64)));
-	struct vector_call call = { .mem = buffer };
 	enum exec_result r;
 
 	memset(buffer, 0, sizeof(buffer));
 	r = walk_elements(vcpu, insn, a, a->write ? NULL : buffer);
 	if (r)
 		return r;
-	r = vector__run(vcpu, insn, &call);
+	call->mem = buffer;
+	r = vector__run(vcpu, insn, call);
 	if (r || !a->write)
 		return r;
 	return walk_elements(vcpu, insn, a, buffer);
 }
 
-/* Runs on guest memory itself if all of it, masked or not, can be reached. false: it can't. */
-static bool run_in_place(struct vcpu *vcpu, const struct insn *insn, const struct masked_access *a,
-			 enum exec_result *r)
+bool vector__run_in_place(struct vcpu *vcpu, const struct insn *insn, const struct masked_access *a,
+			  struct vector_call *call, enum exec_result *r)
 {
-	struct vector_call call = { 0 };
 	u64 linear;
 
 	if (!plain_linear(vcpu, insn, a->ea, a->size, &linear))
 		return false;
-	call.mem = a->write ? tlb__write(vcpu->view, linear, a->size) :
-			      tlb__read(vcpu->view, linear, a->size);
-	if (!call.mem)
+	call->mem = a->write ? tlb__write(vcpu->view, linear, a->size) :
+			       tlb__read(vcpu->view, linear, a->size);
+	if (!call->mem)
 		return false;
-	*r = vector__run(vcpu, insn, &call);
+	*r = vector__run(vcpu, insn, call);
 	return true;
 }
 
 /* Bit n: the top bit of element n. */
-static u32 sign_bits(const u8 *value, unsigned size, unsigned esize)
+static u64 sign_bits(const u8 *value, unsigned size, unsigned esize)
 {
-	u32 mask = 0;
+	u64 mask = 0;
 	unsigned i;
 
 	for (i = 0; i < size / esize; i++)
-		mask |= (u32)(value[i * esize + esize - 1] >> 7) << i;
+		mask |= (u64)(value[i * esize + esize - 1] >> 7) << i;
 	return mask;
 }
 
@@ -144,9 +132,10 @@ static enum exec_result run_maskmov(struct vcpu *vcpu, const struct insn *insn, 
 		.size = size, .esize = 1, .write = true,
 	};
 	const struct xsave_image *image;
+	struct vector_call call = { 0 };
 	enum exec_result r;
 
-	if (run_in_place(vcpu, insn, &a, &r))
+	if (vector__run_in_place(vcpu, insn, &a, &call, &r))
 		return r;
 	image = vector__image(vcpu);
 	/* MMX register n is the physical x87 register n; the image is in the order of the stack. */
@@ -155,7 +144,7 @@ static enum exec_result run_maskmov(struct vcpu *vcpu, const struct insn *insn, 
 	else
 		a.mask = sign_bits(image->xmm[insn->rm], 16, 1);
 	r = probe_all(vcpu, insn, &a);
-	return r ? r : run_by_element(vcpu, insn, &a);
+	return r ? r : vector__run_by_element(vcpu, insn, &a, &call);
 }
 
 /* What every MMX instruction does besides: all registers valid, the stack's top at 0. */
@@ -206,19 +195,6 @@ enum exec_result exec_avx_maskmovdqu(struct vcpu *vcpu, const struct insn *insn)
 
 /* ---- VMASKMOVPS and kin: the mask stands in VEX.vvvv ---- */
 
-static void read_vector(const struct xsave_image *image, unsigned reg, u8 out[32])
-{
-	memcpy(out, image->xmm[reg], 16);
-	memcpy(out + 16, image->ymm_high[reg], 16);
-}
-
-static void write_vector(struct xsave_image *image, unsigned reg, const u8 in[32])
-{
-	memcpy(image->xmm[reg], in, 16);
-	memcpy(image->ymm_high[reg], in + 16, 16);
-	image->xstate_bv |= XSTATE_SSE | XSTATE_AVX;
-}
-
 static unsigned masked_element_size(const struct insn *insn)
 {
 	if (insn->opcode >= 0x8c)
@@ -235,13 +211,14 @@ enum exec_result exec_avx_maskmov(struct vcpu *vcpu, const struct insn *insn)
 		.write = insn->row->flags & ROW_WRITES_MEM,
 	};
 	enum exec_result r = vector__check_avx(vcpu);
+	struct vector_call call = { 0 };
 	u8 mask[32];
 
-	if (r || run_in_place(vcpu, insn, &a, &r))
+	if (r || vector__run_in_place(vcpu, insn, &a, &call, &r))
 		return r;
-	read_vector(vector__image(vcpu), insn->vvvv, mask);
+	vector__read_register(vector__image(vcpu), insn->vvvv, mask, sizeof(mask));
 	a.mask = sign_bits(mask, a.size, a.esize);
-	return run_by_element(vcpu, insn, &a);
+	return vector__run_by_element(vcpu, insn, &a, &call);
 }
 
 /* ---- gathers ---- */
@@ -278,8 +255,8 @@ static enum exec_result gather_elements(struct vcpu *vcpu, const struct insn *in
 		u8 *mask = g->mask + i * g->esize;
 
 		if (mask[g->esize - 1] >> 7) {
-			r = element_linear(vcpu, insn, gather_address(vcpu, insn, g, i), g->esize,
-					   false, &linear);
+			r = vector__element_linear(vcpu, insn, gather_address(vcpu, insn, g, i),
+						   g->esize, false, &linear);
 			if (!r)
 				r = access__read(vcpu, linear, g->dst + i * g->esize, g->esize,
 						 vector__access_how(insn));
@@ -310,16 +287,21 @@ enum exec_result exec_avx_gather(struct vcpu *vcpu, const struct insn *insn)
 		return x86__raise_ud(vcpu);
 	g.count = size / MAX_OF(g.esize, g.isize);
 	image = vector__image(vcpu);
-	read_vector(image, insn->reg, g.dst);
-	read_vector(image, insn->index, g.index);
-	read_vector(image, insn->vvvv, g.mask);
+	vector__read_register(image, insn->reg, g.dst, 32);
+	vector__read_register(image, insn->index, g.index, 32);
+	vector__read_register(image, insn->vvvv, g.mask, 32);
 	r = gather_elements(vcpu, insn, &g);
 	/* User space gives its answers again when the instruction is repeated from the start. */
 	if (r != EXEC_NEXT && r != EXEC_FAULT)
 		return r;
 	image = vector__image(vcpu);
-	write_vector(image, insn->reg, g.dst);
-	write_vector(image, insn->vvvv, g.mask);
+	if (r) {
+		vector__merge_register(image, insn->reg, g.dst, sizeof(g.dst));
+		vector__merge_register(image, insn->vvvv, g.mask, sizeof(g.mask));
+	} else {
+		vector__write_register(image, insn->reg, g.dst, sizeof(g.dst));
+		vector__write_register(image, insn->vvvv, g.mask, sizeof(g.mask));
+	}
 	vector__image_changed(vcpu);
 	return r;
 }

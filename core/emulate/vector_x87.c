@@ -32,7 +32,7 @@ enum exec_result exec_x87(struct vcpu *vcpu, const struct insn *insn)
 {
 	enum exec_result r = check_x87(vcpu);
 
-	return unlikely(r) ? r : run_sized(vcpu, insn, vector__memory_size(insn));
+	return unlikely(r) ? r : run_sized(vcpu, insn, operands__vector_size(insn));
 }
 
 enum exec_result exec_x87_m80(struct vcpu *vcpu, const struct insn *insn)

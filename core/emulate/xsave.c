@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * FXSAVE, FXRSTOR and the XSAVE family, on the state image of the vCPU (APM vol. 2, 11.4.4 and
- * 11.5; SDM vol. 1, ch. 13). Components: x87, SSE, AVX; so the compacted form of an area is laid
- * out as the standard one. IA32_XSS has no bits: XSAVES and XRSTORS know no further components.
+ * 11.5; SDM vol. 1, ch. 13). Components: x87, SSE, AVX and AVX-512's three. IA32_XSS has no bits:
+ * XSAVES and XRSTORS know no further ones.
  */
 #include "core/emulate/operand.h"
 #include "core/emulate/vector.h"
@@ -10,7 +10,6 @@
 
 #define LEGACY_SIZE 512
 #define HEADER_END 576
-#define AVX_END 832
 #define OFFSET_MXCSR 24
 #define OFFSET_ST 32
 #define OFFSET_XMM 160
@@ -85,6 +84,22 @@ static void init_x87(struct xsave_image *image)
 static unsigned xmm_bytes(const struct insn *insn)
 {
 	return insn->code == 8 ? 256 : 128;
+}
+
+/* Of the components behind the header: registers that the code can name. */
+static unsigned component_bytes(const struct insn *insn, unsigned component)
+{
+	unsigned size = xstate__components()[component].size;
+
+	if (insn->code == 8 || component == XSTATE_OPMASK_NUMBER)
+		return size;
+	return component == XSTATE_ZMM_MORE_NUMBER ? 0 : size / 2;
+}
+
+/* The place of a component in the image, which is in the standard form. */
+static u8 *component_at(const struct xsave_image *image, unsigned component)
+{
+	return (u8 *)image + xstate__components()[component].offset;
 }
 
 /* ---- FXSAVE, FXRSTOR ---- */
@@ -202,11 +217,6 @@ static u64 requested(const struct x86_cpu *cpu)
 	return mask & cpu->xcr0 & XSTATE_ALL;
 }
 
-static unsigned area_size(u64 components)
-{
-	return components & XSTATE_AVX ? AVX_END : HEADER_END;
-}
-
 enum save_kind {
 	SAVE_PLAIN,   /* XSAVE */
 	SAVE_OPT,     /* XSAVEOPT: components in their initial state need not be written */
@@ -227,12 +237,13 @@ static void save_bytes(struct save *s, unsigned offset, const void *data, unsign
 				     vector__access_how(s->insn));
 }
 
-static void save_components(struct save *s, const struct xsave_image *image, u64 write,
-			    bool with_mxcsr)
+static void save_components(struct save *s, const struct xsave_image *image, u64 rfbm, u64 write,
+			    bool compact)
 {
+	bool with_mxcsr = compact ? write & XSTATE_SSE : rfbm & (XSTATE_SSE | XSTATE_AVX);
 	u32 mxcsr[2] = { image->mxcsr, vector__mxcsr_mask(s->vcpu) };
-	unsigned bytes = xmm_bytes(s->insn);
 	u8 header[24];
+	unsigned i;
 
 	if (write & XSTATE_X87) {
 		build_x87_header(s->vcpu, s->insn, image, header);
@@ -242,9 +253,11 @@ static void save_components(struct save *s, const struct xsave_image *image, u64
 	if (with_mxcsr)
 		save_bytes(s, OFFSET_MXCSR, mxcsr, sizeof(mxcsr));
 	if (write & XSTATE_SSE)
-		save_bytes(s, OFFSET_XMM, image->xmm, bytes);
-	if (write & XSTATE_AVX)
-		save_bytes(s, HEADER_END, image->ymm_high, bytes);
+		save_bytes(s, OFFSET_XMM, image->xmm, xmm_bytes(s->insn));
+	for (i = XSTATE_FIRST; i < XSTATE_COUNT; i++)
+		if (write >> i & 1)
+			save_bytes(s, xstate__offset(i, rfbm, compact), component_at(image, i),
+				   component_bytes(s->insn, i));
 }
 
 /* XSTATE_BV keeps its other bits in the standard form; XSAVEC and XSAVES write it all. */
@@ -286,28 +299,27 @@ static enum exec_result first_failure(struct vcpu *vcpu, const struct insn *insn
 static enum exec_result save(struct vcpu *vcpu, const struct insn *insn, enum save_kind kind,
 			     bool supervisor)
 {
-	u64 rfbm = requested(&vcpu->cpu), in_use, write;
+	u64 rfbm = requested(&vcpu->cpu), in_use;
 	struct save s = { .vcpu = vcpu, .insn = insn };
-	struct xsave_image image;
-	bool mxcsr;
+	bool compact = kind == SAVE_COMPACT;
+	u32 size = xstate__area_size(rfbm, compact);
+	const struct xsave_image *image;
 
 	s.r = check_xsave(vcpu, supervisor);
 	if (s.r)
 		return s.r;
-	s.r = area_address(vcpu, insn, area_size(rfbm), 64, true, &s.linear);
+	s.r = area_address(vcpu, insn, size, 64, true, &s.linear);
 	if (s.r)
 		return first_failure(vcpu, insn);
 	/* All of it is checked first, so the pieces below do not fault half way. */
-	s.r = access__probe_write(vcpu, s.linear, area_size(rfbm), vector__access_how(insn));
+	s.r = access__probe_write(vcpu, s.linear, size, vector__access_how(insn));
 	if (s.r)
 		return s.r;
-	memcpy(&image, vector__image(vcpu), sizeof(image));
-	in_use = image.xstate_bv & XSTATE_ALL;
-	if (kind == SAVE_COMPACT && image.mxcsr != MXCSR_INIT)
+	image = vector__image(vcpu);
+	in_use = image->xstate_bv & XSTATE_ALL;
+	if (compact && image->mxcsr != MXCSR_INIT)
 		in_use |= XSTATE_SSE;
-	write = kind == SAVE_PLAIN ? rfbm : rfbm & in_use;
-	mxcsr = kind == SAVE_COMPACT ? write & XSTATE_SSE : rfbm & (XSTATE_SSE | XSTATE_AVX);
-	save_components(&s, &image, write, mxcsr);
+	save_components(&s, image, rfbm, kind == SAVE_PLAIN ? rfbm : rfbm & in_use, compact);
 	return save_header(&s, rfbm, in_use, kind);
 }
 
@@ -370,10 +382,22 @@ static bool restore_mxcsr(struct vcpu *vcpu, struct xsave_image *image,
 	return true;
 }
 
+static void restore_component(struct xsave_image *image, const struct insn *insn,
+			      const struct xsave_image *area, unsigned component)
+{
+	unsigned bytes = component_bytes(insn, component);
+
+	if (area->xstate_bv >> component & 1)
+		memcpy(component_at(image, component), component_at(area, component), bytes);
+	else
+		memset(component_at(image, component), 0, bytes);
+	image->xstate_bv |= BIT64(component);
+}
+
 static void restore_components(struct xsave_image *image, const struct insn *insn,
 			       const struct xsave_image *area, u64 rfbm)
 {
-	unsigned bytes = xmm_bytes(insn);
+	unsigned bytes = xmm_bytes(insn), i;
 
 	if (rfbm & XSTATE_X87) {
 		if (area->xstate_bv & XSTATE_X87)
@@ -388,13 +412,9 @@ static void restore_components(struct xsave_image *image, const struct insn *ins
 			memset(image->xmm, 0, bytes);
 		image->xstate_bv |= XSTATE_SSE;
 	}
-	if (rfbm & XSTATE_AVX) {
-		if (area->xstate_bv & XSTATE_AVX)
-			memcpy(image->ymm_high, area->ymm_high, bytes);
-		else
-			memset(image->ymm_high, 0, bytes);
-		image->xstate_bv |= XSTATE_AVX;
-	}
+	for (i = XSTATE_FIRST; i < XSTATE_COUNT; i++)
+		if (rfbm >> i & 1)
+			restore_component(image, insn, area, i);
 	/* In 64-bit code all registers went, so the components are initial again. */
 	if (insn->code == 8)
 		image->xstate_bv &= ~(rfbm & ~area->xstate_bv);
@@ -406,6 +426,30 @@ static u64 wanted(struct vcpu *vcpu, const struct xsave_image *area)
 	bool compact = area->xcomp_bv & XCOMP_COMPACT;
 
 	return compact || !vector__is_amd(vcpu) ? area->xstate_bv : XSTATE_ALL;
+}
+
+/*
+ * Reads the components behind the header to where they stand in the standard form. One that the
+ * compacted form leaves out is initialised.
+ */
+static enum exec_result read_components(struct vcpu *vcpu, const struct insn *insn,
+					struct xsave_image *area, u64 rfbm)
+{
+	u64 needed = rfbm & wanted(vcpu, area) & ~(XSTATE_X87 | XSTATE_SSE), linear;
+	bool compact = area->xcomp_bv & XCOMP_COMPACT;
+	enum exec_result r = EXEC_NEXT;
+	unsigned i;
+
+	if (!needed)
+		return r;
+	r = area_address(vcpu, insn, xstate__area_size(compact ? area->xcomp_bv : needed, compact),
+			 64, false, &linear);
+	for (i = XSTATE_FIRST; i < XSTATE_COUNT && !r; i++)
+		if (needed >> i & 1)
+			r = access__read(vcpu, linear + xstate__offset(i, area->xcomp_bv, compact),
+					 component_at(area, i), xstate__components()[i].size,
+					 vector__access_how(insn));
+	return r;
 }
 
 static enum exec_result restore(struct vcpu *vcpu, const struct insn *insn, bool supervisor)
@@ -425,15 +469,9 @@ static enum exec_result restore(struct vcpu *vcpu, const struct insn *insn, bool
 		return r;
 	if (!header_is_valid(vcpu, &area, supervisor))
 		return x86__raise_gp(vcpu, 0);
-	/* A component that the compacted form leaves out is initialised. */
-	if (rfbm & wanted(vcpu, &area) & XSTATE_AVX) {
-		r = area_address(vcpu, insn, AVX_END, 64, false, &linear);
-		if (!r)
-			r = access__read(vcpu, linear + HEADER_END, area.ymm_high,
-					 sizeof(area.ymm_high), vector__access_how(insn));
-		if (r)
-			return r;
-	}
+	r = read_components(vcpu, insn, &area, rfbm);
+	if (r)
+		return r;
 	image = vector__image(vcpu);
 	if (!restore_mxcsr(vcpu, image, &area, rfbm))
 		return x86__raise_gp(vcpu, 0);

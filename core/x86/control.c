@@ -240,6 +240,9 @@ int x86__set_xcr0(struct vcpu *vcpu, u64 value)
 		return 1;
 	if ((value & XSTATE_AVX) && !(value & XSTATE_SSE))
 		return 1;
+	if ((value & XSTATE_AVX512) &&
+	    (!(value & XSTATE_AVX) || (value & XSTATE_AVX512) != XSTATE_AVX512))
+		return 1;
 	if (value & ~(vcpu->cpuid.xcr0_allowed | XSTATE_X87))
 		return 1;
 	vcpu->cpu.xcr0 = value;

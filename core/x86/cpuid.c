@@ -3,6 +3,7 @@
 #include "core/x86/cpuid.h"
 #include "core/irqchip/irqchip.h"
 #include "core/vm/vm.h"
+#include "core/x86/xstate.h"
 #include "include/x86/cpuid.h"
 #include "include/x86/kvm_para.h"
 #include "include/x86/msr.h"
@@ -85,6 +86,8 @@ static void derive_features(struct x86_cpuid *cpuid)
 	e = find_entry(cpuid, CPUID_XSTATE, 0);
 	if (e && cpuid__has(cpuid, FEAT_XSAVE))
 		cpuid->xcr0_allowed = (e->eax | (u64)e->edx << 32) & cpuid__supported_xcr0();
+	if (!cpuid__has(cpuid, FEAT_AVX512F))
+		cpuid->xcr0_allowed &= ~XSTATE_AVX512;
 	cpuid->max_phys_bits = physical_bits(cpuid);
 	e = find_kvm_features(cpuid);
 	cpuid->kvm_features = e ? e->eax : 0;
@@ -137,11 +140,6 @@ static void change_bit(u32 *reg, unsigned bit, bool set)
 	*reg = (*reg & ~BIT64(bit)) | ((u32)set << bit);
 }
 
-static u32 xsave_size(u64 components)
-{
-	return components & XSTATE_AVX ? XSTATE_HEADER_END + XSTATE_AVX_SIZE : XSTATE_HEADER_END;
-}
-
 /* Bits that follow the vCPU's state. */
 static void apply_state(struct vcpu *vcpu, u32 leaf, u32 subleaf, u32 out[4])
 {
@@ -165,10 +163,10 @@ static void apply_state(struct vcpu *vcpu, u32 leaf, u32 subleaf, u32 out[4])
 		break;
 	case CPUID_XSTATE:
 		if (subleaf == 0 && cpuid->xcr0_allowed)
-			out[CPUID_EBX] = xsave_size(cpu->xcr0);
+			out[CPUID_EBX] = xstate__area_size(cpu->xcr0, false);
 		if (subleaf == 1 &&
 		    (cpuid__has(cpuid, FEAT_XSAVES) || cpuid__has(cpuid, FEAT_XSAVEC)))
-			out[CPUID_EBX] = xsave_size(cpu->xcr0 | vcpu->msrs.xss);
+			out[CPUID_EBX] = xstate__area_size(cpu->xcr0 | vcpu->msrs.xss, true);
 		break;
 	case KVM_CPUID_FEATURES:
 		/* A guest whose HLT does not exit needs no kick. */

@@ -9,6 +9,7 @@ enum { EAX, EBX, ECX, EDX };
 #define L7_EBX(n) { 7, 0, EBX, n }
 #define L7_ECX(n) { 7, 0, ECX, n }
 #define L7_EDX(n) { 7, 0, EDX, n }
+#define L7_1_EAX(n) { 7, 1, EAX, n }
 #define XSAVE_EAX(n) { 0xd, 1, EAX, n }
 #define EXT_ECX(n) { 0x80000001, 0, ECX, n }
 #define EXT_EDX(n) { 0x80000001, 0, EDX, n }
@@ -59,6 +60,19 @@ const struct x86_feature_bit x86_feature_bits[NR_FEATURES] = {
 	[FEAT_RDSEED] = L7_EBX(18),
 	[FEAT_ADX] = L7_EBX(19),
 	[FEAT_SMAP] = L7_EBX(20),
+	[FEAT_AVX512F] = L7_EBX(16),
+	[FEAT_AVX512DQ] = L7_EBX(17),
+	[FEAT_AVX512IFMA] = L7_EBX(21),
+	[FEAT_AVX512CD] = L7_EBX(28),
+	[FEAT_AVX512BW] = L7_EBX(30),
+	[FEAT_AVX512VL] = L7_EBX(31),
+	[FEAT_AVX512VBMI] = L7_ECX(1),
+	[FEAT_AVX512VBMI2] = L7_ECX(6),
+	[FEAT_GFNI] = L7_ECX(8),
+	[FEAT_AVX512VNNI] = L7_ECX(11),
+	[FEAT_AVX512BITALG] = L7_ECX(12),
+	[FEAT_AVX512VPOPCNTDQ] = L7_ECX(14),
+	[FEAT_AVX512BF16] = L7_1_EAX(5),
 	[FEAT_CLFLUSHOPT] = L7_EBX(23),
 	[FEAT_CLWB] = L7_EBX(24),
 	[FEAT_SHA] = L7_EBX(29),

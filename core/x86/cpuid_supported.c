@@ -5,6 +5,7 @@
  */
 #include "core/host.h"
 #include "core/x86/cpuid.h"
+#include "core/x86/xstate.h"
 #include "include/x86/cpuid.h"
 #include "include/x86/kvm_para.h"
 
@@ -26,7 +27,7 @@ static const u8 host_features[] = {
 	FEAT_POPCNT, FEAT_AES, FEAT_RDRAND, FEAT_BMI1, FEAT_BMI2, FEAT_RDSEED, FEAT_ADX,
 	FEAT_CLFLUSHOPT, FEAT_CLWB, FEAT_SHA, FEAT_CR8_LEGACY, FEAT_ABM, FEAT_SSE4A,
 	FEAT_MISALIGNSSE, FEAT_3DNOWPREFETCH, FEAT_MMXEXT, FEAT_CLZERO,
-	FEAT_WBNOINVD,
+	FEAT_WBNOINVD, FEAT_GFNI,
 };
 
 /* The same, and the host's system software has enabled XSAVE. */
@@ -37,6 +38,13 @@ static const u8 xsave_features[] = {
 /* The same, and the host has enabled the AVX state component. */
 static const u8 avx_features[] = {
 	FEAT_FMA, FEAT_AVX, FEAT_F16C, FEAT_AVX2, FEAT_VAES, FEAT_VPCLMUL,
+};
+
+/* The same, and the host has enabled AVX-512's state and has what all of these build on. */
+static const u8 avx512_features[] = {
+	FEAT_AVX512F, FEAT_AVX512DQ, FEAT_AVX512IFMA, FEAT_AVX512CD, FEAT_AVX512BW, FEAT_AVX512VL,
+	FEAT_AVX512VBMI, FEAT_AVX512VBMI2, FEAT_AVX512VNNI, FEAT_AVX512BITALG,
+	FEAT_AVX512VPOPCNTDQ, FEAT_AVX512BF16,
 };
 
 /* Bits of the leaves that are no row of x86_feature_bits. */
@@ -93,22 +101,9 @@ struct offer {
 	bool amd;
 };
 
-static u64 host_xcr0(void)
-{
-	u32 r[4], lo, hi;
-
-	host__cpuid(CPUID_FEATURES, 0, r);
-	if (!(r[CPUID_ECX] >> CPUID_1_ECX_OSXSAVE & 1))
-		return 0;
-	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
-	return lo | (u64)hi << 32;
-}
-
 u64 cpuid__supported_xcr0(void)
 {
-	u64 xcr0 = host_xcr0() & (XSTATE_X87 | XSTATE_SSE | XSTATE_AVX);
-
-	return (xcr0 & XSTATE_SSE) ? xcr0 : 0;
+	return xstate__supported();
 }
 
 /* A host leaf, zeros where the host has none (Intel answers with its highest leaf there). */
@@ -196,6 +191,8 @@ static void feature_leaf(const struct offer *o, u32 leaf, u32 subleaf, u32 r[4])
 		set_listed(xsave_features, ARRAY_LENGTH(xsave_features), leaf, subleaf, host, r);
 	if (o->xcr0 & XSTATE_AVX)
 		set_listed(avx_features, ARRAY_LENGTH(avx_features), leaf, subleaf, host, r);
+	if (o->xcr0 & XSTATE_AVX512)
+		set_listed(avx512_features, ARRAY_LENGTH(avx512_features), leaf, subleaf, host, r);
 	for (i = 0; i < ARRAY_LENGTH(plain_bits); i++) {
 		const struct plain_bits *p = &plain_bits[i];
 
@@ -220,13 +217,19 @@ static void add_features(struct offer *o)
 
 static void add_extended_features(struct offer *o)
 {
-	u32 r[4];
+	u32 host[4], r[4];
 
 	feature_leaf(o, CPUID_EXTENDED_FEATURES, 0, r);
 	/* Intel's kernels assume the worst of a CPU without ARCH_CAPABILITIES. */
 	if (!o->amd)
 		r[CPUID_EDX] |= BIT64(CPUID_7_EDX_ARCH_CAPABILITIES);
+	read_host(o, CPUID_EXTENDED_FEATURES, 0, host);
+	r[CPUID_EAX] = MIN_OF(host[CPUID_EAX], 1u);
 	add(o, CPUID_EXTENDED_FEATURES, 0, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, r);
+	if (!r[CPUID_EAX])
+		return;
+	feature_leaf(o, CPUID_EXTENDED_FEATURES, 1, r);
+	add(o, CPUID_EXTENDED_FEATURES, 1, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, r);
 }
 
 /*
@@ -248,8 +251,8 @@ static void add_caches(struct offer *o, u32 leaf, u32 topology)
 
 static void add_xstate(struct offer *o)
 {
-	u32 size = o->xcr0 & XSTATE_AVX ? XSTATE_HEADER_END + XSTATE_AVX_SIZE : XSTATE_HEADER_END;
-	u32 r[4];
+	const struct xstate_component *c = xstate__components();
+	u32 size = xstate__area_size(o->xcr0, false), r[4], i;
 
 	if (!o->xcr0) {
 		add_indexed(o, CPUID_XSTATE, 0, 0, 0, 0, 0);
@@ -258,10 +261,11 @@ static void add_xstate(struct offer *o)
 	/* EBX here is for the largest XCR0; the guest reads it for its own (cpuid__query()). */
 	add_indexed(o, CPUID_XSTATE, 0, o->xcr0, size, size, 0);
 	feature_leaf(o, CPUID_XSTATE, 1, r);
-	r[CPUID_EBX] = size;
+	r[CPUID_EBX] = xstate__area_size(o->xcr0, true);
 	add(o, CPUID_XSTATE, 1, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, r);
-	if (o->xcr0 & XSTATE_AVX)
-		add_indexed(o, CPUID_XSTATE, 2, XSTATE_AVX_SIZE, XSTATE_HEADER_END, 0, 0);
+	for (i = XSTATE_FIRST; i < XSTATE_COUNT; i++)
+		if (o->xcr0 >> i & 1)
+			add_indexed(o, CPUID_XSTATE, i, c[i].size, c[i].offset, 0, 0);
 }
 
 static void add_basic(struct offer *o)

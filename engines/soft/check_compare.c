@@ -29,7 +29,8 @@ static bool is_same_vectors(const struct xsave_image *a, const struct xsave_imag
 	return !memcmp(a, b, offsetof(struct xsave_image, mxcsr_mask)) &&
 	       !memcmp(a->st, b->st, sizeof(a->st)) && !memcmp(a->xmm, b->xmm, sizeof(a->xmm)) &&
 	       a->fcs == b->fcs && a->fds == b->fds &&
-	       !memcmp(a->ymm_high, b->ymm_high, sizeof(a->ymm_high));
+	       !memcmp(a->ymm_high, b->ymm_high, sizeof(a->ymm_high)) &&
+	       !memcmp(a->more, b->more, sizeof(a->more));
 }
 
 bool check__is_same(struct vcpu *vcpu, const struct check *check)

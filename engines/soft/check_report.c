@@ -73,7 +73,7 @@ static void print_number(char *to, const u8 *bytes, u32 size)
 
 static void say(const char *name, const void *before, const void *a, const void *b, u32 size)
 {
-	char text[3][2 * 32 + 1];
+	char text[3][2 * 64 + 1];
 
 	print_number(text[0], before, size);
 	print_number(text[1], a, size);
@@ -92,8 +92,9 @@ static void compare_fields(const struct field *field, unsigned count, u32 most, 
 			    (const u8 *)a + field->offset, (const u8 *)b + field->offset, field->size);
 }
 
+/* Registers of `size` bytes, the first of them with this number. */
 static void compare_registers(const struct check *check, const char *name, size_t offset,
-			      unsigned count)
+			      unsigned size, unsigned first, unsigned count)
 {
 	const u8 *before = (const u8 *)&check->before.vectors + offset;
 	const u8 *a = (const u8 *)&check->interpreted.vectors + offset;
@@ -101,30 +102,37 @@ static void compare_registers(const struct check *check, const char *name, size_
 	unsigned i;
 	char text[16];
 
-	for (i = 0; i < count; i++, before += 16, a += 16, b += 16) {
+	for (i = first; i < first + count; i++, before += size, a += size, b += size) {
 		unsigned length = 0;
 
-		if (!memcmp(a, b, 16))
+		if (!memcmp(a, b, size))
 			continue;
 		for (; name[length]; length++)
 			text[length] = name[length];
 		if (i >= 10)
-			text[length++] = '1';
+			text[length++] = '0' + i / 10;
 		text[length++] = '0' + i % 10;
 		text[length] = 0;
-		say(text, before, a, b, 16);
+		say(text, before, a, b, size);
 	}
 }
 
 static void compare_vectors(const struct check *check)
 {
+	const struct xstate_component *c = xstate__components();
+
 	if (!check->has_vectors)
 		return;
 	compare_fields(vector_fields, ARRAY_LENGTH(vector_fields), sizeof(struct xsave_image),
 		       &check->before.vectors, &check->interpreted.vectors, &check->translated.vectors);
-	compare_registers(check, "st", offsetof(struct xsave_image, st), 8);
-	compare_registers(check, "xmm", offsetof(struct xsave_image, xmm), 16);
-	compare_registers(check, "ymm_high", offsetof(struct xsave_image, ymm_high), 16);
+	compare_registers(check, "st", offsetof(struct xsave_image, st), 16, 0, 8);
+	compare_registers(check, "xmm", offsetof(struct xsave_image, xmm), 16, 0, 16);
+	compare_registers(check, "ymm_high", offsetof(struct xsave_image, ymm_high), 16, 0, 16);
+	if (!(xstate__supported() & XSTATE_AVX512))
+		return;
+	compare_registers(check, "k", c[XSTATE_OPMASK_NUMBER].offset, 8, 0, 8);
+	compare_registers(check, "zmm_high", c[XSTATE_ZMM_HIGH_NUMBER].offset, 32, 0, 16);
+	compare_registers(check, "zmm", c[XSTATE_ZMM_MORE_NUMBER].offset, 64, 16, 16);
 }
 
 static void compare_flags(const struct check *check)

@@ -21,6 +21,8 @@ static u32 vector_mode(const struct x86_cpu *cpu)
 		mode |= MODE_SSE;
 	if ((cpu->cr4 & CR4_OSXSAVE) && (cpu->xcr0 & avx) == avx)
 		mode |= MODE_AVX;
+	if ((mode & MODE_AVX) && (cpu->xcr0 & XSTATE_AVX512) == XSTATE_AVX512)
+		mode |= MODE_AVX512;
 	return mode;
 }
 

@@ -71,9 +71,11 @@ struct block {
 #define MODE_SSE 0x200	/* and SSE instructions: CR4.OSFXSR */
 #define MODE_AVX 0x400	/* and AVX instructions: CR4.OSXSAVE, XCR0 */
 #define MODE_FLAT 0x800 /* not in 64-bit code: CS, DS, ES and SS are flat */
+#define MODE_AVX512 0x1000 /* and AVX-512 instructions: XCR0 */
 #define MODE_BLOCK                                                                                 \
-	(MODE_CODE_SIZE | MODE_REAL_LIKE | MODE_VIEW | MODE_X87 | MODE_SSE | MODE_AVX | MODE_FLAT)
-#define MODE_BITS 12
+	(MODE_CODE_SIZE | MODE_REAL_LIKE | MODE_VIEW | MODE_X87 | MODE_SSE | MODE_AVX | MODE_FLAT | \
+	 MODE_AVX512)
+#define MODE_BITS 13
 /* Of a block alone: the instruction crosses a page. Found by other ways than others of its address. */
 #define MODE_CROSSING 0x80000000u
 

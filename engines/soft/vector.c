@@ -11,8 +11,9 @@
 static struct {
 	bool xsave;
 	bool avx;
+	bool xsaveopt;
 	bool selectors; /* FNSTENV shows the selectors of the x87 pointers, not zeros */
-	u64 mask; /* components that guests can have: x87, SSE, AVX */
+	u64 mask; /* components that guests can have */
 	u32 mxcsr_mask;
 } host;
 
@@ -32,16 +33,6 @@ static void load_registers(const struct xsave_image *image)
 		__asm__ volatile("xrstor64 %0" : : "m"(*image), "a"((u32)host.mask), "d"(0));
 	else
 		__asm__ volatile("fxrstor64 %0" : : "m"(*image));
-}
-
-static void store_registers(struct xsave_image *image)
-{
-	if (host.xsave) {
-		__asm__ volatile("xsave64 %0" : "+m"(*image) : "a"((u32)host.mask), "d"(0));
-	} else {
-		__asm__ volatile("fxsave64 %0" : "+m"(*image));
-		image->xstate_bv = host.mask;
-	}
 }
 
 /* Control words as libc expects them, and nothing on the x87 stack. */
@@ -69,7 +60,34 @@ static void init_component(struct xsave_image *image, u64 component)
 	} else if (component == XSTATE_SSE) {
 		memset(image->xmm, 0, sizeof(image->xmm));
 	} else {
-		memset(image->ymm_high, 0, sizeof(image->ymm_high));
+		const struct xstate_component *c = xstate__components() + __builtin_ctzll(component);
+
+		memset((u8 *)image + c->offset, 0, c->size);
+	}
+}
+
+static void init_components(struct xsave_image *image, u64 components)
+{
+	u64 component;
+
+	for (component = 1; component <= components; component <<= 1)
+		if (components & component)
+			init_component(image, component);
+}
+
+/* XSAVEOPT leaves what is in its initial state as it was in memory. */
+static void store_registers(struct xsave_image *image)
+{
+	u64 before = image->xstate_bv;
+
+	if (host.xsaveopt) {
+		__asm__ volatile("xsaveopt64 %0" : "+m"(*image) : "a"((u32)host.mask), "d"(0));
+		init_components(image, before & ~image->xstate_bv & host.mask);
+	} else if (host.xsave) {
+		__asm__ volatile("xsave64 %0" : "+m"(*image) : "a"((u32)host.mask), "d"(0));
+	} else {
+		__asm__ volatile("fxsave64 %0" : "+m"(*image));
+		image->xstate_bv = host.mask;
 	}
 }
 
@@ -120,12 +138,9 @@ void soft__vector_changed(struct vcpu *vcpu)
 {
 	struct soft_vectors *v = soft__vectors(vcpu);
 	struct xsave_image *image = image_of(vcpu);
-	u64 component;
 
 	make_loadable(image);
-	for (component = 1; component <= XSTATE_AVX; component <<= 1)
-		if (!(image->xstate_bv & component))
-			init_component(image, component);
+	init_components(image, host.mask & ~image->xstate_bv);
 	v->fop = image->fop;
 	v->fip = image->fip;
 	v->fdp = image->fdp;
@@ -277,25 +292,21 @@ enum exec_result soft__vector_exec(struct vcpu *vcpu, struct insn *insn, struct 
 
 /* ---- set-up ---- */
 
-static u64 host_xcr0(void)
-{
-	u32 lo, hi;
-
-	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
-	return lo | (u64)hi << 32;
-}
-
 static void look_at_host(void)
 {
-	struct xsave_image image __attribute__((aligned(64)));
-	u32 regs[4];
+	u8 area[512] __attribute__((aligned(16)));
+	u32 regs[4], mask;
 
 	host__cpuid(1, 0, regs);
 	host.xsave = regs[2] & 1u << 27; /* OSXSAVE */
 	host.mask = XSTATE_X87 | XSTATE_SSE;
 	if (host.xsave)
-		host.mask = host_xcr0() & XSTATE_ALL;
+		host.mask = xstate__supported();
 	host.avx = host.mask & XSTATE_AVX;
+	if (host.xsave) {
+		host__cpuid(CPUID_XSTATE, 1, regs);
+		host.xsaveopt = regs[0] & 1;
+	}
 	/* CPUID.7:EBX[13]: "deprecates FPU CS and DS" (guests are told what the host has) */
 	host__cpuid(0, 0, regs);
 	host.selectors = true;
@@ -303,9 +314,10 @@ static void look_at_host(void)
 		host__cpuid(7, 0, regs);
 		host.selectors = !(regs[1] >> 13 & 1);
 	}
-	memset(&image, 0, sizeof(image));
-	__asm__ volatile("fxsave64 %0" : "+m"(image));
-	host.mxcsr_mask = image.mxcsr_mask ? image.mxcsr_mask : 0xffbf;
+	memset(area, 0, sizeof(area));
+	__asm__ volatile("fxsave64 %0" : "+m"(area));
+	memcpy(&mask, area + offsetof(struct xsave_image, mxcsr_mask), sizeof(mask));
+	host.mxcsr_mask = mask ? mask : 0xffbf;
 }
 
 int soft__vectors_setup(const char **why)

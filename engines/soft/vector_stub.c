@@ -65,12 +65,12 @@ struct fields {
 
 static bool is_reg_gpr(u8 op)
 {
-	return op == OP_Gd || op == OP_Gy;
+	return op == OP_Gd || op == OP_Gq || op == OP_Gy;
 }
 
 static bool is_rm_gpr(u8 op)
 {
-	return op == OP_Eb || op == OP_Ew || op == OP_Ed || op == OP_Ey;
+	return op == OP_Eb || op == OP_Ew || op == OP_Ed || op == OP_Eq || op == OP_Ey;
 }
 
 static bool is_string(const struct insn *insn)
@@ -81,7 +81,7 @@ static bool is_string(const struct insn *insn)
 static void choose_fields(const struct insn *insn, struct fields *f)
 {
 	const struct opcode_row *row = insn->row;
-	unsigned i, limit = insn->code == 8 ? 15 : 7;
+	unsigned i, limit = insn->code == 8 ? 31 : 7;
 	bool mem = insn->flags & INSN_MEM, is_y = false;
 
 	f->reg = row->group != GROUP_ANY ? row->group : insn->reg & limit;
@@ -127,6 +127,21 @@ static void encode_vex(const struct insn *insn, const struct fields *f, struct e
 	put_byte(e, (f->reg & 8 ? 0 : 0x80) | 0x40 | (f->rm & 8 ? 0 : 0x20) | insn->map);
 	put_byte(e, (f->w ? 0x80 : 0) | (~vvvv & 15) << 3 | (insn->flags & INSN_VEX_L ? 4 : 0) |
 			    pp[insn->row->prefix]);
+	put_byte(e, insn->opcode);
+	put_modrm(e, f);
+}
+
+/* SDM vol. 2, 2.7.1. With a memory operand at [RDI] there is no displacement. */
+static void encode_evex(const struct insn *insn, const struct fields *f, struct encoding *e)
+{
+	static const u8 pp[] = { [PFX_NONE] = 0, [PFX_66] = 1, [PFX_F3] = 2, [PFX_F2] = 3 };
+	u8 vvvv = insn->code == 8 ? insn->vvvv : insn->vvvv & 7;
+
+	put_byte(e, 0x62);
+	put_byte(e, (f->reg & 8 ? 0 : 0x80) | (f->rm & 16 ? 0 : 0x40) | (f->rm & 8 ? 0 : 0x20) |
+			    (f->reg & 16 ? 0 : 0x10) | insn->map);
+	put_byte(e, (f->w ? 0x80 : 0) | (~vvvv & 15) << 3 | 4 | pp[insn->row->prefix]);
+	put_byte(e, insn->evex | (vvvv & 16 ? 0 : 8));
 	put_byte(e, insn->opcode);
 	put_modrm(e, f);
 }
@@ -181,7 +196,9 @@ static void encode(const struct insn *insn, struct encoding *e)
 	choose_fields(insn, &f);
 	if (f.full)
 		e->kind |= STUB_FULL;
-	if (insn->flags & INSN_VEX)
+	if (insn->flags & INSN_EVEX)
+		encode_evex(insn, &f, e);
+	else if (insn->flags & INSN_VEX)
 		encode_vex(insn, &f, e);
 	else
 		encode_legacy(insn, &f, e);

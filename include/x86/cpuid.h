@@ -56,8 +56,20 @@ enum cpuid_register { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
 #define XSTATE_X87 BIT64(0)
 #define XSTATE_SSE BIT64(1)
 #define XSTATE_AVX BIT64(2)
+#define XSTATE_OPMASK BIT64(5)
+#define XSTATE_ZMM_HIGH BIT64(6) /* bits 511 to 256 of ZMM0 to 15 */
+#define XSTATE_ZMM_MORE BIT64(7) /* ZMM16 to 31 */
+#define XSTATE_AVX512 (XSTATE_OPMASK | XSTATE_ZMM_HIGH | XSTATE_ZMM_MORE)
+#define XSTATE_OPMASK_NUMBER 5
+#define XSTATE_ZMM_HIGH_NUMBER 6
+#define XSTATE_ZMM_MORE_NUMBER 7
 /* XSAVE area: legacy region and header; then AVX state (SDM vol. 1, 13.4). */
 #define XSTATE_HEADER_END 576
 #define XSTATE_AVX_SIZE 256
+/* AVX-512's stand where CPUID says, not beyond 2,688 bytes. */
+#define XSTATE_OPMASK_SIZE 64
+#define XSTATE_ZMM_HIGH_SIZE 512
+#define XSTATE_ZMM_MORE_SIZE 1024
+#define XSTATE_MAX_AREA 2688
 
 #endif

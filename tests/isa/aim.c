@@ -135,9 +135,10 @@ static unsigned y_size(const struct insn *insn)
 
 static unsigned operand_size(const struct instance *in, enum operand op)
 {
-	static const u16 sizes[] = { 1, 2, 4, 6, 8, 10, 14, 16, 28, 32, 64, 94, 108, 512, 832 };
+	static const u16 sizes[] = { 1, 2, 4, 6, 8, 10, 14, 16, 28, 32, 64, 94, 108, 512, 832,
+				     1100, 2432 };
 	const struct insn *insn = &in->insn;
-	unsigned x = insn->flags & INSN_VEX_L ? 32 : 16;
+	unsigned x = insn__vector_bytes(insn);
 
 	switch (op) {
 	case OP_Eb: case OP_Mb: case OP_Wb: case OP_Ob:
@@ -154,7 +155,7 @@ static unsigned operand_size(const struct instance *in, enum operand op)
 		return y_size(insn);
 	case OP_Mdq: case OP_Wdq:
 		return 16;
-	case OP_Mqq:
+	case OP_Mqq: case OP_Wqq:
 		return 32;
 	case OP_Wx:
 		return x;
@@ -179,6 +180,8 @@ unsigned instance__memory_size(const struct instance *in)
 {
 	unsigned i, size = 0;
 
+	if (insn__is_broadcast(&in->insn))
+		return in->row->evex & EVEX_BROADCAST4 ? 4 : 8;
 	for (i = 0; i < 4 && !size; i++)
 		size = operand_size(in, in->row->op[i]);
 	return size ? size : 4;
@@ -226,7 +229,7 @@ static void set_address(struct instance *in, u64 ea)
 static void aim_memory(struct instance *in)
 {
 	unsigned size = instance__memory_size(in);
-	u8 operand[1024];
+	u8 operand[4096];
 	u64 ea = instance__pick_address(in, in->insn.seg, size, in->insn.adsize);
 
 	/* A misaligned address is an exception for many, and so only tells little. */

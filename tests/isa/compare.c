@@ -66,6 +66,27 @@ static bool pointers_are_shown(const struct xsave_image *native)
 	return !is_amd || (native->fsw & FSW_ES);
 }
 
+static void compare_component(const struct xsave_image *a, const struct xsave_image *b,
+			      const char *name, unsigned component, unsigned n, unsigned first,
+			      struct comparison *c)
+{
+	unsigned size = xstate__components()[component].size / n, i;
+
+	if (component == XSTATE_OPMASK_NUMBER)
+		size = 8;
+	for (i = 0; i < n; i++)
+		differ_bytes(c, name, first + i, xsave_image__at(a, component) + i * size,
+			     xsave_image__at(b, component) + i * size, size);
+}
+
+static void compare_avx512(const struct xsave_image *a, const struct xsave_image *b,
+			   struct comparison *c)
+{
+	compare_component(a, b, "k", XSTATE_OPMASK_NUMBER, 8, 0, c);
+	compare_component(a, b, "zmm_high", XSTATE_ZMM_HIGH_NUMBER, 16, 0, c);
+	compare_component(a, b, "zmm", XSTATE_ZMM_MORE_NUMBER, 16, 16, c);
+}
+
 static void compare_fp(const struct xsave_image *a, const struct xsave_image *b,
 		       struct comparison *c)
 {
@@ -86,6 +107,8 @@ static void compare_fp(const struct xsave_image *a, const struct xsave_image *b,
 		differ_bytes(c, "xmm", i, a->xmm[i], b->xmm[i], 16);
 		differ_bytes(c, "ymm_high", i, a->ymm_high[i], b->ymm_high[i], 16);
 	}
+	if (xstate__supported() & XSTATE_AVX512)
+		compare_avx512(a, b, c);
 }
 
 static bool is_of_operand(u32 vector)
@@ -110,7 +133,7 @@ static void compare_exception(const struct isa_state *native, const struct isa_s
 		mask = ~PFERR_PRESENT;
 	/* Of an operand that spans pages of different kinds either may be met first. */
 	if (any_cr2 && here->vector == X86_PF) {
-		if (native->cr2 - here->cr2 + 1024 > 2048)
+		if (native->cr2 - here->cr2 + 4096 > 8192)
 			differ(c, "cr2", native->cr2, here->cr2);
 		mask &= ~PFERR_PRESENT;
 	} else if (here->vector == X86_PF) {
@@ -138,7 +161,7 @@ void compare__outcomes(const struct instance *in, const struct isa_state *native
 		note(c, "    processor raises %u, error code %x, cr2 %llx, here nothing\n",
 		     native->vector, native->error, (unsigned long long)native->cr2);
 	/* SDM vol. 1, 3.4.1.1: upper halves are not preserved over a change of the code size. */
-	if (in->code_size == 8 && native->sel[X86_CS] != SEL_USER_CODE)
+	if (in->code_size != 8 || native->sel[X86_CS] != SEL_USER_CODE)
 		registers = 0xffffffff;
 	for (i = 0; i < 16; i++)
 		if (!(varying.gprs >> i & 1))
@@ -188,6 +211,12 @@ static void print_fp(const struct xsave_image *fp)
 		for (j = 16; j-- > 0;)
 			printf("%02x", fp->xmm[i][j]);
 	}
+	printf("\n");
+	if (!(xstate__supported() & XSTATE_AVX512))
+		return;
+	for (i = 0; i < 8; i++)
+		printf("  k%u %llx", i,
+		       (unsigned long long)((u64 *)xsave_image__at(fp, XSTATE_OPMASK_NUMBER))[i]);
 	printf("\n");
 }
 

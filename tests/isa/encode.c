@@ -102,12 +102,32 @@ static void put_map(struct writer *w, enum opcode_map map)
 		put(w, 0x3a);
 }
 
+static bool has_operand(const struct opcode_row *row, u8 op)
+{
+	return row->op[0] == op || row->op[1] == op || row->op[2] == op;
+}
+
+/* Bits that an opmask's or general register's number has no use for are mostly as they should be. */
+static void restrict_registers(const struct opcode_row *row, u8 *p0, u8 *p1, u8 *p2)
+{
+	if (random__one_in(50))
+		return;
+	if (has_operand(row, OP_Kg))
+		*p0 |= 0x90;
+	if (has_operand(row, OP_Gd) || has_operand(row, OP_Gy))
+		*p0 |= 0x10;
+	if (has_operand(row, OP_Kh)) {
+		*p1 |= 0x40;
+		*p2 |= 8;
+	}
+}
+
 static void put_vex(const struct instance *in, struct writer *w)
 {
 	static const u8 pp[] = { [PFX_ANY] = 0, [PFX_NONE] = 0, [PFX_66] = 1, [PFX_F3] = 2,
 				 [PFX_F2] = 3 };
 	const struct opcode_row *row = in->row;
-	u8 rxb = random__u64() & 0xe0, p1 = random__u64() & 0xfc;
+	u8 rxb = random__u64() & 0xe0, p1 = random__u64() & 0xfc, ignored;
 
 	if (in->code_size != 8)
 		rxb |= 0xc0;
@@ -120,6 +140,8 @@ static void put_vex(const struct instance *in, struct writer *w)
 	if (in->code_size != 8)
 		p1 |= 0x40;
 	p1 |= pp[row->prefix];
+	restrict_registers(row, &rxb, &p1, &ignored);
+	rxb &= 0xe0;
 	if (row->map == MAP_0F && !(p1 & 0x80) && random__one_in(2)) {
 		put(w, 0xc5);
 		put(w, (rxb & 0x80) | (p1 & 0x7f));
@@ -128,6 +150,66 @@ static void put_vex(const struct instance *in, struct writer *w)
 		put(w, rxb | row->map);
 		put(w, p1);
 	}
+}
+
+static u8 random_length(const struct opcode_row *row)
+{
+	u8 length;
+
+	do
+		length = random__below(random__one_in(50) ? 4 : 3);
+	while (!(row->evex & (EVEX_128 << length | EVEX_SCALAR)) && !random__one_in(50));
+	return length << INSN_EVEX_LENGTH_SHIFT;
+}
+
+/* The prefix's last byte. */
+static u8 random_p2(const struct opcode_row *row, bool memory)
+{
+	u16 b = memory ? EVEX_BROADCAST4 | EVEX_BROADCAST8 : EVEX_ROUND | EVEX_SAE;
+	u8 p2 = random_length(row) | (random__u64() & 8);
+
+	if (row->evex & EVEX_MASK ? random__below(3) || (row->evex & EVEX_MUST) : random__one_in(50))
+		p2 |= random__one_in(50) ? random__below(8) : 1 + random__below(7);
+	if ((row->evex & EVEX_ZERO) && (p2 & 7) ? random__one_in(2) : random__one_in(50))
+		p2 |= INSN_EVEX_Z;
+	if (memory && (row->flags & ROW_WRITES_MEM) && random__below(50))
+		p2 &= ~INSN_EVEX_Z;
+	if (row->evex & b ? random__one_in(3) : random__one_in(50))
+		p2 |= INSN_EVEX_B;
+	if ((p2 & INSN_EVEX_B) && !memory)
+		p2 |= random__u64() & 3 << INSN_EVEX_LENGTH_SHIFT;
+	if ((row->flags & ROW_NO_VVVV) && random__below(100))
+		p2 |= 8;
+	return p2;
+}
+
+static void put_evex(const struct instance *in, struct writer *w, bool memory)
+{
+	static const u8 pp[] = { [PFX_NONE] = 0, [PFX_66] = 1, [PFX_F3] = 2, [PFX_F2] = 3 };
+	const struct opcode_row *row = in->row;
+	u8 p0 = (random__u64() & 0xf0) | row->map, p1 = (random__u64() & 0xf8) | 4 | pp[row->prefix];
+	u8 p2 = random_p2(row, memory);
+
+	if (in->code_size != 8)
+		p0 |= 0xc0;
+	if (row->flags & (ROW_W0 | ROW_W1))
+		p1 = (p1 & 0x7f) | (row->flags & ROW_W1 ? 0x80 : 0);
+	if ((row->flags & (ROW_NO_VVVV | ROW_VSIB)) && !random__one_in(100))
+		p1 |= 0x78;
+	if (in->code_size != 8 && random__below(50)) {
+		p0 |= 0x30;
+		p1 |= 0x40;
+		p2 |= 8;
+	}
+	restrict_registers(row, &p0, &p1, &p2);
+	if (random__one_in(200))
+		p0 ^= 8;
+	if (random__one_in(200))
+		p1 ^= 4;
+	put(w, 0x62);
+	put(w, p0);
+	put(w, p1);
+	put(w, p2);
 }
 
 /* ---- ModRM ---- */
@@ -229,7 +311,9 @@ bool instance__encode(struct instance *in)
 	put_legacy_prefixes(in, &w, memory);
 	shuffle(&w);
 	adsize = address_size(in, &w);
-	if (row->flags & ROW_VEX) {
+	if (row->evex) {
+		put_evex(in, &w, memory);
+	} else if (row->flags & ROW_VEX) {
 		put_vex(in, &w);
 	} else {
 		put_rex(in, &w);

@@ -31,12 +31,27 @@ const char *exclude__row(const struct opcode_row *row)
 	return NULL;
 }
 
+/* EVEX.X is ignored beside a general register in ModRM. */
+static bool names_rsp_with_x(const struct instance *in)
+{
+	const u8 *p = in->bytes;
+
+	if (!in->row->evex || !(in->candidate->traits & TRAIT_GPR_RM) ||
+	    (in->insn.flags & INSN_MEM) || in->insn.rm != X86_RSP)
+		return false;
+	while (*p != 0x62)
+		p++;
+	return !(p[1] & 0x40);
+}
+
 const char *exclude__instance(const struct instance *in)
 {
 	if (in->undefined)
 		return strcmp(in->row->name, "verw") ? NULL : "some microcode executes LOCK VERW";
 	if (!strcmp(in->row->name, "int") && (u8)in->insn.imm == 0x80)
 		return "INT 80H would enter the host's kernel";
+	if (names_rsp_with_x(in))
+		return "with EVEX.X set the processor takes an RSP from before the last PUSH or CALL";
 	if (components__are_in_address(in))
 		return "RAX or RDX, in the address, asks for components that guests don't have";
 	return NULL;

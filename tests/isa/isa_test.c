@@ -71,7 +71,9 @@ static void leave_out(const struct instance *in, const char *why)
 static void collect_rows(void)
 {
 	const struct row_table *const tables[] = { &rows_integer, &rows_system, &rows_x87,
-						   &rows_sse, &rows_avx };
+						   &rows_sse, &rows_avx, &rows_opmask,
+						   &rows_evex_0f, &rows_evex_0f38,
+						   &rows_evex_0f3a };
 	unsigned t, i;
 
 	for (t = 0; t < ARRAY_LENGTH(tables); t++)

@@ -164,6 +164,17 @@ static const u8 greg_of[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG
 				REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
 				REG_R12, REG_R13, REG_R14, REG_R15 };
 
+/* The components of a state, to or from the kernel's frame. */
+static void copy_components(struct xsave_image *to, const struct xsave_image *from)
+{
+	const struct xstate_component *c = xstate__components();
+	unsigned i;
+
+	for (i = XSTATE_FIRST; i < XSTATE_COUNT; i++)
+		if (xstate__supported() >> i & 1)
+			memcpy((u8 *)to + c[i].offset, (const u8 *)from + c[i].offset, c[i].size);
+}
+
 static void fill_frame(const struct isa_state *s)
 {
 	greg_t *regs = frame->uc_mcontext.gregs;
@@ -176,8 +187,8 @@ static void fill_frame(const struct isa_state *s)
 	regs[REG_EFL] = s->flags;
 	regs[REG_CSGSFS] = s->sel[X86_CS] | (u64)s->sel[X86_SS] << 48;
 	memcpy(fp, &s->fp, offsetof(struct xsave_image, reserved1));
-	fp->xstate_bv = (frame_components & ~XSTATE_ALL) | XSTATE_ALL;
-	memcpy(fp->ymm_high, s->fp.ymm_high, sizeof(fp->ymm_high));
+	fp->xstate_bv = (frame_components & ~XSTATE_ALL) | xstate__supported();
+	copy_components(fp, &s->fp);
 	memcpy(native_sel, s->sel, sizeof(native_sel));
 	native_fs = s->fs_base;
 	native_gs = s->gs_base;
@@ -199,7 +210,8 @@ static void read_frame(struct isa_state *s)
 	s->sel[X86_SS] = (u64)regs[REG_CSGSFS] >> 48;
 	s->fs_base = native_fs;
 	s->gs_base = native_gs;
-	memcpy(&s->fp, fp, sizeof(s->fp));
+	memcpy(&s->fp, fp, XSTATE_HEADER_END);
+	copy_components(&s->fp, fp);
 	isa_state__normalise(s);
 	s->vector = regs[REG_TRAPNO];
 	s->error = regs[REG_ERR];
@@ -208,7 +220,9 @@ static void read_frame(struct isa_state *s)
 
 void isa_state__normalise(struct isa_state *s)
 {
+	const struct xstate_component *c = xstate__components();
 	struct xsave_image *fp = &s->fp;
+	unsigned i;
 
 	if (!(fp->xstate_bv & XSTATE_X87)) {
 		memset(fp, 0, offsetof(struct xsave_image, mxcsr));
@@ -217,8 +231,9 @@ void isa_state__normalise(struct isa_state *s)
 	}
 	if (!(fp->xstate_bv & XSTATE_SSE))
 		memset(fp->xmm, 0, sizeof(fp->xmm));
-	if (!(fp->xstate_bv & XSTATE_AVX))
-		memset(fp->ymm_high, 0, sizeof(fp->ymm_high));
+	for (i = XSTATE_FIRST; i < XSTATE_COUNT; i++)
+		if ((xstate__supported() & ~fp->xstate_bv) >> i & 1)
+			memset((u8 *)fp + c[i].offset, 0, c[i].size);
 }
 
 enum native_result native__run(struct isa_state *state)

@@ -167,6 +167,40 @@ static void random_control(struct xsave_image *fp, bool unmasked)
 		fp->mxcsr &= ~0xe040;
 }
 
+static u64 random_mask(void)
+{
+	static const u64 special[] = { 0, 1, 0xff, 0xffff, ~0ULL, ~0ULL };
+	u64 r = random__u64();
+
+	switch (random__below(4)) {
+	case 0:
+		return special[r % ARRAY_LENGTH(special)];
+	case 1:
+		return r & random__u64() & random__u64();
+	case 2:
+		return r | random__u64() | random__u64();
+	default:
+		return r;
+	}
+}
+
+static void random_avx512(struct xsave_image *fp)
+{
+	u64 mask;
+	unsigned i;
+
+	if (!(xstate__supported() & XSTATE_AVX512))
+		return;
+	for (i = 0; i < 8; i++) {
+		mask = random_mask();
+		memcpy(xsave_image__at(fp, XSTATE_OPMASK_NUMBER) + 8 * i, &mask, 8);
+	}
+	for (i = 0; i < 16; i++) {
+		random__operand(xsave_image__at(fp, XSTATE_ZMM_HIGH_NUMBER) + 32 * i, 32);
+		random__operand(xsave_image__at(fp, XSTATE_ZMM_MORE_NUMBER) + 64 * i, 64);
+	}
+}
+
 void random__fp(struct xsave_image *fp, bool unmasked)
 {
 	unsigned i;
@@ -188,5 +222,6 @@ void random__fp(struct xsave_image *fp, bool unmasked)
 		random__operand(fp->xmm[i], 16);
 		random__operand(fp->ymm_high[i], 16);
 	}
-	fp->xstate_bv = XSTATE_ALL;
+	random_avx512(fp);
+	fp->xstate_bv = XSTATE_ALL & xstate__supported();
 }

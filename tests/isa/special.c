@@ -252,19 +252,21 @@ static void aim_implicit(struct instance *in, unsigned gpr, enum x86_segreg seg)
 static void aim_gather(struct instance *in)
 {
 	struct xsave_image *fp = &in->before.fp;
-	unsigned i;
+	unsigned bytes = in->row->evex ? 64 : 32, i;
 
-	for (i = 0; i < 16; i++) {
-		bool low = i < 8;
-		u8 *element = (low ? fp->xmm : fp->ymm_high)[in->insn.index] + i % 8 * 2;
+	u8 index[64];
+
+	vector__read_register(fp, in->insn.index, index, bytes);
+	for (i = 0; i < bytes / 2; i++) {
 		s16 value = (s64)(random__u64() % 512);
 
 		if (i % 2)
 			value = 0;
 		if (in->row->opcode & 1 && i % 4)
 			value = 0;
-		memcpy(element, &value, 2);
+		memcpy(index + 2 * i, &value, 2);
 	}
+	vector__write_register(fp, in->insn.index, index, bytes);
 }
 
 static void aim_state_mask(struct instance *in)
@@ -272,25 +274,41 @@ static void aim_state_mask(struct instance *in)
 	u64 *gpr = in->before.gpr;
 
 	if (!is_address(in, X86_RAX))
-		gpr[X86_RAX] = random__below(8) ? random__u64() : 7;
+		gpr[X86_RAX] = random__below(8) ? random__u64() : XSTATE_ALL;
 	if (!is_address(in, X86_RDX) && random__one_in(2))
 		gpr[X86_RDX] = 0;
+}
+
+/* Components of an area at their places, of the compacted form if it is one. */
+static void poke_image(struct instance *in, const struct xsave_image *image)
+{
+	const struct xstate_component *c = xstate__components();
+	bool compact = image->xcomp_bv & XCOMP_COMPACT;
+	u64 linear = instance__linear(in), supported = xstate__supported();
+	unsigned i;
+
+	instance__poke(in, linear, image, XSTATE_HEADER_END);
+	for (i = XSTATE_FIRST; i < XSTATE_COUNT; i++)
+		if ((compact ? supported & image->xcomp_bv : supported) >> i & 1)
+			instance__poke(in, linear + xstate__offset(i, image->xcomp_bv & supported, compact),
+				       (const u8 *)image + c[i].offset, c[i].size);
 }
 
 /* An image in memory to be loaded: valid, or almost. */
 static void put_image(struct instance *in, bool extended)
 {
-	static const u32 others[] = { 7 << 5, 1 << 9, 3 << 17 }; /* AVX-512, PKRU, AMX */
+	static const u32 others[] = { 3 << 3, 1 << 9, 3 << 17 }; /* MPX, PKRU, AMX */
 	struct xsave_image image;
 
 	random__fp(&image, true);
-	image.xstate_bv = random__u64() & XSTATE_ALL;
+	image.xstate_bv = random__u64() & xstate__supported();
 	if (!extended) {
 		instance__poke(in, instance__linear(in), &image, 512);
 		return;
 	}
-	if (random__one_in(3)) /* compacted: the same offsets, with all components or AVX alone */
-		image.xcomp_bv = XCOMP_COMPACT | XSTATE_AVX | image.xstate_bv;
+	if (random__one_in(3))
+		image.xcomp_bv = XCOMP_COMPACT | image.xstate_bv |
+				 (random__u64() & xstate__supported());
 	if (random__one_in(8))
 		image.xcomp_bv = random__u64();
 	if (random__one_in(8))
@@ -306,7 +324,7 @@ static void put_image(struct instance *in, bool extended)
 	}
 	if (random__one_in(8))
 		image.mxcsr = random__u64();
-	instance__poke(in, instance__linear(in), &image, sizeof(image));
+	poke_image(in, &image);
 }
 
 /* FLDENV, FRSTOR, FLDCW, LDMXCSR: control words that are not all exceptions unmasked. */

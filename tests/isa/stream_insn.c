@@ -15,7 +15,7 @@
 
 #define MAX_ROWS 2048
 
-enum family { FAMILY_INTEGER, FAMILY_SYSTEM, FAMILY_X87, FAMILY_VECTOR, NR_FAMILIES };
+enum family { FAMILY_INTEGER, FAMILY_SYSTEM, FAMILY_X87, FAMILY_VECTOR, FAMILY_EVEX, NR_FAMILIES };
 
 static struct {
 	const struct opcode_row *row[MAX_ROWS];
@@ -80,7 +80,9 @@ void stream__setup(void)
 	} tables[] = {
 		{ &rows_integer, FAMILY_INTEGER }, { &rows_system, FAMILY_SYSTEM },
 		{ &rows_x87, FAMILY_X87 },	   { &rows_sse, FAMILY_VECTOR },
-		{ &rows_avx, FAMILY_VECTOR },
+		{ &rows_avx, FAMILY_VECTOR },	   { &rows_opmask, FAMILY_VECTOR },
+		{ &rows_evex_0f, FAMILY_EVEX },	   { &rows_evex_0f38, FAMILY_EVEX },
+		{ &rows_evex_0f3a, FAMILY_EVEX },
 	};
 	unsigned t, i;
 
@@ -97,9 +99,13 @@ void stream__setup(void)
 static const struct opcode_row *pick_row(void)
 {
 	static const u8 of[] = { [0 ... 11] = FAMILY_INTEGER, FAMILY_SYSTEM, FAMILY_X87, FAMILY_VECTOR,
-				 FAMILY_VECTOR, FAMILY_VECTOR, FAMILY_VECTOR };
+				 FAMILY_VECTOR, FAMILY_VECTOR, FAMILY_VECTOR, FAMILY_EVEX, FAMILY_EVEX,
+				 FAMILY_EVEX };
 	enum family family = of[random__below(ARRAY_LENGTH(of))];
 
+	/* Where the processor has no AVX-512. */
+	if (!families[family].count)
+		family = FAMILY_VECTOR;
 	return families[family].row[random__below(families[family].count)];
 }
 

@@ -131,7 +131,7 @@ bool translate__take_registers(struct translation *t, struct encoding_regs *regs
 {
 	const struct insn *insn = t->insn;
 	const struct opcode_row *row = insn->row;
-	unsigned i, limit = insn->code == 8 ? 15 : 7;
+	unsigned i, limit = insn->code == 8 ? 31 : 7;
 	bool mem = insn->flags & INSN_MEM;
 
 	if (translate__count_scratch(insn) > (mem && row->forms != &forms_mulx ? 1 : 2))
@@ -269,6 +269,36 @@ static void encode_vex(struct emit *e, const struct insn *insn, const struct enc
 	emit_modrm(e, regs);
 }
 
+/* A displacement of one byte would be counted in operands: it has four here. */
+static void emit_modrm_wide(struct emit *e, const struct encoding_regs *regs)
+{
+	struct host_mem m = regs->at;
+	bool sib = m.index != H_NONE || (m.base & 7) == H_RSP;
+
+	if (!regs->mem || m.disp == 0) {
+		emit_modrm(e, regs);
+		return;
+	}
+	emit8(e, 0x80 | (regs->reg & 7) << 3 | (sib ? 4 : m.base & 7));
+	if (sib)
+		emit8(e, m.scale << 6 | (m.index == H_NONE ? 4 : m.index & 7) << 3 | (m.base & 7));
+	emit32(e, m.disp);
+}
+
+static void encode_evex(struct emit *e, const struct insn *insn, const struct encoding_regs *regs)
+{
+	static const u8 pp[] = { [PFX_NONE] = 0, [PFX_66] = 1, [PFX_F3] = 2, [PFX_F2] = 3 };
+	bool x = regs->mem ? has_high_index(regs) : regs->rm & 16;
+
+	emit8(e, 0x62);
+	emit8(e, (regs->reg & 8 ? 0 : 0x80) | (x ? 0 : 0x40) | (rm_number(regs) & 8 ? 0 : 0x20) |
+			 (regs->reg & 16 ? 0 : 0x10) | insn->map);
+	emit8(e, (width_bit(insn) ? 0x80 : 0) | (~regs->vvvv & 15) << 3 | 4 | pp[insn->row->prefix]);
+	emit8(e, insn->evex | (regs->vvvv & 16 ? 0 : 8));
+	emit8(e, insn->opcode);
+	emit_modrm_wide(e, regs);
+}
+
 /* A byte operand in SPL to DIL needs some REX prefix. */
 static bool needs_rex(const struct insn *insn, const struct encoding_regs *regs)
 {
@@ -327,7 +357,9 @@ void translate__encode(struct translation *t, const struct encoding_regs *regs)
 	const struct insn *insn = t->insn;
 	bool modrm = !has_operand(insn->row, OP_Zb) && !has_operand(insn->row, OP_Zv);
 
-	if (insn->flags & INSN_VEX)
+	if (insn->flags & INSN_EVEX)
+		encode_evex(&t->e, insn, regs);
+	else if (insn->flags & INSN_VEX)
 		encode_vex(&t->e, insn, regs);
 	else
 		encode_legacy(&t->e, insn, regs, modrm);

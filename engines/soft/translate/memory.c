@@ -184,7 +184,7 @@ unsigned translate__access_size(const struct insn *insn)
 	if (row->exec == exec_x87_m80)
 		return 10;
 	if (row->class == CLASS_VECTOR || row->class == CLASS_X87)
-		return vector__memory_size(insn);
+		return operands__vector_size(insn);
 	for (i = 0; i < ARRAY_LENGTH(row->op); i++) {
 		const struct operand_facts *f = &operand_facts[row->op[i]];
 

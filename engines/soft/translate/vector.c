@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * SSE and AVX instructions: executed as they are on the guest's state in the host's registers.
+ * SSE, AVX and AVX-512 instructions: executed as they are on the guest's state in the host's registers.
  * Whether they may execute is part of the block's mode. One that raises SIGFPE or SIGILL is executed
  * again by its executor (vector_fault.c), which tells the guest.
  */
@@ -16,6 +16,13 @@ static bool is_avx(const struct opcode_row *row)
 {
 	return row->exec == exec_avx || row->exec == exec_avx_gpr || row->exec == exec_avx_flags ||
 	       row->exec == exec_avx_zero;
+}
+
+/* Masked ones, too: where all of the operand is in a page that may be accessed, none of it faults. */
+static bool is_evex(const struct opcode_row *row)
+{
+	return row->exec == exec_evex || row->exec == exec_evex_gpr || row->exec == exec_evex_flags ||
+	       row->exec == exec_evex_compress || row->exec == exec_evex_expand;
 }
 
 /* MMX registers are the x87's: such instructions change more than they show. */
@@ -67,6 +74,13 @@ unsigned translate__alignment(const struct insn *insn)
 	return alignment_of(insn, translate__access_size(insn));
 }
 
+/* Outside of 64-bit code only the lower half of the result is to be seen. */
+static bool is_wide_gpr(const struct insn *insn)
+{
+	return insn->code != 8 && (insn->row->op[0] == OP_Gq || insn->row->op[1] == OP_Eq) &&
+	       insn->row->exec == exec_evex_gpr;
+}
+
 bool translate__is_vector(const struct translation *t, const struct insn *insn)
 {
 	const struct opcode_row *row = insn->row;
@@ -74,9 +88,10 @@ bool translate__is_vector(const struct translation *t, const struct insn *insn)
 
 	if (!row || row->class != CLASS_VECTOR || !t->soft->inlines_vectors)
 		return false;
-	if (!(is_sse(row) && (mode & MODE_SSE)) && !(is_avx(row) && (mode & MODE_AVX)))
+	if (!(is_sse(row) && (mode & MODE_SSE)) && !(is_avx(row) && (mode & MODE_AVX)) &&
+	    !(is_evex(row) && (mode & MODE_AVX512)))
 		return false;
-	return !uses_mmx(row) &&
+	return !uses_mmx(row) && !is_wide_gpr(insn) &&
 	       (insn->code == 8 || (row->op[3] != OP_Lx && row->exec != exec_avx_zero));
 }
 

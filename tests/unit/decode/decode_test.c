@@ -121,7 +121,7 @@ static const struct golden undefined[] = {
 	{ 64, "06", "push %es" },
 	{ 64, "27", "daa" },
 	{ 64, "60", "pusha" },
-	{ 64, "62 01", "bound" },
+	{ 64, "62 01 00 00 00 00", "bound" },
 	{ 64, "82 c0 01", "add, alias" },
 	{ 64, "9a 00 00 00 00 00 00", "far call" },
 	{ 64, "ce", "into" },
@@ -149,8 +149,20 @@ static const struct golden undefined[] = {
 	{ 64, "0f ba c0 01", "group 8 /0" },
 	{ 64, "0f c7 c8", "cmpxchg8b of a register" },
 	{ 64, "8d c0", "lea of a register" },
-	{ 32, "62 f1 7c 48 28 c0", "EVEX" },
-	{ 64, "62 f1 7c 48 28 c0", "EVEX" },
+	/* EVEX */
+	{ 64, "62 f1 7c 68 28 c0", "no vector length" },
+	{ 64, "62 f9 7c 48 28 c0", "a reserved bit" },
+	{ 64, "62 f1 78 48 28 c0", "a fixed bit" },
+	{ 64, "62 f1 74 48 28 c0", "vmovaps with vvvv" },
+	{ 64, "62 f1 7c 40 28 c0", "vmovaps with V'" },
+	{ 64, "62 f1 fc 48 28 c0", "vmovaps with W" },
+	{ 64, "62 f1 7c 58 28 00", "vmovaps with broadcast" },
+	{ 64, "62 f1 7c c9 29 00", "a store with zeroing" },
+	{ 64, "62 f1 7c c8 58 c0", "zeroing without a mask" },
+	{ 64, "62 f1 7d 49 f6 c0", "vpsadbw with a mask" },
+	{ 64, "62 f2 7d 48 90 04 00", "a gather without a mask" },
+	{ 64, "62 f4 7c 48 28 c0", "map 4" },
+	{ 64, "66 62 f1 7c 48 28 c0", "with 66" },
 	/* mandatory prefixes */
 	{ 64, "0f b8 c0", "popcnt without F3" },
 	{ 64, "f2 0f b8 c0", "popcnt with F2" },
@@ -367,18 +379,38 @@ static void test_block_ends(void **state)
 
 /* ---- all rows ---- */
 
-/* What each of the five tables holds, by number; flags which rows some encoding has reached. */
+/* What each of the tables holds, by number; flags which rows some encoding has reached. */
 static const struct row_table *const tables[] = { &rows_system, &rows_integer, &rows_x87, &rows_sse,
-						  &rows_avx };
-static bool *reached[5];
+						  &rows_avx,	 &rows_opmask,	 &rows_evex_0f,
+						  &rows_evex_0f38, &rows_evex_0f3a };
+static bool *reached[ARRAY_LENGTH(tables)];
 
 static void mark_row(const struct opcode_row *row)
 {
 	unsigned t;
 
-	for (t = 0; t < 5; t++)
+	for (t = 0; t < ARRAY_LENGTH(tables); t++)
 		if (row >= tables[t]->rows && row < tables[t]->rows + tables[t]->count)
 			reached[t][row - tables[t]->rows] = true;
+}
+
+/* EVEX with all vector lengths, with and without a mask. */
+static void try_evex(unsigned map, unsigned opcode, unsigned pfx, bool w)
+{
+	u8 bytes[16] = { 0x62, (u8)(0xf0 | map), (u8)(w << 7 | 0x7c | pfx), 0, (u8)opcode };
+	unsigned length, mask, modrm;
+	struct insn insn;
+
+	for (length = 0; length < 3; length++) {
+		for (mask = 0; mask < 2; mask++) {
+			bytes[3] = (u8)(length << 5 | 8 | mask);
+			for (modrm = 0; modrm < 256; modrm++) {
+				bytes[5] = (u8)modrm;
+				if (decode__insn(bytes, 15, 8, &insn) == DECODE_OK)
+					mark_row(insn.row);
+			}
+		}
+	}
 }
 
 /* Tries one encoding in legacy or VEX form with all ModRM bytes. */
@@ -418,7 +450,7 @@ static void test_reachable(void **state)
 	unsigned t, i, map, opcode, pfx, w, hidden = 0, code_size;
 	int vex_l;
 
-	for (t = 0; t < 5; t++)
+	for (t = 0; t < ARRAY_LENGTH(tables); t++)
 		reached[t] = calloc(tables[t]->count + 1, sizeof(bool));
 	for (code_size = 4; code_size <= 8; code_size += 4)
 		for (map = 0; map < NR_MAPS; map++)
@@ -428,7 +460,12 @@ static void test_reachable(void **state)
 						for (vex_l = -1; vex_l < (map ? 2 : 0); vex_l++)
 							try_encodings(code_size, map, opcode, pfx,
 								      w, vex_l);
-	for (t = 0; t < 5; t++) {
+	for (map = 1; map < NR_MAPS; map++)
+		for (opcode = 0; opcode < 256; opcode++)
+			for (pfx = 0; pfx < 4; pfx++)
+				for (w = 0; w < 2; w++)
+					try_evex(map, opcode, pfx, w);
+	for (t = 0; t < ARRAY_LENGTH(tables); t++) {
 		for (i = 0; i < tables[t]->count; i++) {
 			const struct opcode_row *row = &tables[t]->rows[i];
 
@@ -478,7 +515,8 @@ static void test_random(void **state)
 		assert_in_range(insn.dst, 0, 127);
 		assert_in_range(insn.src, 0, 127);
 		assert_in_range(insn.base, 0, X86_NR_SLOTS - 1);
-		assert_in_range(insn.index, 0, X86_NR_SLOTS - 1);
+		assert_in_range(insn.index, 0,
+				insn.row->flags & ROW_VSIB ? 31 : X86_NR_SLOTS - 1);
 		assert_in_range(insn.seg, 0, X86_NR_SEG - 1);
 		shown = decode__print(&insn, random, text, 1 + round % sizeof(text));
 		assert_int_equal(shown, strlen(text));

@@ -221,7 +221,7 @@ void fake__reset(void)
 		fake__set_page(i, PAGE_FAST);
 	cpu->cr0 = CR0_PE | CR0_PG | CR0_NE | CR0_MP;
 	cpu->cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE;
-	cpu->xcr0 = XSTATE_ALL;
+	cpu->xcr0 = XSTATE_X87 | XSTATE_SSE | XSTATE_AVX;
 	cpu->rip = GUEST_RIP;
 	cpu->sysflags = RFLAGS_FIXED;
 	fake__set_code_size(8);
@@ -362,7 +362,7 @@ void fake__random_image(struct xsave_image *image)
 		random_st(image->st[i]);
 	random_lanes(image->xmm, sizeof(image->xmm));
 	random_lanes(image->ymm_high, sizeof(image->ymm_high));
-	image->xstate_bv = XSTATE_ALL;
+	image->xstate_bv = XSTATE_X87 | XSTATE_SSE | XSTATE_AVX;
 }
 
 /* ---- what core/host.h renames: general registers only, guest state may be live ---- */

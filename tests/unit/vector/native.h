@@ -6,9 +6,10 @@
 #include "core/emulate/vector.h"
 
 struct native_state {
-	struct xsave_image image __attribute__((aligned(64)));
 	u64 gpr[16]; /* RSP is not loaded */
 	u64 flags;
+	/* Of its components those that 7 names are loaded. */
+	struct xsave_image image __attribute__((aligned(64)));
 };
 
 /* Runs the instruction. 0, or the signal that it met (state is then not valid). */

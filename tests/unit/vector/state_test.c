@@ -88,7 +88,7 @@ static void fill(u8 *memory, unsigned size)
 static void saves_agree_with_the_processor(void **state)
 {
 	struct xsave_image before;
-	u8 memory[2048];
+	u8 memory[4096];
 	unsigned n;
 
 	for (n = 0; n < 40; n++) {
@@ -112,7 +112,7 @@ static void saves_agree_with_the_processor(void **state)
 static void restores_agree_with_the_processor(void **state)
 {
 	struct xsave_image before;
-	u8 memory[2048];
+	u8 memory[4096];
 	unsigned n;
 
 	for (n = 0; n < 40; n++) {

@@ -77,11 +77,32 @@ static void nothing_unimplemented_is_offered(void **state)
 		assert_false(r[b->reg] >> b->bit & 1);
 		assert_false(cpuid__can_give(never[i]));
 	}
-	/* AVX-512, MPX, RTM, HLE; CET; AMX */
-	assert_int_equal(find(7, 0)->ebx & (BIT64(16) | BIT64(14) | BIT64(11) | BIT64(4)), 0);
+	/* AVX512PF and ER, MPX, RTM, HLE; CET; AMX */
+	assert_int_equal(find(7, 0)->ebx & (BIT64(26) | BIT64(27) | BIT64(14) | BIT64(11) | BIT64(4)), 0);
 	assert_int_equal(find(7, 0)->ecx & BIT64(7), 0);
 	assert_int_equal(find(7, 0)->edx & (BIT64(20) | BIT64(24)), 0);
-	assert_int_equal(find(0xd, 0)->eax & ~7U, 0);
+	assert_int_equal(find(0xd, 0)->eax & ~0xe7U, 0);
+}
+
+/* AVX-512 is there with its state and what all of it builds on, or not at all. */
+static void avx512_is_offered_as_a_whole(void **state)
+{
+	const u32 basis = 0xd0030000; /* F, DQ, CD, BW, VL */
+	struct kvm_cpuid_entry2 *e = find(7, 0);
+	u32 xcr0 = find(0xd, 0)->eax, i;
+
+	if (!(xcr0 & 0xe0)) {
+		assert_int_equal(e->ebx & (basis | BIT64(21)), 0);
+		assert_int_equal(e->ecx & (BIT64(1) | BIT64(6) | BIT64(11) | BIT64(12) | BIT64(14)), 0);
+		return;
+	}
+	assert_int_equal(xcr0 & 0xe7, 0xe7);
+	assert_int_equal(e->ebx & basis, basis);
+	for (i = 5; i <= 7; i++) {
+		e = find(0xd, i);
+		assert_int_equal(e->eax, i == 5 ? 64 : i == 6 ? 512 : 1024);
+		assert_true(e->ebx >= 832 && e->ebx + e->eax <= find(0xd, 0)->ecx);
+	}
 }
 
 static void software_features_are_offered_on_every_host(void **state)
@@ -263,6 +284,7 @@ int main(void)
 		TEST(too_small_a_buffer_is_e2big),
 		TEST(no_leaf_is_offered_twice),
 		TEST(nothing_unimplemented_is_offered),
+		TEST(avx512_is_offered_as_a_whole),
 		TEST(software_features_are_offered_on_every_host),
 		TEST(nothing_the_host_lacks_is_offered),
 		TEST(deadline_timer_is_a_capability),
