@@ -130,9 +130,11 @@ static int perform(struct block_request *request)
 	return ++ended % FAIL_EVERY ? 0 : -EIO;
 }
 
-static void end_all(struct block_queue *queue, bool cancel)
+/* True: there were requests. */
+static bool end_requests(struct block_queue *queue, bool cancel)
 {
-	struct block_request *request;
+	struct block_request *request = queue->first;
+	bool any = request;
 
 	while ((request = queue->first)) {
 		queue->first = request->next;
@@ -140,6 +142,18 @@ static void end_all(struct block_queue *queue, bool cancel)
 			queue->last = &queue->first;
 		request->done(request, cancel ? -ECANCELED : perform(request));
 	}
+	return any;
+}
+
+/* The host had some of them in its memory. */
+bool block_queue__collect(struct block_queue *queue)
+{
+	return ended & 1 && end_requests(queue, false);
+}
+
+static void end_all(struct block_queue *queue, bool cancel)
+{
+	end_requests(queue, cancel);
 	if (queue->events.batch)
 		queue->events.batch(queue->events.opaque);
 }

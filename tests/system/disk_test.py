@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Linux with virtio disks: raw and qcow2, fio's verification, a root file system, kills.
 
-TRIVET_DISK_SECONDS has fio and the kills go on for that long.
+TRIVET_DISK_SECONDS has fio and the kills go on for that long, TRIVET_DISK_KILLS the kills until there were so many.
 """
 import os
 import random
@@ -16,6 +16,7 @@ import fixture
 import linux
 
 SECONDS = int(os.environ.get("TRIVET_DISK_SECONDS", "0"))
+KILLS = int(os.environ.get("TRIVET_DISK_KILLS", "1"))
 MIB = 1 << 20
 
 # The first process of an initramfs that does no more than to find the root file system.
@@ -26,6 +27,19 @@ GO = """#!/bin/sh
 /bin/busybox mount -t ext4 /dev/vda /new
 /bin/busybox umount /dev
 exec /bin/busybox switch_root /new /init
+"""
+
+# Numbered blocks, each flushed and then said.
+WRITE = """#!/bin/busybox sh
+/bin/busybox mkdir -p /dev
+/bin/busybox mount -t devtmpfs dev /dev
+/bin/busybox modprobe -a virtio_pci virtio_blk
+i=1
+while true; do
+	(echo block-$i; /bin/busybox cat /init) | /bin/busybox dd of=/dev/vda bs=4096 count=1 conv=sync,fsync \\
+		seek=$((where + i * 37 % 4096)) 2>/dev/null && echo done-$i
+	i=$((i + 1))
+done
 """
 
 
@@ -152,14 +166,16 @@ class Disk(linux.Case):
         self.assertNotIn("PCI-MSI", interrupts)
 
     def kill_once(self, disk, where, patience):
-        """Numbered blocks, each flushed and then said; the process dies; what was said is there."""
-        machine = self.start("--disk", f"{disk}", cpus=1)
-        machine.send("i=1; while true; do (echo block-$i; cat /init) | dd of=/dev/vda bs=4096 count=1 conv=sync,fsync"
-                     f" seek=$(({where} + i * 37 % 4096)) 2>/dev/null && echo done-$i; i=$((i + 1)); done\n")
+        """The process dies at some point of the writing; what was said is there."""
+        machine = fixture.on_pipes(["--engine", "soft", "--kernel", fixture.kernel(), "--initrd", self.initrd,
+                                    "--memory", "192M", "--disk", disk, "--append",
+                                    f"console=ttyS0 quiet rdinit=/write where={where}"])
+        self.addCleanup(machine.close)
         machine.expect(rb"\ndone-3\r")
         time.sleep(patience)
         machine.process.kill()
         machine.wait()
+        machine.close()
         check_qcow2(disk, fine=(0, 3))  # leaked clusters are what may be left (docs/block.md)
         said = [int(number) for number in re.findall(rb"\ndone-(\d+)\r", machine.seen)]
         raw = self.path("copy")
@@ -175,11 +191,13 @@ class Disk(linux.Case):
         seed = random.randrange(1 << 32)
         print(f"seed {seed}")
         chance = random.Random(seed)
+        self.append_to_initrd("write", WRITE)
         end = time.monotonic() + SECONDS
-        for round_number in range(10000):
-            self.kill_once(disk, round_number % 3 * 4096, chance.uniform(0, 1.5))
-            if time.monotonic() >= end:
-                break
+        kills = 0
+        while kills < KILLS or time.monotonic() < end:
+            self.kill_once(disk, kills % 3 * 4096, chance.uniform(0, 1.5))
+            kills += 1
+            print(f"killed {kills}", flush=True)
 
 
 if __name__ == "__main__":

@@ -234,6 +234,12 @@ void block_queue__destroy(struct block_queue *queue);
 void block_queue__submit(struct block_queue *queue, struct block_request *request);
 void block_queue__commit(struct block_queue *queue);
 
+/*
+ * Ends what the host has completed by now: done() is called within, batch() is not. True: there was
+ * something. Not from within a done().
+ */
+bool block_queue__collect(struct block_queue *queue);
+
 /* Requests taken and not completed. */
 unsigned block_queue__in_flight(const struct block_queue *queue);
 /* Tries again what waits by the error policy. */

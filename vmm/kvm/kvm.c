@@ -193,6 +193,14 @@ int kvm_vm__set_memory_region(struct kvm_vm *vm, const struct kvm_userspace_memo
 	return request_pointer(vm->system, vm->fd, KVM_SET_USER_MEMORY_REGION, slot);
 }
 
+int kvm_vm__set_halt_poll(struct kvm_vm *vm)
+{
+	const uint64_t us = vm->system->options.halt_poll;
+	const struct kvm_enable_cap cap = { .cap = KVM_CAP_HALT_POLL, .args = { us * 1000 } };
+
+	return us == KVM_OWN_HALT_POLL ? 0 : request_pointer(vm->system, vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
 int kvm_vm__set_identity_map(struct kvm_vm *vm, uint64_t gpa)
 {
 	return request_pointer(vm->system, vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &gpa);

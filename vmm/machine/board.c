@@ -35,6 +35,7 @@ static const struct step steps[] = {
 	{ "the interrupt controllers", kvm_vm__create_irqchip },
 	{ "the interrupt routes", kvm_vm__set_pc_routes },
 	{ "the timer", kvm_vm__create_pit },
+	{ "the limit of halt-poll", kvm_vm__set_halt_poll },
 };
 
 static int fail(int err, const char *what, char *error, unsigned error_size)

@@ -236,6 +236,14 @@ void aio__commit(struct aio *aio)
 		aio_uring__commit(aio->uring);
 }
 
+bool aio__collect(struct aio *aio)
+{
+	if (!aio->uring || !aio_uring__has_completed(aio->uring))
+		return false;
+	aio_uring__reap(aio->uring, finish_uring);
+	return true;
+}
+
 void aio__wait(struct aio *aio)
 {
 	struct pollfd fds[2] = { { .fd = aio->event, .events = POLLIN },
