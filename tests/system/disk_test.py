@@ -126,7 +126,7 @@ class Disk(linux.Case):
     def test_fio_verifies(self):
         archive = linux.pack_program(self, "fio", self.path("fio.tar"))
         raw, qcow2 = make_raw(self.path("raw"), 48 * MIB), make_qcow2(self.path("qcow2"), 48 * MIB)
-        machine = self.start("--disk", f"{raw},format=raw,iothread=1,queues=2", "--disk", f"{qcow2},iothread=2,packed=on",
+        machine = self.start("--disk", f"{raw},format=raw,iothread=1,queues=2,irqfd=on", "--disk", f"{qcow2},iothread=2,packed=on",
                              "--disk", f"{archive},format=raw,read-only=on", memory="1G")
         self.ask(machine, "tar -xf /dev/vdc -C /")
         how = f"--time_based --runtime={SECONDS}" if SECONDS else "--io_size=24M"

@@ -109,7 +109,10 @@ int kvm_vm__create_pit(struct kvm_vm *vm);
 /* Whether the PIT's interrupt is kept back, as while an HPET stands in for it. */
 int kvm_vm__silence_pit(struct kvm_vm *vm, bool silent);
 /* GSIs to pins as in a PC: the timer's GSI 0 drives pin 2 of the I/O APIC, GSI 2 nothing. */
+#define KVM_PC_GSIS 24u
 int kvm_vm__set_pc_routes(struct kvm_vm *vm);
+/* Those, and `count` others whose GSIs are KVM_PC_GSIS and up. Also -ENOMEM. */
+int kvm_vm__set_routes(struct kvm_vm *vm, const struct kvm_irq_routing_entry *more, unsigned count);
 int kvm_vm__irq_line(struct kvm_vm *vm, unsigned gsi, bool level);
 int kvm_vm__signal_msi(struct kvm_vm *vm, const struct kvm_msi *msi);
 int kvm_vm__irqfd(struct kvm_vm *vm, const struct kvm_irqfd *irqfd);

@@ -428,7 +428,10 @@ static void connect_parts(struct machine *machine)
 	machine->irqs.silence = board__silence_gsi;
 	machine->messages = (struct message_hub){ .send = board__send_message,
 						  .doorbell = board__doorbell,
+						  .wire = board__wire,
+						  .wires_are_direct = !machine->system.backend->translates,
 						  .opaque = &machine->board };
+	wires__init(&machine->board.wires);
 	memory_slots__init(&machine->board.slots, board__set_slot, &machine->board);
 	pci__init(&machine->pci, machine->ports, machine->mmio, &machine->irqs);
 	machine->board.system = &machine->system;
@@ -573,6 +576,7 @@ void machine__destroy(struct machine *machine)
 		pci__destroy(&machine->pci);
 		irq_hub__destroy(&machine->irqs);
 		memory_slots__destroy(&machine->board.slots);
+		wires__destroy(&machine->board.wires);
 	}
 	machine_firmware__close(&machine->firmware);
 	machine_smbios__free(&machine->smbios);
