@@ -7,6 +7,7 @@ TRIVET_DISK_SECONDS has fio and the kills go on for that long, TRIVET_DISK_KILLS
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -137,6 +138,25 @@ class Disk(linux.Case):
             self.assertNotIn("verify:", output)
         self.power_off(machine)
         check_qcow2(qcow2)
+
+    def test_a_file_that_grows_and_shrinks(self):
+        disk = make_raw(self.path("raw"), 16 * MIB)
+        machine = self.start("--disk", f"{disk},format=raw")
+
+        def resize(size):
+            os.truncate(disk, size)
+            machine.process.send_signal(signal.SIGUSR2)
+            self.ask(machine, f"until [ $(cat /sys/block/vda/size) = {size // 512} ]; do sleep 0.1; done")
+
+        self.ask(machine, "dd if=/dev/vda of=/dev/null bs=64k")
+        resize(64 * MIB)
+        self.ask(machine, "dd if=/init of=/dev/vda bs=4k count=1 seek=16000 conv=fsync")
+        resize(8 * MIB)
+        self.ask(machine, "dd if=/dev/vda of=/dev/null bs=64k iflag=direct")
+        # Cut off without a word: the guest has an error, and nobody dies.
+        os.truncate(disk, 4 * MIB)
+        self.ask(machine, "! dd if=/dev/vda of=/dev/null bs=64k skip=100 iflag=direct")
+        self.power_off(machine, "I/O error, dev vda|capacity change")
 
     def check_root(self, *args, known="(?!)"):
         """The small system on ext4; the initramfs does no more than to go there."""

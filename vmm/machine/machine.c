@@ -599,10 +599,23 @@ static void write_counters(struct machine *machine)
 		say("engine %s: stats=%s: %s", machine->system.backend->name, path, strerror(-err));
 }
 
+static void look_outside(struct machine *machine)
+{
+	struct device *dev;
+
+	for (dev = machine->devices; dev; dev = dev->next)
+		if (dev->class->look_outside)
+			dev->class->look_outside(dev);
+}
+
 static void take_signal(void *opaque, int number)
 {
 	struct machine *machine = opaque;
 
+	if (number == SIGUSR2) {
+		look_outside(machine);
+		return;
+	}
 	if (number == SIGUSR1) {
 		write_counters(machine);
 		return;
@@ -685,7 +698,7 @@ static bool run_once(struct machine *machine, int *status)
 
 int machine__run(struct machine *machine)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR2, SIGUSR1 };
 	unsigned count = sizeof(signals) / sizeof(signals[0]);
 	sigset_t before;
 	int status, err;

@@ -285,6 +285,15 @@ static void remove_block(struct device *dev)
 		fprintf(stderr, "trivet: %s: closing: %s\n", blk->drive.file, strerror(-err));
 }
 
+static void look_outside(struct device *dev)
+{
+	struct virtio_block *blk = of_device(dev);
+	int err = block__look_at_size(blk->block);
+
+	if (err)
+		fprintf(stderr, "trivet: %s: its size: %s\n", blk->drive.file, strerror(-err));
+}
+
 static uint64_t tell_boot(struct device *dev, char path[DEVICE_BOOT_PATH_BYTES])
 {
 	struct virtio_block *blk = of_device(dev);
@@ -338,5 +347,6 @@ const struct device_class device_class_virtio_block = {
 	.reset = reset,
 	.remove = remove_block,
 	.boot = tell_boot,
+	.look_outside = look_outside,
 	.acpi = describe,
 };
