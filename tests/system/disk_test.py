@@ -7,6 +7,7 @@ TRIVET_DISK_SECONDS has fio and the kills go on for that long, TRIVET_DISK_KILLS
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -157,6 +158,53 @@ class Disk(linux.Case):
         os.truncate(disk, 4 * MIB)
         self.ask(machine, "! dd if=/dev/vda of=/dev/null bs=64k skip=100 iflag=direct")
         self.power_off(machine, "I/O error, dev vda|capacity change")
+
+    def losetup(self, path, sector):
+        done = subprocess.run(["losetup", "-f", "--show", "-b", str(sector), path], capture_output=True, text=True)
+        if done.returncode:
+            self.skipTest(f"no loop device: {done.stderr.strip()}")
+        self.addCleanup(subprocess.run, ["losetup", "-d", done.stdout.strip()], check=True)
+        return done.stdout.strip()
+
+    def test_block_devices(self):
+        """Raw and past the host's page cache; qcow2 on what was something else before."""
+        files = [self.path(name) for name in ("512", "4096", "qcow2")]
+        for path in files:
+            with open(path, "wb") as file:
+                file.write(os.urandom(32 * MIB))
+        blkdiscard = shutil.which("blkdiscard")
+        archive = linux.pack_program(self, "blkdiscard", self.path("archive"))
+        devices = [self.losetup(path, sector) for path, sector in zip(files, (512, 4096, 512))]
+        make_qcow2(devices[2], 16 * MIB)
+        machine = self.start("--disk", f"{devices[0]},format=raw,cache=none", "--disk",
+                             f"{devices[1]},format=raw,cache=none,iothread=1", "--disk", f"{devices[2]},cache=none",
+                             "--disk", f"{archive},format=raw,read-only=on")
+        self.ask(machine, "tar -xf /dev/vdd -C /")
+        for disk in "vda", "vdb":
+            self.assertIn(f"{32 * MIB // 512}\n", self.ask(machine, f"cat /sys/block/{disk}/size"))
+            # Blocks of 512 bytes, several at a time: also on the device that has larger ones.
+            self.ask(machine, f"dd if=/dev/urandom of=/tmp/data bs=512 count=1001 2>/dev/null;"
+                              f"dd if=/tmp/data of=/dev/{disk} bs=512 seek=3 oflag=direct 2>/dev/null;"
+                              f"dd if=/dev/{disk} bs=512 skip=3 count=1001 iflag=direct 2>/dev/null | cmp - /tmp/data")
+            self.ask(machine, f"{blkdiscard} -o 8388608 -l 8388608 /dev/{disk} && {blkdiscard} -z -o 4194304 -l 1048576 /dev/{disk}")
+            for start, length in (4, 1), (8, 8):
+                self.ask(machine, f"dd if=/dev/{disk} bs=1M skip={start} count={length} 2>/dev/null |"
+                                  " tr -d '\\0' | wc -c | grep -q '^0$'")
+        self.ask(machine, "dd if=/dev/vdc bs=1M 2>/dev/null | tr -d '\\0' | wc -c | grep -q '^0$'")
+        self.ask(machine, "dd if=/tmp/data of=/dev/vdc bs=512 seek=9 conv=fsync 2>/dev/null")
+        self.power_off(machine)
+        for path in files[:2]:
+            self.assertLess(os.stat(path).st_blocks * 512, 25 * MIB)
+            with open(path, "rb") as file:
+                file.seek(3 * 512)
+                self.assertNotEqual(file.read(512), bytes(512))
+        check_qcow2(devices[2])
+        raw = self.path("copy")
+        subprocess.run(["qemu-img", "convert", "-O", "raw", devices[2], raw], check=True)
+        with open(raw, "rb") as file:
+            data = file.read()
+        # Nothing but what was written: the rest of a new cluster is not what the device had there.
+        self.assertEqual(data[:9 * 512] + data[1010 * 512:], bytes(16 * MIB - 1001 * 512))
 
     def check_root(self, *args, known="(?!)"):
         """The small system on ext4; the initramfs does no more than to go there."""
