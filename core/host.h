@@ -81,6 +81,11 @@ void host__yield(void);
  * or spuriously. Returns 0 or -EINTR for a signal. A wake that came before the wait counts.
  */
 int host__vcpu_wait(struct vcpu *vcpu);
+/*
+ * Looks for a wake for `ns` at most, without sleeping. True: there was one, and it is used up. Signals
+ * are left to host__vcpu_wait().
+ */
+bool host__vcpu_poll(struct vcpu *vcpu, u32 ns);
 /* Ends the wait of a vCPU thread. Callable from any thread. */
 void host__vcpu_wake(struct vcpu *vcpu);
 /*

@@ -72,6 +72,7 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_USER_NMI, 1 },
 	/* x86 state */
 	{ KVM_CAP_HLT, 1 },
+	{ KVM_CAP_HALT_POLL, 1 },
 	{ KVM_CAP_NOP_IO_DELAY, 1 },
 	{ KVM_CAP_SET_TSS_ADDR, 1 },
 	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, 1 },
@@ -193,6 +194,11 @@ static s64 enable(struct vm *vm, const struct kvm_enable_cap *cap)
 		return 0;
 	case KVM_CAP_MAX_VCPU_ID:
 		return limit_vcpu_ids(vm, value);
+	case KVM_CAP_HALT_POLL:
+		if (value != (u32)value)
+			return -EINVAL;
+		__atomic_store_n(&vm->halt_poll_ns, (u32)value, __ATOMIC_RELAXED);
+		return 0;
 	case TRIVET_CAP_WRITTEN:
 		if (value > 1)
 			return -EINVAL;

@@ -126,6 +126,23 @@ static int idle_requests(struct vcpu *vcpu)
 	return r;
 }
 
+/* Sleeps; for a moment before that it looks whether it need not (KVM_CAP_HALT_POLL). */
+static int wait_for_wake(struct vcpu *vcpu)
+{
+	struct poll_window *window = &vcpu->halt_poll;
+	u64 start;
+	int r = 0;
+
+	window->most = __atomic_load_n(&vcpu->vm->halt_poll_ns, __ATOMIC_RELAXED);
+	if (!window->most)
+		return host__vcpu_wait(vcpu);
+	start = host__monotonic_ns();
+	if (!window->now || !host__vcpu_poll(vcpu, window->now))
+		r = host__vcpu_wait(vcpu);
+	poll_window__learn(window, host__monotonic_ns() - start);
+	return r;
+}
+
 /* HLT, or an application processor between INIT and SIPI. */
 static int wait_until_runnable(struct vcpu *vcpu)
 {
@@ -141,7 +158,7 @@ static int wait_until_runnable(struct vcpu *vcpu)
 		}
 		/* Others need not send TLB shoot-downs to a vCPU that sleeps. */
 		clock__set_preempted(vcpu);
-		if (host__vcpu_wait(vcpu))
+		if (wait_for_wake(vcpu))
 			return interrupted(vcpu);
 	}
 }

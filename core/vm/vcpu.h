@@ -10,6 +10,7 @@
 #define CORE_VM_VCPU_H
 
 #include <linux/kvm.h>
+#include "base/poll_window.h"
 #include "core/decode/insn.h"
 #include "core/host.h"
 #include "core/memory/tlb.h"
@@ -150,6 +151,7 @@ struct vcpu {
 	u8 interrupt_vector;
 	bool interrupt_soft;
 	u32 mp_state; /* KVM_MP_STATE_*; atomic reads by others */
+	struct poll_window halt_poll; /* before a halted vCPU sleeps */
 	u32 sipi_vector;
 	bool smm;
 	bool pv_unhalted;	  /* REQ_UNHALT seen, not yet used up by a halt */

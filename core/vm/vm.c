@@ -4,6 +4,12 @@
 #include "core/vm/msr_filter.h"
 #include "core/vm/vm.h"
 
+/*
+ * A system call for sleep and one for waking, two switches of threads and often an interrupt between
+ * CPUs: some 50 microseconds where the host is itself a virtual machine. Twice that is looked for.
+ */
+#define HALT_POLL_NS 100000
+
 static void init_locks(struct vm *vm)
 {
 	host__mutex_init(&vm->lock);
@@ -35,6 +41,7 @@ int vm__create(const struct engine_ops *engine, const struct engine_config *conf
 	vm->engine = engine;
 	vm->refs = 1;
 	vm->max_vcpu_id = VM_MAX_VCPU_ID;
+	vm->halt_poll_ns = HALT_POLL_NS;
 	/* Guest time starts with the machine: kvmclock and TSC at 0. */
 	vm->tsc_khz = host__tsc_khz();
 	vm->tsc_offset = -host__rdtsc();

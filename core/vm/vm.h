@@ -75,6 +75,7 @@ struct vm {
 	u64 hypercall_exits; /* KVM_CAP_EXIT_HYPERCALL: bit per KVM_HC_* that user space does */
 	bool triple_fault_event; /* KVM_CAP_X86_TRIPLE_FAULT_EVENT */
 	bool exit_on_emulation_error; /* KVM_CAP_EXIT_ON_EMULATION_FAILURE */
+	u32 halt_poll_ns; /* KVM_CAP_HALT_POLL: longest look before a halted vCPU sleeps; atomic */
 	u32 max_vcpu_id; /* KVM_CAP_MAX_VCPU_ID: IDs below this */
 	u32 refs; /* atomic: descriptors of the VM and of its vCPUs */
 };

@@ -27,6 +27,8 @@
 	 SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGABRT) | SIGNAL_BIT(SIGSYS))
 #define UNBLOCKABLE (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
 
+#define LOOKS_PER_CLOCK 8
+
 enum wake_state { WAKE_NONE, WAKE_DONE, WAKE_WAITING };
 
 /* ---- making and end ---- */
@@ -156,6 +158,25 @@ static void watch_signals(struct host_vcpu *h)
 	h->signal_fd_set = h->reported;
 	RAW_SYSCALL(SYS_signalfd4, h->signal_fd, &h->signal_fd_set, sizeof(u64),
 		    SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+bool host__vcpu_poll(struct vcpu *vcpu, u32 ns)
+{
+	u32 *wake = &vcpu->host->wake;
+	u64 end = host__monotonic_ns() + ns;
+
+	do {
+		unsigned looks;
+
+		for (looks = 0; looks < LOOKS_PER_CLOCK; looks++) {
+			if (__atomic_load_n(wake, __ATOMIC_RELAXED) == WAKE_DONE) {
+				__atomic_store_n(wake, WAKE_NONE, __ATOMIC_SEQ_CST);
+				return true;
+			}
+			__builtin_ia32_pause();
+		}
+	} while (host__monotonic_ns() < end);
+	return false;
 }
 
 int host__vcpu_wait(struct vcpu *vcpu)

@@ -285,6 +285,10 @@ static void capabilities_of_machines_are_checked(void **state)
 	assert_ioctl_works(m->vm, KVM_ENABLE_CAP, &cap);
 	cap.flags = 1;
 	assert_ioctl_fails(m->vm, KVM_ENABLE_CAP, &cap, EINVAL);
+	cap = (struct kvm_enable_cap){ .cap = KVM_CAP_HALT_POLL, .args = { 1ULL << 32 } };
+	assert_ioctl_fails(m->vm, KVM_ENABLE_CAP, &cap, EINVAL);
+	cap.args[0] = 0;
+	assert_ioctl_works(m->vm, KVM_ENABLE_CAP, &cap);
 	cap = (struct kvm_enable_cap){ .cap = 9999 };
 	assert_ioctl_fails(m->vm, KVM_ENABLE_CAP, &cap, EINVAL);
 	/* Too late: there is a vCPU. */

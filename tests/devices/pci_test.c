@@ -2,9 +2,13 @@
 /* Configuration space, BARs, bridges and MSI-X, as an operating system goes about them. */
 #include "tests/devices/fixture.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "vmm/pci/assign.h"
+#include "vmm/pci/msix.h"
 
 #define COMMAND_ON (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER)
 #define RNG_ID 0x10441af4u
@@ -273,6 +277,132 @@ static void msix_masks(void **state)
 	fixture__destroy(f);
 }
 
+/* What the hypervisor would have for the one wire that is used. */
+static struct {
+	int fd; /* -1: none */
+	struct irq_message message;
+	int answer;
+} wired;
+
+static int take_wire(void *opaque, int fd, const struct irq_message *message)
+{
+	if (!message) {
+		assert_int_equal(fd, wired.fd);
+		wired.fd = -1;
+		return 0;
+	}
+	assert_int_equal(wired.fd, -1);
+	if (!wired.answer) {
+		wired.fd = fd;
+		wired.message = *message;
+	}
+	return wired.answer;
+}
+
+/* Signals that have come through the wire since the last question. */
+static unsigned signals(void)
+{
+	uint64_t count;
+
+	return read(wired.fd, &count, sizeof(count)) == sizeof(count) ? (unsigned)count : 0;
+}
+
+#define TABLE 0xd0004000u
+#define PENDING 0xd0005000u
+#define ENTRY_CONTROL (TABLE + 12)
+
+/* A device whose first vector sends FEE01000H, 41H by a wire; its MSI-X. */
+static struct msix *create_wired(struct fixture *f, unsigned *control)
+{
+	wired.fd = -1;
+	wired.answer = 0;
+	f->messages.wire = take_wire;
+	fixture__add(f, &device_class_virtio_rng, 0, "addr=5,irqfd=on");
+	*control = find_capability(f, 0, 5, PCI_CAP_MSIX) + PCI_MSIX_CONTROL;
+	poke(f, ecam(0, 5, PCI_BAR0), 4, 0xd0000000);
+	poke(f, ecam(0, 5, PCI_COMMAND), 2, COMMAND_ON);
+	poke(f, ecam(0, 5, *control), 2, PCI_MSIX_ENABLE);
+	poke(f, TABLE, 8, 0xfee01000);
+	poke(f, TABLE + 8, 4, 0x41);
+	poke(f, ENTRY_CONTROL, 4, 0);
+	return f->pci.root.function[5 << 3]->msix;
+}
+
+static void messages_by_wire(void **state)
+{
+	struct fixture *f = create_bench();
+	unsigned control;
+	struct msix *msix = create_wired(f, &control);
+
+	assert_int_equal(wired.fd, -1); /* not before there is something to say */
+	assert_true(msix__raise(msix, 0));
+	assert_int_equal(wired.message.address, 0xfee01000);
+	assert_int_equal(wired.message.data, 0x41);
+	assert_int_equal(signals(), 1);
+	assert_true(msix__raise(msix, 0));
+	assert_int_equal(signals(), 1);
+	assert_int_equal(peek(f, PENDING, 8), 0);
+	/* Another message: the next signal sends that. */
+	poke(f, TABLE + 8, 4, 0x42);
+	assert_true(msix__raise(msix, 0));
+	assert_int_equal(wired.message.data, 0x42);
+	assert_int_equal(signals(), 1);
+	/* A message is a write to memory. */
+	poke(f, ecam(0, 5, PCI_COMMAND), 2, COMMAND_ON & ~PCI_COMMAND_MASTER);
+	assert_true(msix__raise(msix, 0));
+	assert_int_equal(signals(), 0);
+	assert_int_equal(f->message_count, 0);
+	fixture__destroy(f);
+	assert_int_equal(wired.fd, -1);
+}
+
+static void a_mask_holds_back_what_is_on_the_wire(void **state)
+{
+	struct fixture *f = create_bench();
+	unsigned control;
+	struct msix *msix = create_wired(f, &control);
+
+	/* Nobody has looked at the signal when the mask comes. */
+	assert_true(msix__raise(msix, 0));
+	poke(f, ENTRY_CONTROL, 4, 1);
+	assert_int_equal(wired.fd, -1);
+	assert_int_equal(peek(f, PENDING, 8), 1);
+	poke(f, TABLE + 8, 4, 0x43);
+	assert_int_equal(wired.fd, -1);
+	poke(f, ENTRY_CONTROL, 4, 0);
+	assert_int_equal(wired.message.data, 0x43);
+	assert_int_equal(signals(), 1);
+	assert_int_equal(peek(f, PENDING, 8), 0);
+	/* The mask of the whole function; what was looked at is not pending. */
+	poke(f, ecam(0, 5, control), 2, PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL);
+	assert_int_equal(wired.fd, -1);
+	assert_int_equal(peek(f, PENDING, 8), 0);
+	assert_true(msix__raise(msix, 0));
+	assert_int_equal(peek(f, PENDING, 8), 1);
+	poke(f, ecam(0, 5, control), 2, PCI_MSIX_ENABLE);
+	assert_int_equal(signals(), 1);
+	/* A reset forgets both. */
+	assert_true(msix__raise(msix, 0));
+	f->dev->next->class->reset(f->dev->next);
+	assert_int_equal(wired.fd, -1);
+	assert_int_equal(msix->pending[0], 0);
+	fixture__destroy(f);
+}
+
+static void messages_go_straight_where_there_is_no_wire(void **state)
+{
+	struct fixture *f = create_bench();
+	unsigned control;
+	struct msix *msix = create_wired(f, &control);
+
+	wired.answer = -ENOSPC;
+	assert_true(msix__raise(msix, 0));
+	assert_int_equal(wired.fd, -1);
+	assert_int_equal(f->message_count, 1);
+	assert_int_equal(f->message[0].data, 0x41);
+	fixture__destroy(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +414,9 @@ int main(void)
 		cmocka_unit_test(bridges_forward_what_is_in_their_windows),
 		cmocka_unit_test(places_are_checked),
 		cmocka_unit_test(msix_masks),
+		cmocka_unit_test(messages_by_wire),
+		cmocka_unit_test(a_mask_holds_back_what_is_on_the_wire),
+		cmocka_unit_test(messages_go_straight_where_there_is_no_wire),
 	};
 
 	return cmocka_run_group_tests_name("pci", tests, NULL, NULL);

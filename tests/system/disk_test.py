@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Linux with virtio disks: raw and qcow2, fio's verification, a root file system, kills.
 
-TRIVET_DISK_SECONDS has fio and the kills go on for that long.
+TRIVET_DISK_SECONDS has fio and the kills go on for that long, TRIVET_DISK_KILLS the kills until there were so many.
 """
 import os
 import random
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +18,7 @@ import fixture
 import linux
 
 SECONDS = int(os.environ.get("TRIVET_DISK_SECONDS", "0"))
+KILLS = int(os.environ.get("TRIVET_DISK_KILLS", "1"))
 MIB = 1 << 20
 
 # The first process of an initramfs that does no more than to find the root file system.
@@ -26,6 +29,19 @@ GO = """#!/bin/sh
 /bin/busybox mount -t ext4 /dev/vda /new
 /bin/busybox umount /dev
 exec /bin/busybox switch_root /new /init
+"""
+
+# Numbered blocks, each flushed and then said.
+WRITE = """#!/bin/busybox sh
+/bin/busybox mkdir -p /dev
+/bin/busybox mount -t devtmpfs dev /dev
+/bin/busybox modprobe -a virtio_pci virtio_blk
+i=1
+while true; do
+	(echo block-$i; /bin/busybox cat /init) | /bin/busybox dd of=/dev/vda bs=4096 count=1 conv=sync,fsync \\
+		seek=$((where + i * 37 % 4096)) 2>/dev/null && echo done-$i
+	i=$((i + 1))
+done
 """
 
 
@@ -112,7 +128,7 @@ class Disk(linux.Case):
     def test_fio_verifies(self):
         archive = linux.pack_program(self, "fio", self.path("fio.tar"))
         raw, qcow2 = make_raw(self.path("raw"), 48 * MIB), make_qcow2(self.path("qcow2"), 48 * MIB)
-        machine = self.start("--disk", f"{raw},format=raw,iothread=1,queues=2", "--disk", f"{qcow2},iothread=2,packed=on",
+        machine = self.start("--disk", f"{raw},format=raw,iothread=1,queues=2,irqfd=on", "--disk", f"{qcow2},iothread=2,packed=on",
                              "--disk", f"{archive},format=raw,read-only=on", memory="1G")
         self.ask(machine, "tar -xf /dev/vdc -C /")
         how = f"--time_based --runtime={SECONDS}" if SECONDS else "--io_size=24M"
@@ -123,6 +139,72 @@ class Disk(linux.Case):
             self.assertNotIn("verify:", output)
         self.power_off(machine)
         check_qcow2(qcow2)
+
+    def test_a_file_that_grows_and_shrinks(self):
+        disk = make_raw(self.path("raw"), 16 * MIB)
+        machine = self.start("--disk", f"{disk},format=raw")
+
+        def resize(size):
+            os.truncate(disk, size)
+            machine.process.send_signal(signal.SIGUSR2)
+            self.ask(machine, f"until [ $(cat /sys/block/vda/size) = {size // 512} ]; do sleep 0.1; done")
+
+        self.ask(machine, "dd if=/dev/vda of=/dev/null bs=64k")
+        resize(64 * MIB)
+        self.ask(machine, "dd if=/init of=/dev/vda bs=4k count=1 seek=16000 conv=fsync")
+        resize(8 * MIB)
+        self.ask(machine, "dd if=/dev/vda of=/dev/null bs=64k iflag=direct")
+        # Cut off without a word: the guest has an error, and nobody dies.
+        os.truncate(disk, 4 * MIB)
+        self.ask(machine, "! dd if=/dev/vda of=/dev/null bs=64k skip=100 iflag=direct")
+        self.power_off(machine, "I/O error, dev vda|capacity change")
+
+    def losetup(self, path, sector):
+        done = subprocess.run(["losetup", "-f", "--show", "-b", str(sector), path], capture_output=True, text=True)
+        if done.returncode:
+            self.skipTest(f"no loop device: {done.stderr.strip()}")
+        self.addCleanup(subprocess.run, ["losetup", "-d", done.stdout.strip()], check=True)
+        return done.stdout.strip()
+
+    def test_block_devices(self):
+        """Raw and past the host's page cache; qcow2 on what was something else before."""
+        files = [self.path(name) for name in ("512", "4096", "qcow2")]
+        for path in files:
+            with open(path, "wb") as file:
+                file.write(os.urandom(32 * MIB))
+        blkdiscard = shutil.which("blkdiscard")
+        archive = linux.pack_program(self, "blkdiscard", self.path("archive"))
+        devices = [self.losetup(path, sector) for path, sector in zip(files, (512, 4096, 512))]
+        make_qcow2(devices[2], 16 * MIB)
+        machine = self.start("--disk", f"{devices[0]},format=raw,cache=none", "--disk",
+                             f"{devices[1]},format=raw,cache=none,iothread=1", "--disk", f"{devices[2]},cache=none",
+                             "--disk", f"{archive},format=raw,read-only=on")
+        self.ask(machine, "tar -xf /dev/vdd -C /")
+        for disk in "vda", "vdb":
+            self.assertIn(f"{32 * MIB // 512}\n", self.ask(machine, f"cat /sys/block/{disk}/size"))
+            # Blocks of 512 bytes, several at a time: also on the device that has larger ones.
+            self.ask(machine, f"dd if=/dev/urandom of=/tmp/data bs=512 count=1001 2>/dev/null;"
+                              f"dd if=/tmp/data of=/dev/{disk} bs=512 seek=3 oflag=direct 2>/dev/null;"
+                              f"dd if=/dev/{disk} bs=512 skip=3 count=1001 iflag=direct 2>/dev/null | cmp - /tmp/data")
+            self.ask(machine, f"{blkdiscard} -o 8388608 -l 8388608 /dev/{disk} && {blkdiscard} -z -o 4194304 -l 1048576 /dev/{disk}")
+            for start, length in (4, 1), (8, 8):
+                self.ask(machine, f"dd if=/dev/{disk} bs=1M skip={start} count={length} 2>/dev/null |"
+                                  " tr -d '\\0' | wc -c | grep -q '^0$'")
+        self.ask(machine, "dd if=/dev/vdc bs=1M 2>/dev/null | tr -d '\\0' | wc -c | grep -q '^0$'")
+        self.ask(machine, "dd if=/tmp/data of=/dev/vdc bs=512 seek=9 conv=fsync 2>/dev/null")
+        self.power_off(machine)
+        for path in files[:2]:
+            self.assertLess(os.stat(path).st_blocks * 512, 25 * MIB)
+            with open(path, "rb") as file:
+                file.seek(3 * 512)
+                self.assertNotEqual(file.read(512), bytes(512))
+        check_qcow2(devices[2])
+        raw = self.path("copy")
+        subprocess.run(["qemu-img", "convert", "-O", "raw", devices[2], raw], check=True)
+        with open(raw, "rb") as file:
+            data = file.read()
+        # Nothing but what was written: the rest of a new cluster is not what the device had there.
+        self.assertEqual(data[:9 * 512] + data[1010 * 512:], bytes(16 * MIB - 1001 * 512))
 
     def check_root(self, *args, known="(?!)"):
         """The small system on ext4; the initramfs does no more than to go there."""
@@ -152,14 +234,16 @@ class Disk(linux.Case):
         self.assertNotIn("PCI-MSI", interrupts)
 
     def kill_once(self, disk, where, patience):
-        """Numbered blocks, each flushed and then said; the process dies; what was said is there."""
-        machine = self.start("--disk", f"{disk}", cpus=1)
-        machine.send("i=1; while true; do (echo block-$i; cat /init) | dd of=/dev/vda bs=4096 count=1 conv=sync,fsync"
-                     f" seek=$(({where} + i * 37 % 4096)) 2>/dev/null && echo done-$i; i=$((i + 1)); done\n")
+        """The process dies at some point of the writing; what was said is there."""
+        machine = fixture.on_pipes(["--engine", "soft", "--kernel", fixture.kernel(), "--initrd", self.initrd,
+                                    "--memory", "192M", "--disk", disk, "--append",
+                                    f"console=ttyS0 quiet rdinit=/write where={where}"])
+        self.addCleanup(machine.close)
         machine.expect(rb"\ndone-3\r")
         time.sleep(patience)
         machine.process.kill()
         machine.wait()
+        machine.close()
         check_qcow2(disk, fine=(0, 3))  # leaked clusters are what may be left (docs/block.md)
         said = [int(number) for number in re.findall(rb"\ndone-(\d+)\r", machine.seen)]
         raw = self.path("copy")
@@ -175,11 +259,13 @@ class Disk(linux.Case):
         seed = random.randrange(1 << 32)
         print(f"seed {seed}")
         chance = random.Random(seed)
+        self.append_to_initrd("write", WRITE)
         end = time.monotonic() + SECONDS
-        for round_number in range(10000):
-            self.kill_once(disk, round_number % 3 * 4096, chance.uniform(0, 1.5))
-            if time.monotonic() >= end:
-                break
+        kills = 0
+        while kills < KILLS or time.monotonic() < end:
+            self.kill_once(disk, kills % 3 * 4096, chance.uniform(0, 1.5))
+            kills += 1
+            print(f"killed {kills}", flush=True)
 
 
 if __name__ == "__main__":

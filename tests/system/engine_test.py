@@ -77,7 +77,7 @@ class Engine(Machine):
     def test_help_lists_the_options(self):
         text = subprocess.run([fixture.trivet, "run", "--help"], capture_output=True, text=True,
                               check=True).stdout
-        for name in "memory", "stats", "check", "check-every", "dump", "perf-map":
+        for name in "memory", "stats", "check", "check-every", "dump", "halt-poll", "perf-map":
             self.assertRegex(text, rf"\n    {name} +\S")
 
     def test_counters_at_the_end(self):

@@ -157,6 +157,7 @@ class Session:
             self.process.wait()
         for fd in {self.reader, self.writer} - {-1}:
             os.close(fd)
+        self.reader = self.writer = -1
         if self.process.stderr:
             self.process.stderr.close()
 

@@ -47,6 +47,22 @@ class Virtio(linux.Case):
         self.assertRegex(memory, r"PCI MMCONFIG 0000 \[bus 00-ff\]")
         self.power_off(machine)
 
+    def test_interrupts_by_irqfd_move_between_cpus(self):
+        machine = self.start("--device", "virtio-rng,irqfd=on,iothread=1", cpus=2)
+        self.ask(machine, "modprobe -a virtio_pci virtio-rng")
+        number = re.search(r"^ *(\d+):.*virtio0-input", self.ask(machine, "cat /proc/interrupts"), re.M)[1]
+        # Each change of the affinity masks the vector and changes its message; the device goes on meanwhile.
+        self.ask(machine, "( (dd if=/dev/hwrng of=/dev/null bs=64 count=4000; touch /tmp/done) 2>/dev/null & )")
+        self.ask(machine, f"for i in $(seq 100); do echo $((1 + i % 2)) > /proc/irq/{number}/smp_affinity; done")
+        self.ask(machine, "until [ -e /tmp/done ]; do sleep 0.1; done")
+        for cpu in 1, 2:
+            self.ask(machine, f"echo {cpu} > /proc/irq/{number}/smp_affinity;"
+                              " dd if=/dev/hwrng of=/dev/null bs=64 count=50 2>/dev/null")
+        counts = re.search(rf"^ *{number}: +(\d+) +(\d+) ", self.ask(machine, "cat /proc/interrupts"), re.M)
+        self.assertGreater(int(counts[1]), 0)
+        self.assertGreater(int(counts[2]), 0)
+        self.power_off(machine)
+
     def test_interrupt_pins(self):
         self.power_off(self.check_rng("pci=nomsi", r"IO-APIC +1[6-9]-fasteoi +virtio"))
 

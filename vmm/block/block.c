@@ -156,20 +156,52 @@ static void run_resize(void *opaque)
 	}
 }
 
-int block__resize(struct block *block, uint64_t size, bool shrink, char *error, size_t error_size)
+static void tell_resized(struct block *block)
 {
-	struct resize resize = { block, size, shrink, error, error_size, 0 };
 	struct block_queue *queue;
 
-	worker__call(block->worker, run_resize, &resize);
-	if (resize.result)
-		return resize.result;
 	pthread_mutex_lock(&block->lock);
 	for (queue = block->queues; queue; queue = queue->next)
 		if (!atomic_flag_test_and_set(&queue->resized_posted))
 			aio__complete(queue->aio, &queue->resized, 0);
 	pthread_mutex_unlock(&block->lock);
-	return 0;
+}
+
+int block__resize(struct block *block, uint64_t size, bool shrink, char *error, size_t error_size)
+{
+	struct resize resize = { block, size, shrink, error, error_size, 0 };
+
+	worker__call(block->worker, run_resize, &resize);
+	if (!resize.result)
+		tell_resized(block);
+	return resize.result;
+}
+
+struct size_look {
+	struct node *node;
+	bool is_other;
+	int result;
+};
+
+static void run_look_at_size(void *opaque)
+{
+	struct size_look *look = opaque;
+	uint64_t before = atomic_load(&look->node->size);
+
+	look->result = look->node->class->look_at_size(look->node);
+	look->is_other = atomic_load(&look->node->size) != before;
+}
+
+int block__look_at_size(struct block *block)
+{
+	struct size_look look = { .node = block->node };
+
+	if (!block->node->class->look_at_size)
+		return 0;
+	worker__call(block->worker, run_look_at_size, &look);
+	if (look.is_other)
+		tell_resized(block);
+	return look.result;
 }
 
 struct flush {

@@ -136,6 +136,11 @@ const char *block__format(const struct block *block);
  */
 int block__resize(struct block *block, uint64_t size, bool shrink, char *error, size_t error_size);
 /*
+ * Somebody else may have made the file or device longer or shorter: a raw disk has its size from now on.
+ * If it is another, every queue's resized() is called. Any thread, and waits. 0 or -errno.
+ */
+int block__look_at_size(struct block *block);
+/*
  * Every write that has completed is on stable storage when this returns. Any thread, and waits. 0 or
  * -errno.
  */
@@ -233,6 +238,12 @@ void block_queue__destroy(struct block_queue *queue);
  */
 void block_queue__submit(struct block_queue *queue, struct block_request *request);
 void block_queue__commit(struct block_queue *queue);
+
+/*
+ * Ends what the host has completed by now: done() is called within, batch() is not. True: there was
+ * something. Not from within a done().
+ */
+bool block_queue__collect(struct block_queue *queue);
 
 /* Requests taken and not completed. */
 unsigned block_queue__in_flight(const struct block_queue *queue);

@@ -103,6 +103,8 @@ struct format_class {
 	int (*discard)(struct node *node, uint64_t offset, uint64_t length);
 	int (*flush)(struct node *node);
 	int (*resize)(struct node *node, uint64_t size, char *error, size_t error_size);
+	/* Takes over the size that somebody else has given the file. NULL: the image says its size. */
+	int (*look_at_size)(struct node *node);
 
 	/* For tools (image.h); NULL: the format does not have it. */
 	int (*create)(const struct image_create *create, char *error, size_t error_size);

@@ -208,6 +208,11 @@ void block_queue__commit(struct block_queue *queue)
 	aio__commit(queue->aio);
 }
 
+bool block_queue__collect(struct block_queue *queue)
+{
+	return aio__collect(queue->aio);
+}
+
 static void count_request(struct block *block, const struct block_request *request, int result)
 {
 	if (result) {

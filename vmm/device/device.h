@@ -142,6 +142,8 @@ struct device_class {
 	uint64_t (*boot)(struct device *dev, char path[DEVICE_BOOT_PATH_BYTES]);
 	/* Optional: the machine's power button goes to the first device that has this. */
 	void (*power_button)(struct device *dev);
+	/* Optional: what the device stands on outside may have another size now. Main loop. */
+	void (*look_outside)(struct device *dev);
 };
 
 struct device {

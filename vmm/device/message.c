@@ -8,10 +8,22 @@
 #define MESSAGE_WINDOW 0xfeeull
 #define MESSAGE_WINDOW_SHIFT 20
 
+static bool is_interrupt(const struct irq_message *message)
+{
+	return message->address >> MESSAGE_WINDOW_SHIFT == MESSAGE_WINDOW;
+}
+
 void message_hub__send(struct message_hub *hub, const struct irq_message *message)
 {
-	if (message->address >> MESSAGE_WINDOW_SHIFT == MESSAGE_WINDOW)
+	if (is_interrupt(message))
 		hub->send(hub->opaque, message);
+}
+
+int message_hub__wire(struct message_hub *hub, int fd, const struct irq_message *message)
+{
+	if (!hub->wire || (message && !is_interrupt(message)))
+		return -EOPNOTSUPP;
+	return hub->wire(hub->opaque, fd, message);
 }
 
 int message_hub__doorbell(struct message_hub *hub, const struct doorbell *doorbell, bool on)

@@ -28,11 +28,22 @@ struct message_hub {
 	/* 0 (also if the CPU addressed does not take it) or -errno. */
 	int (*send)(void *opaque, const struct irq_message *message);
 	int (*doorbell)(void *opaque, const struct doorbell *doorbell, bool on);
+	/* message_hub__wire(); NULL: there are no wires. */
+	int (*wire)(void *opaque, int fd, const struct irq_message *message);
+	/* What a wire's signal does is done when the write to the eventfd returns. */
+	bool wires_are_direct;
 	void *opaque;
 };
 
 /* Any thread. A message to an address that is no interrupt controller's goes nowhere. */
 void message_hub__send(struct message_hub *hub, const struct irq_message *message);
+
+/*
+ * Has signals of an eventfd send the message, instead of what they sent before; NULL: nothing any more.
+ * Any thread. 0 or -errno: it sends nothing then. All wires are gone after the hypervisor's part of the
+ * machine was replaced.
+ */
+int message_hub__wire(struct message_hub *hub, int fd, const struct irq_message *message);
 
 /*
  * Hangs a doorbell up, or takes it down. Any thread. 0 or -errno; without it writes come to the

@@ -16,8 +16,14 @@ static int request(int fd, unsigned long number, unsigned long arg)
 	return ioctl(fd, number, arg);
 }
 
+static const struct config_option options[] = {
+	KVM_HALT_POLL_OPTION,
+	{ NULL },
+};
+
 const struct kvm_backend kvm_backend_kernel = {
 	.name = "kvm",
+	.options = options,
 	.open = open_device,
 	.ioctl = request,
 	.close = close,

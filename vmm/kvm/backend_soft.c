@@ -18,6 +18,7 @@ static const struct config_option options[] = {
 	  "show each translation of the code at this guest address" },
 	{ "perf-map", OPTION_BOOL, FIELD(perf_map), 0, 0, 0,
 	  "name translated code for perf in /tmp/perf-PID.map (off)" },
+	KVM_HALT_POLL_OPTION,
 	{ NULL, 0, 0, 0, 0, 0, NULL },
 };
 

@@ -193,6 +193,14 @@ int kvm_vm__set_memory_region(struct kvm_vm *vm, const struct kvm_userspace_memo
 	return request_pointer(vm->system, vm->fd, KVM_SET_USER_MEMORY_REGION, slot);
 }
 
+int kvm_vm__set_halt_poll(struct kvm_vm *vm)
+{
+	const uint64_t us = vm->system->options.halt_poll;
+	const struct kvm_enable_cap cap = { .cap = KVM_CAP_HALT_POLL, .args = { us * 1000 } };
+
+	return us == KVM_OWN_HALT_POLL ? 0 : request_pointer(vm->system, vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
 int kvm_vm__set_identity_map(struct kvm_vm *vm, uint64_t gpa)
 {
 	return request_pointer(vm->system, vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &gpa);
@@ -229,7 +237,7 @@ int kvm_vm__silence_pit(struct kvm_vm *vm, bool silent)
 }
 
 #define PIC_PINS 16
-#define IOAPIC_PINS 24
+#define IOAPIC_PINS KVM_PC_GSIS
 #define CASCADE_PIN 2
 
 static void add_route(struct kvm_irq_routing *routes, unsigned gsi, unsigned chip, unsigned pin)
@@ -242,23 +250,41 @@ static void add_route(struct kvm_irq_routing *routes, unsigned gsi, unsigned chi
 	entry->u.irqchip.pin = pin;
 }
 
-int kvm_vm__set_pc_routes(struct kvm_vm *vm)
+static void add_pc_routes(struct kvm_irq_routing *routes)
 {
-	struct {
-		struct kvm_irq_routing routes;
-		struct kvm_irq_routing_entry entries[PIC_PINS + IOAPIC_PINS];
-	} table = { .routes = { .nr = 0 } };
 	unsigned gsi;
 
 	for (gsi = 0; gsi < IOAPIC_PINS; gsi++) {
 		if (gsi == CASCADE_PIN)
 			continue;
 		if (gsi < PIC_PINS)
-			add_route(&table.routes, gsi,
-				  gsi < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE, gsi % 8);
-		add_route(&table.routes, gsi, KVM_IRQCHIP_IOAPIC, gsi ? gsi : CASCADE_PIN);
+			add_route(routes, gsi, gsi < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE,
+				  gsi % 8);
+		add_route(routes, gsi, KVM_IRQCHIP_IOAPIC, gsi ? gsi : CASCADE_PIN);
 	}
-	return request_pointer(vm->system, vm->fd, KVM_SET_GSI_ROUTING, &table);
+}
+
+int kvm_vm__set_routes(struct kvm_vm *vm, const struct kvm_irq_routing_entry *more, unsigned count)
+{
+	struct kvm_irq_routing *routes =
+		calloc(1, sizeof(*routes) +
+				  (PIC_PINS + IOAPIC_PINS + count) * sizeof(routes->entries[0]));
+	unsigned i;
+	int err;
+
+	if (!routes)
+		return -ENOMEM;
+	add_pc_routes(routes);
+	for (i = 0; i < count; i++)
+		routes->entries[routes->nr++] = more[i];
+	err = request_pointer(vm->system, vm->fd, KVM_SET_GSI_ROUTING, routes);
+	free(routes);
+	return err;
+}
+
+int kvm_vm__set_pc_routes(struct kvm_vm *vm)
+{
+	return kvm_vm__set_routes(vm, NULL, 0);
 }
 
 int kvm_vm__irq_line(struct kvm_vm *vm, unsigned gsi, bool level)

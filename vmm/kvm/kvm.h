@@ -22,10 +22,22 @@ struct kvm_options {
 	bool perf_map;
 	uint64_t memory; /* 0: not given */
 	uint64_t dump;
+	uint64_t halt_poll; /* microseconds */
 	char *stats; /* path, or "-" */
 };
 
 #define KVM_NO_DUMP UINT64_MAX
+/* Before a halted vCPU's thread sleeps; the most that is of use, and the hypervisor's own choice. */
+#define KVM_HALT_POLL_MOST 10000
+#define KVM_OWN_HALT_POLL (KVM_HALT_POLL_MOST + 1)
+
+/* The row of a back end's table. */
+#define KVM_HALT_POLL_OPTION                                                                       \
+	{                                                                                          \
+		"halt-poll", OPTION_U64, offsetof(struct kvm_options, halt_poll),                  \
+			KVM_OWN_HALT_POLL, 0, KVM_HALT_POLL_MOST,                                  \
+			"microseconds to look for an interrupt before a halted vCPU sleeps"        \
+	}
 
 /* open(2), ioctl(2) and close(2) of one implementation; -1 with errno on failure as those. */
 struct kvm_backend {
@@ -86,6 +98,8 @@ int kvm_vm__counters(const struct kvm_vm *vm, char **text);
 bool kvm_vm__promise_writes(struct kvm_vm *vm);
 void kvm_vm__written(struct kvm_vm *vm, uint64_t gpa, uint64_t size);
 int kvm_vm__set_memory_region(struct kvm_vm *vm, const struct kvm_userspace_memory_region *slot);
+/* KVM_CAP_HALT_POLL, as the system's options have it. 0, also if they leave it to the hypervisor. */
+int kvm_vm__set_halt_poll(struct kvm_vm *vm);
 /* Addresses that Intel hosts need for real mode: one page, then three. */
 int kvm_vm__set_identity_map(struct kvm_vm *vm, uint64_t gpa);
 int kvm_vm__set_tss(struct kvm_vm *vm, uint64_t gpa);
@@ -95,7 +109,10 @@ int kvm_vm__create_pit(struct kvm_vm *vm);
 /* Whether the PIT's interrupt is kept back, as while an HPET stands in for it. */
 int kvm_vm__silence_pit(struct kvm_vm *vm, bool silent);
 /* GSIs to pins as in a PC: the timer's GSI 0 drives pin 2 of the I/O APIC, GSI 2 nothing. */
+#define KVM_PC_GSIS 24u
 int kvm_vm__set_pc_routes(struct kvm_vm *vm);
+/* Those, and `count` others whose GSIs are KVM_PC_GSIS and up. Also -ENOMEM. */
+int kvm_vm__set_routes(struct kvm_vm *vm, const struct kvm_irq_routing_entry *more, unsigned count);
 int kvm_vm__irq_line(struct kvm_vm *vm, unsigned gsi, bool level);
 int kvm_vm__signal_msi(struct kvm_vm *vm, const struct kvm_msi *msi);
 int kvm_vm__irqfd(struct kvm_vm *vm, const struct kvm_irqfd *irqfd);

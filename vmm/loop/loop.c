@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/poll_window.h"
+
 #define EVENTS_PER_WAIT 16
 
 struct loop_watch {
@@ -48,6 +50,14 @@ struct loop_call {
 	bool done;
 };
 
+struct loop_looker {
+	struct loop *loop;
+	struct loop_looker *next;
+	const struct loop_look_ops *ops;
+	void *opaque;
+	uint32_t most_ns;
+};
+
 struct loop {
 	int epoll;
 	int wake; /* eventfd that loop__stop() and loop__call() write */
@@ -58,6 +68,9 @@ struct loop {
 	bool running;
 	pthread_t thread; /* while it runs */
 	struct loop_call *calls;
+	struct loop_looker *lookers; /* the loop's thread */
+	struct poll_window window;
+	bool looking; /* begin() was called, end() not yet */
 };
 
 int loop__create(struct loop **out)
@@ -161,11 +174,123 @@ static void take_wake(struct loop *loop)
 	pthread_mutex_unlock(&loop->lock);
 }
 
+/* ---- looking before sleeping ---- */
+
+static bool look_once(struct loop *loop)
+{
+	struct loop_looker *looker;
+	bool found = false;
+
+	for (looker = loop->lookers; looker; looker = looker->next)
+		found |= looker->ops->look(looker->opaque);
+	return found;
+}
+
+static void begin_looking(struct loop *loop)
+{
+	struct loop_looker *looker;
+
+	for (looker = loop->lookers; looker && !loop->looking; looker = looker->next)
+		looker->ops->begin(looker->opaque);
+	loop->looking = true;
+}
+
+/* True: something came before its way to wake the loop was open again. */
+static bool end_looking(struct loop *loop)
+{
+	struct loop_looker *looker;
+	bool found = false;
+
+	for (looker = loop->lookers; looker && loop->looking; looker = looker->next)
+		found |= looker->ops->end(looker->opaque);
+	loop->looking = false;
+	return found;
+}
+
+/* True: there was something, and there may be more soon; *waited: ns until it was there. */
+static bool look(struct loop *loop, uint64_t *waited)
+{
+	uint64_t start = loop__now(), now = start;
+
+	if (!loop->window.now)
+		return end_looking(loop);
+	begin_looking(loop);
+	do {
+		*waited = now - start;
+		if (look_once(loop))
+			return true;
+		__builtin_ia32_pause();
+		now = loop__now();
+	} while (now - start < loop->window.now && !atomic_load(&loop->stop));
+	return end_looking(loop);
+}
+
+/* As epoll_wait(), after a look for what comes at once. */
+static int wait_for_events(struct loop *loop, struct epoll_event *event)
+{
+	uint64_t start, waited = 0;
+	int n;
+
+	if (!loop->window.most)
+		return epoll_wait(loop->epoll, event, EVENTS_PER_WAIT, -1);
+	start = loop__now();
+	if (look(loop, &waited)) {
+		/* It is dealt with; now it is the others' turn. */
+		n = epoll_wait(loop->epoll, event, EVENTS_PER_WAIT, 0);
+	} else {
+		n = epoll_wait(loop->epoll, event, EVENTS_PER_WAIT, -1);
+		waited = loop__now() - start;
+	}
+	poll_window__learn(&loop->window, waited);
+	return n;
+}
+
+static void choose_window(struct loop *loop)
+{
+	const struct loop_looker *looker;
+
+	loop->window = (struct poll_window){ 0 };
+	for (looker = loop->lookers; looker; looker = looker->next)
+		if (looker->most_ns > loop->window.most)
+			loop->window.most = looker->most_ns;
+}
+
+int loop__look(struct loop *loop, const struct loop_look_ops *ops, void *opaque, uint32_t most_ns,
+	       struct loop_looker **out)
+{
+	struct loop_looker *looker = calloc(1, sizeof(*looker));
+
+	if (!looker)
+		return -ENOMEM;
+	*looker = (struct loop_looker){ loop, loop->lookers, ops, opaque, most_ns };
+	end_looking(loop);
+	loop->lookers = looker;
+	choose_window(loop);
+	*out = looker;
+	return 0;
+}
+
+void loop__unlook(struct loop_looker *looker)
+{
+	struct loop_looker **at;
+	struct loop *loop;
+
+	if (!looker)
+		return;
+	loop = looker->loop;
+	end_looking(loop);
+	for (at = &loop->lookers; *at != looker; at = &(*at)->next)
+		;
+	*at = looker->next;
+	choose_window(loop);
+	free(looker);
+}
+
 /* One round: what has happened, each callback once. 0 or -errno. */
 static int run_round(struct loop *loop)
 {
 	struct epoll_event event[EVENTS_PER_WAIT];
-	int i, n = epoll_wait(loop->epoll, event, EVENTS_PER_WAIT, -1);
+	int i, n = wait_for_events(loop, event);
 
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
@@ -216,6 +341,7 @@ int loop__run(struct loop *loop)
 	enter(loop);
 	while (!err && !atomic_exchange(&loop->stop, false))
 		err = run_round(loop);
+	end_looking(loop);
 	leave(loop);
 	return err;
 }

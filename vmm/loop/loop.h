@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct loop;
+struct loop_looker;
 struct loop_watch;
 struct loop_timer;
 
@@ -45,6 +46,25 @@ int loop__watch(struct loop *loop, int fd, uint32_t events,
 int loop__rewatch(struct loop_watch *watch, uint32_t events);
 /* Loop thread, or the loop does not run. `watch` may be NULL. */
 void loop__unwatch(struct loop_watch *watch);
+
+/*
+ * What the loop looks for before it sleeps (docs/virtio.md, "Polling"). Functions are called on the
+ * loop's thread; look() and end() say whether there was something, and have dealt with it.
+ */
+struct loop_look_ops {
+	void (*begin)(void *opaque); /* nobody need wake the loop until end() */
+	bool (*look)(void *opaque);
+	bool (*end)(void *opaque); /* wake it again; looks once more behind that */
+};
+
+/*
+ * Has the loop look for `most_ns` at most before it sleeps, if it has not slept longer lately; the
+ * longest of all of a loop holds. 0 or -ENOMEM. Loop thread, or the loop does not run.
+ */
+int loop__look(struct loop *loop, const struct loop_look_ops *ops, void *opaque, uint32_t most_ns,
+	       struct loop_looker **looker);
+/* Likewise. `looker` may be NULL. */
+void loop__unlook(struct loop_looker *looker);
 
 /* Nanoseconds of CLOCK_MONOTONIC, the timers' clock. */
 uint64_t loop__now(void);

@@ -35,6 +35,7 @@ static const struct step steps[] = {
 	{ "the interrupt controllers", kvm_vm__create_irqchip },
 	{ "the interrupt routes", kvm_vm__set_pc_routes },
 	{ "the timer", kvm_vm__create_pit },
+	{ "the limit of halt-poll", kvm_vm__set_halt_poll },
 };
 
 static int fail(int err, const char *what, char *error, unsigned error_size)
@@ -66,6 +67,8 @@ int board__up(struct board *board, struct guest_memory *memory, unsigned cpus, c
 		}
 	}
 	board->is_up = true;
+	if (kvm_system__extension(board->system, KVM_CAP_IRQFD))
+		wires__set_vm(&board->wires, &board->vm);
 	err = memory_slots__refresh(&board->slots);
 	if (err) {
 		fail(err, "memory slots", error, error_size);
@@ -85,6 +88,7 @@ int board__up(struct board *board, struct guest_memory *memory, unsigned cpus, c
 	return 0;
 destroy_vm:
 	board->is_up = false;
+	wires__set_vm(&board->wires, NULL);
 	memory->written = NULL;
 	kvm_vm__destroy(&board->vm);
 	return err;
@@ -96,6 +100,7 @@ void board__down(struct board *board)
 		return;
 	vcpu_set__destroy(&board->vcpus);
 	board->is_up = false;
+	wires__set_vm(&board->wires, NULL);
 	board->memory->written = NULL;
 	kvm_vm__destroy(&board->vm);
 }
@@ -165,4 +170,11 @@ int board__doorbell(void *opaque, const struct doorbell *doorbell, bool on)
 	    (!ioeventfd.len && !kvm_system__extension(board->system, KVM_CAP_IOEVENTFD_ANY_LENGTH)))
 		return -EOPNOTSUPP;
 	return kvm_vm__ioeventfd(&board->vm, &ioeventfd);
+}
+
+int board__wire(void *opaque, int fd, const struct irq_message *message)
+{
+	struct board *board = opaque;
+
+	return wires__set(&board->wires, fd, message);
 }

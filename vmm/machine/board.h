@@ -8,6 +8,7 @@
 #include "vmm/device/irq.h"
 #include "vmm/device/message.h"
 #include "vmm/kvm/kvm.h"
+#include "vmm/machine/wires.h"
 #include "vmm/memory/slots.h"
 #include "vmm/vcpu/vcpu.h"
 
@@ -19,6 +20,7 @@ struct board {
 	struct memory_slots slots;
 	struct guest_memory *memory; /* that board__up() was given */
 	bool irq_failed; /* said once */
+	struct wires wires;
 };
 
 /*
@@ -39,5 +41,6 @@ void board__silence_gsi(void *board, unsigned gsi, bool silent);
 /* For the message hub: the same. */
 int board__send_message(void *board, const struct irq_message *message);
 int board__doorbell(void *board, const struct doorbell *doorbell, bool on);
+int board__wire(void *board, int fd, const struct irq_message *message);
 
 #endif

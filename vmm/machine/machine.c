@@ -428,7 +428,10 @@ static void connect_parts(struct machine *machine)
 	machine->irqs.silence = board__silence_gsi;
 	machine->messages = (struct message_hub){ .send = board__send_message,
 						  .doorbell = board__doorbell,
+						  .wire = board__wire,
+						  .wires_are_direct = !machine->system.backend->translates,
 						  .opaque = &machine->board };
+	wires__init(&machine->board.wires);
 	memory_slots__init(&machine->board.slots, board__set_slot, &machine->board);
 	pci__init(&machine->pci, machine->ports, machine->mmio, &machine->irqs);
 	machine->board.system = &machine->system;
@@ -573,6 +576,7 @@ void machine__destroy(struct machine *machine)
 		pci__destroy(&machine->pci);
 		irq_hub__destroy(&machine->irqs);
 		memory_slots__destroy(&machine->board.slots);
+		wires__destroy(&machine->board.wires);
 	}
 	machine_firmware__close(&machine->firmware);
 	machine_smbios__free(&machine->smbios);
@@ -595,10 +599,23 @@ static void write_counters(struct machine *machine)
 		say("engine %s: stats=%s: %s", machine->system.backend->name, path, strerror(-err));
 }
 
+static void look_outside(struct machine *machine)
+{
+	struct device *dev;
+
+	for (dev = machine->devices; dev; dev = dev->next)
+		if (dev->class->look_outside)
+			dev->class->look_outside(dev);
+}
+
 static void take_signal(void *opaque, int number)
 {
 	struct machine *machine = opaque;
 
+	if (number == SIGUSR2) {
+		look_outside(machine);
+		return;
+	}
 	if (number == SIGUSR1) {
 		write_counters(machine);
 		return;
@@ -681,7 +698,7 @@ static bool run_once(struct machine *machine, int *status)
 
 int machine__run(struct machine *machine)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR2, SIGUSR1 };
 	unsigned count = sizeof(signals) / sizeof(signals[0]);
 	sigset_t before;
 	int status, err;

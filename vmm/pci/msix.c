@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #define ENTRY_DATA 8
 #define ENTRY_CONTROL 12
@@ -31,15 +33,70 @@ int msix__add(struct msix *msix, struct pci_function *function, unsigned count, 
 	msix->function = function;
 	msix->hub = function->dev->services->messages;
 	msix->count = count;
+	memset(msix->wire, -1, sizeof(msix->wire));
 	function->msix = msix;
 	msix__reset(msix);
 	return 0;
 }
 
+void msix__use_wires(struct msix *msix)
+{
+	msix->uses_wires = true;
+}
+
+/* ---- wires ---- */
+
+/* Has the vector's eventfd send this message. The lock is held. */
+static bool wire_vector(struct msix *msix, unsigned vector, const struct irq_message *message)
+{
+	uint64_t bit = BIT64(vector % 64);
+
+	if (msix->wired[vector / 64] & bit)
+		return true;
+	if (msix->wire[vector] < 0)
+		msix->wire[vector] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (msix->wire[vector] < 0 || message_hub__wire(msix->hub, msix->wire[vector], message)) {
+		msix->uses_wires = false; /* refused once is refused again */
+		return false;
+	}
+	msix->wired[vector / 64] |= bit;
+	return true;
+}
+
+/*
+ * The vector is masked, or its message is another from now on. A signal that nobody had looked at yet
+ * is pending. The lock is held.
+ */
+static void unwire_vector(struct msix *msix, unsigned vector)
+{
+	uint64_t bit = BIT64(vector % 64), count;
+
+	if (!(msix->wired[vector / 64] & bit))
+		return;
+	message_hub__wire(msix->hub, msix->wire[vector], NULL);
+	msix->wired[vector / 64] &= ~bit;
+	if (read(msix->wire[vector], &count, sizeof(count)) == sizeof(count))
+		msix->pending[vector / 64] |= bit;
+}
+
+static void unwire_all(struct msix *msix)
+{
+	unsigned vector;
+
+	for (vector = 0; vector < msix->count; vector++)
+		unwire_vector(msix, vector);
+}
+
 void msix__destroy(struct msix *msix)
 {
+	unsigned vector;
+
 	if (!msix->function)
 		return;
+	unwire_all(msix);
+	for (vector = 0; vector < msix->count; vector++)
+		if (msix->wire[vector] >= 0)
+			close(msix->wire[vector]);
 	msix->function->msix = NULL;
 	msix->function = NULL;
 	pthread_mutex_destroy(&msix->lock);
@@ -67,7 +124,11 @@ static void send_vector(struct msix *msix, unsigned vector)
 	memcpy(&message.address, entry, sizeof(message.address));
 	memcpy(&message.data, entry + ENTRY_DATA, sizeof(message.data));
 	/* A message is a write to memory: not without leave to master the bus. */
-	if (pci_function__may_master(msix->function))
+	if (!pci_function__may_master(msix->function))
+		return;
+	if (msix->uses_wires && wire_vector(msix, vector, &message))
+		eventfd_write(msix->wire[vector], 1);
+	else
 		message_hub__send(msix->hub, &message);
 }
 
@@ -100,6 +161,7 @@ void msix__access_table(struct msix *msix, struct access *access)
 	} else if (access->size >= 4 && access->offset % access->size == 0) {
 		/* Others than aligned words and double words are undefined (6.8.2). */
 		memcpy(&msix->table[access->offset], &access->value, access->size);
+		unwire_vector(msix, (unsigned)access->offset / MSIX_ENTRY_BYTES);
 		send_pending(msix);
 	}
 	pthread_mutex_unlock(&msix->lock);
@@ -139,6 +201,7 @@ void msix__reset(struct msix *msix)
 	unsigned vector;
 
 	pthread_mutex_lock(&msix->lock);
+	unwire_all(msix);
 	msix->enabled = false;
 	msix->masked = false;
 	memset(msix->pending, 0, sizeof(msix->pending));
@@ -157,6 +220,8 @@ void msix__update(struct msix *msix)
 	pthread_mutex_lock(&msix->lock);
 	msix->enabled = control & PCI_MSIX_ENABLE;
 	msix->masked = control & PCI_MSIX_MASK_ALL;
+	if (!msix->enabled || msix->masked)
+		unwire_all(msix);
 	send_pending(msix);
 	pthread_mutex_unlock(&msix->lock);
 }

@@ -26,6 +26,9 @@ struct msix {
 	bool enabled, masked; /* as the capability's control register has it */
 	uint8_t table[MSIX_TABLE_BYTES];
 	uint64_t pending[MSIX_MOST / 64];
+	bool uses_wires;
+	uint64_t wired[MSIX_MOST / 64]; /* vectors whose eventfd is a wire */
+	int wire[MSIX_MOST];		/* eventfds, made when first needed; -1: not */
 };
 
 /*
@@ -36,6 +39,8 @@ struct msix {
 int msix__add(struct msix *msix, struct pci_function *function, unsigned count, unsigned bar,
 	      uint32_t table, uint32_t pba);
 void msix__destroy(struct msix *msix);
+/* Messages go by wires (message_hub__wire()) where there are some. Before the guest runs. */
+void msix__use_wires(struct msix *msix);
 
 /* Accesses at access->offset from the start of the table or the pending bits. Any thread. */
 void msix__access_table(struct msix *msix, struct access *access);

@@ -394,5 +394,74 @@ class ImageTest(unittest.TestCase):
         trivet("frobnicate", status=1)
 
 
+def losetup(test, path, sector):
+    """A loop device on a file, until the test ends; skips it where there is none to be had."""
+    done = run("losetup", "-f", "--show", "-b", str(sector), path, status=None) if shutil.which("losetup") else None
+    if not done or done.returncode:
+        test.skipTest("no loop device: " + (done.stderr.strip() if done else "no losetup"))
+    device = done.stdout.strip()
+    test.addCleanup(run, "losetup", "-d", device)
+    return device
+
+
+@unittest.skipUnless(shutil.which("qemu-img"), "qemu-img is missing; tools/setup.sh check installs it")
+class DeviceTest(unittest.TestCase):
+    """Images on block devices that have had something else on them before."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="trivet-image-", dir="/var/tmp")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.seed = random.randrange(1 << 32)
+        print("seed", self.seed)
+
+    def write(self, name, data):
+        path = os.path.join(self.folder, name)
+        with open(path, "wb") as file:
+            file.write(data)
+        return path
+
+    def device(self, sector):
+        return losetup(self, self.write(f"device{sector}", noise(self.seed, 32 * MIB, holes=False)), sector)
+
+    def test_raw(self):
+        source = self.write("source", noise(self.seed + 1, 9 * MIB))
+        for sector in 512, 4096:
+            device = self.device(sector)
+            trivet("convert", "-O", "raw", source, device)
+            facts = json.loads(trivet("info", "--output=json", device).stdout)
+            self.assertEqual((facts["virtual-size"], facts["format"]), (32 * MIB, "raw"))
+            with open(device, "rb") as file, open(source, "rb") as wanted:
+                self.assertEqual(file.read(9 * MIB), wanted.read())
+            large = self.write("large", bytes(33 * MIB))
+            self.assertIn("No space", trivet("convert", "-O", "raw", large, device, status=1).stderr)
+
+    def test_qcow2(self):
+        source = self.write("source", noise(self.seed + 2, 9 * MIB))
+        empty = self.write("empty", bytes(20 * MIB))
+        for sector in 512, 4096:
+            device = self.device(sector)
+            for options in [], ["-c"]:
+                trivet("convert", "-O", "qcow2", *options, source, device)
+                trivet("check", "-q", device)
+                qemu_img("check", "-q", device)
+                qemu_img("compare", "-q", "-f", "raw", "-F", "qcow2", source, device)
+            for option in "preallocation=off", "preallocation=metadata", "preallocation=falloc", "cluster_size=512":
+                trivet("create", "-q", "-f", "qcow2", "-o", option, device, str(20 * MIB))
+                qemu_img("check", "-q", device)
+                qemu_img("compare", "-q", "-f", "raw", "-F", "qcow2", empty, device)
+
+    def test_not_while_it_is_mounted(self):
+        device = self.device(512)
+        run("mke2fs", "-q", "-t", "ext4", device)
+        mounted = os.path.join(self.folder, "mounted")
+        os.mkdir(mounted)
+        if run("mount", device, mounted, status=None).returncode:
+            self.skipTest("mount is not permitted")
+        self.addCleanup(run, "umount", mounted)
+        said = trivet("convert", "-O", "raw", self.write("source", bytes(MIB)), device, status=1).stderr
+        self.assertIn(f"{device}: in use by the host", said)
+        trivet("info", device)
+
+
 if __name__ == "__main__":
     unittest.main()

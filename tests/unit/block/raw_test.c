@@ -292,6 +292,41 @@ static void test_resize_is_told(void **state)
 	disk__close(&disk);
 }
 
+/* The file is made longer and shorter by somebody else. */
+static void test_size_changes_outside(void **state)
+{
+	static uint8_t buf[65536] __attribute__((aligned(4096)));
+	struct disk disk;
+	unsigned way;
+
+	for (way = 0; way < WAY_COUNT; way++) {
+		const char *path = fixture__file("raw", SIZE, 1);
+
+		open_way(&disk, path, ways[way]);
+		assert_int_equal(block__look_at_size(disk.block), 0);
+		assert_int_equal(truncate(path, SIZE * 2), 0);
+		assert_int_equal(disk__do(&disk, BLOCK_READ, SIZE, buf, 512, 0), -EINVAL);
+		assert_int_equal(block__look_at_size(disk.block), 0);
+		while (!disk.resized)
+			loop__run(disk.loop);
+		assert_int_equal(disk.new_size, SIZE * 2);
+		memset(buf, 1, sizeof(buf));
+		assert_int_equal(disk__do(&disk, BLOCK_READ, SIZE, buf, 512, 0), 0);
+		assert_int_equal(buf[0], 0);
+		/* What it has lost is no zeroes, whether it was looked at or not; the rest is there. */
+		assert_int_equal(truncate(path, SIZE - 4096), 0);
+		assert_int_equal(disk__do(&disk, BLOCK_READ, SIZE - 8192, buf, 8192, 0), -EIO);
+		assert_int_equal(disk__do(&disk, BLOCK_READ, SIZE - 4096, buf, 4096, 0), -EIO);
+		assert_int_equal(disk__do(&disk, BLOCK_READ, SIZE, buf + 512, 512, 0), -EIO);
+		assert_int_equal(disk__do(&disk, BLOCK_READ, SIZE - 8192, buf, 4096, 0), 0);
+		check_bytes(buf, SIZE - 8192, 4096, 1);
+		assert_int_equal(block__look_at_size(disk.block), 0);
+		assert_int_equal(block__size(disk.block), SIZE - 4096);
+		assert_int_equal(disk__do(&disk, BLOCK_READ, SIZE - 4096, buf, 4096, 0), -EINVAL);
+		disk__close(&disk);
+	}
+}
+
 static void test_written_zeroes_are_found(void **state)
 {
 	static uint8_t buf[65536];
@@ -476,6 +511,7 @@ int main(void)
 		cmocka_unit_test(test_head_cannot_change_behind_the_look),
 		cmocka_unit_test(test_second_writer_is_kept_out),
 		cmocka_unit_test(test_resize_is_told),
+		cmocka_unit_test(test_size_changes_outside),
 		cmocka_unit_test(test_written_zeroes_are_found),
 		cmocka_unit_test(test_flushes_reach_the_medium),
 		cmocka_unit_test(test_failed_flush_is_never_forgotten),

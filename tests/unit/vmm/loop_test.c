@@ -3,6 +3,8 @@
 #include "tests/devices/fixture.h"
 
 #include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "vmm/loop/thread.h"
 
@@ -116,6 +118,86 @@ static void a_call_can_stop_the_loop(void **state)
 	loop__destroy(loop);
 }
 
+/* What a looker was asked, and what it is to find. */
+struct sight {
+	struct loop *loop;
+	unsigned begun, ended, looks;
+	unsigned there; /* looks that find something, before one stops the loop */
+	bool at_the_end;
+};
+
+static void begin_looking(void *opaque)
+{
+	struct sight *sight = opaque;
+
+	assert_int_equal(sight->begun++, sight->ended);
+}
+
+static bool look(void *opaque)
+{
+	struct sight *sight = opaque;
+
+	if (sight->looks++ < sight->there)
+		return true;
+	loop__stop(sight->loop);
+	return false;
+}
+
+static bool end_looking(void *opaque)
+{
+	struct sight *sight = opaque;
+
+	assert_int_equal(++sight->ended, sight->begun);
+	return sight->at_the_end;
+}
+
+/* It is ready at once, so what comes next is expected to be as well. */
+static void come_once(void *opaque, uint32_t events)
+{
+	loop__rewatch(*(struct loop_watch **)opaque, 0);
+}
+
+static void looks_before_it_sleeps(void **state)
+{
+	static const struct loop_look_ops ops = { begin_looking, look, end_looking };
+	struct sight sight = { .there = 3, .at_the_end = true };
+	struct loop_looker *looker;
+	struct loop_watch *watch;
+	int fd = eventfd(1, EFD_CLOEXEC);
+
+	assert_int_equal(loop__create(&sight.loop), 0);
+	assert_int_equal(loop__look(sight.loop, &ops, &sight, 2000000000, &looker), 0);
+	assert_int_equal(loop__watch(sight.loop, fd, LOOP_IN, come_once, &watch, &watch), 0);
+	assert_int_equal(loop__run(sight.loop), 0);
+	/* As long as there is something it goes on, and the way to wake it is open when it ends. */
+	assert_int_equal(sight.looks, sight.there + 1);
+	assert_int_equal(sight.begun, 1);
+	assert_int_equal(sight.ended, 1);
+	loop__unwatch(watch);
+	loop__unlook(looker);
+	loop__destroy(sight.loop);
+	close(fd);
+}
+
+/* What has nothing to look for sleeps until it is called. */
+static void nobody_looks_without_leave(void **state)
+{
+	static const struct loop_look_ops ops = { begin_looking, look, end_looking };
+	struct sight sight = { 0 };
+	struct loop_looker *looker;
+	struct loop_timer *timer;
+
+	assert_int_equal(loop__create(&sight.loop), 0);
+	assert_int_equal(loop__look(sight.loop, &ops, &sight, 0, &looker), 0);
+	assert_int_equal(loop__timer(sight.loop, stop_it, sight.loop, &timer), 0);
+	loop__timer_arm(timer, 0);
+	assert_int_equal(loop__run(sight.loop), 0);
+	assert_int_equal(sight.looks, 0);
+	loop__timer_free(timer);
+	loop__unlook(looker);
+	loop__destroy(sight.loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +205,8 @@ int main(void)
 		cmocka_unit_test(a_thread_runs_calls),
 		cmocka_unit_test(calls_while_it_stops_and_starts),
 		cmocka_unit_test(a_call_can_stop_the_loop),
+		cmocka_unit_test(looks_before_it_sleeps),
+		cmocka_unit_test(nobody_looks_without_leave),
 	};
 
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

@@ -8,20 +8,28 @@
 #include "vmm/block/io/iov.h"
 #include "vmm/block/node.h"
 
-static int open_raw(struct node *node, const struct node_how *how, char *error, size_t error_size)
+/* The last block of an odd file is filled up with zeroes. */
+static int look_at_size(struct node *node)
 {
 	uint64_t size;
 	int err = file__size(node->file, &size);
 
 	if (!err && size > INT64_MAX - 511)
 		err = -EFBIG;
-	if (err) {
+	if (!err)
+		atomic_store(&node->size, (size + 511) & ~511ULL);
+	return err;
+}
+
+static int open_raw(struct node *node, const struct node_how *how, char *error, size_t error_size)
+{
+	int err = look_at_size(node);
+
+	if (err)
 		snprintf(error, error_size, "%s: its size: %s", node->file->path, strerror(-err));
-		return err;
-	}
-	/* The last block of an odd file is filled up with zeroes. */
-	atomic_store(&node->size, (size + 511) & ~511ULL);
-	return 0;
+	/* Somebody may make it shorter: what it has lost is not zeroes. */
+	node->file->whole = true;
+	return err;
 }
 
 static int close_raw(struct node *node)
@@ -144,5 +152,6 @@ const struct format_class format_class_raw = {
 	.discard = discard_raw,
 	.flush = flush_raw,
 	.resize = resize_raw,
+	.look_at_size = look_at_size,
 	.create = create_raw,
 };

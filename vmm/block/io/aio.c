@@ -86,26 +86,36 @@ static int go_on(struct aio_op *op)
 	return 0;
 }
 
+/* The file ends behind what has been read. */
+static int meet_end(struct aio_op *op)
+{
+	uint64_t before = op->length - iov__length(op->iov, op->iov_count);
+
+	return file__met_end(op->file, op->offset + op->moved, op->iov, op->iov_count,
+			     op->moved - before, op->length - op->moved);
+}
+
+static void finish_sync(struct aio_op *op, int result)
+{
+	if (result < 0)
+		atomic_store(&op->file->sync_error, result);
+	end_op(op, result < 0 ? result : 0);
+}
+
 static void finish_uring(struct aio_op *op, int result)
 {
-	uint64_t before;
 	int err;
 
 	if (op->kind == AIO_SYNC) {
-		if (result < 0)
-			atomic_store(&op->file->sync_error, result);
-		end_op(op, result < 0 ? result : 0);
+		finish_sync(op, result);
+		return;
+	}
+	if (!result) {
+		end_op(op, op->kind == AIO_WRITE ? -ENOSPC : meet_end(op));
 		return;
 	}
 	if (result == -EINTR || result == -EAGAIN)
 		result = 0;
-	else if (!result && op->kind == AIO_WRITE)
-		result = -ENOSPC;
-	else if (!result) {
-		before = op->length - iov__length(op->iov, op->iov_count);
-		iov__zero(op->iov, op->iov_count, op->moved - before, op->length - op->moved);
-		result = op->length - op->moved;
-	}
 	if (result < 0) {
 		end_op(op, result);
 		return;
@@ -117,9 +127,7 @@ static void finish_uring(struct aio_op *op, int result)
 	}
 	/* A direct read that ends within a block: nothing follows. */
 	if (op->kind == AIO_READ && (op->moved & (op->file->align - 1))) {
-		before = op->length - iov__length(op->iov, op->iov_count);
-		iov__zero(op->iov, op->iov_count, op->moved - before, op->length - op->moved);
-		end_op(op, 0);
+		end_op(op, meet_end(op));
 		return;
 	}
 	err = go_on(op);
@@ -234,6 +242,14 @@ void aio__commit(struct aio *aio)
 {
 	if (aio->uring)
 		aio_uring__commit(aio->uring);
+}
+
+bool aio__collect(struct aio *aio)
+{
+	if (!aio->uring || !aio_uring__has_completed(aio->uring))
+		return false;
+	aio_uring__reap(aio->uring, finish_uring);
+	return true;
 }
 
 void aio__wait(struct aio *aio)

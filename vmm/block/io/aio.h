@@ -48,6 +48,11 @@ bool aio__uses_uring(const struct aio *aio);
 void aio__submit(struct aio *aio, struct aio_op *op);
 /* What was submitted is on its way. */
 void aio__commit(struct aio *aio);
+/*
+ * Delivers what has completed by now, for a caller that need not wait for the loop. True: there was
+ * something. delivered() is not called.
+ */
+bool aio__collect(struct aio *aio);
 /* Waits until something has completed, and delivers it. Something must be in flight. */
 void aio__wait(struct aio *aio);
 

@@ -14,6 +14,8 @@ void aio_uring__destroy(struct aio_uring *uring);
 int aio_uring__fd(const struct aio_uring *uring);
 void aio_uring__submit(struct aio_uring *uring, struct aio_op *op);
 void aio_uring__commit(struct aio_uring *uring);
+/* Without a system call. */
+bool aio_uring__has_completed(struct aio_uring *uring);
 /* Calls finish() for what has completed, with bytes moved or -errno. */
 void aio_uring__reap(struct aio_uring *uring, void (*finish)(struct aio_op *op, int result));
 

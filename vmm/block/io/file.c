@@ -14,6 +14,7 @@
 
 #define BOUNCE_SIZE (1u << 20)
 #define ZERO_SIZE (256u << 10)
+#define SECTOR 512u
 #define MAX_IOV 1024 /* of Linux */
 #define BATCH 64 /* entries that go on after a short access */
 
@@ -83,9 +84,29 @@ static long move(struct block_file *file, bool write, uint64_t offset, const str
 		       file->class->read(file, iov, count, offset);
 }
 
-/* Moves all of iov, whose alignment fits. */
+int file__met_end(const struct block_file *file, uint64_t position, const struct iovec *iov,
+		  int count, size_t skip, size_t length)
+{
+	if (file->whole && length && (!(position % SECTOR) || length >= SECTOR))
+		return -EIO;
+	iov__zero(iov, count, skip, length);
+	return 0;
+}
+
+/* As above for a read of `total` bytes of which no more than `needed` are asked for. */
+static int end_read(const struct block_file *file, uint64_t position, const struct iovec *iov,
+		    int count, size_t at, size_t total, size_t needed)
+{
+	int err = at < needed ? file__met_end(file, position, iov, count, at, needed - at) : 0;
+
+	if (!err)
+		iov__zero(iov, count, at, total - at);
+	return err;
+}
+
+/* Moves all of iov, whose alignment fits; the first `needed` bytes of a read have to be there. */
 static int move_all(struct block_file *file, bool write, uint64_t offset, const struct iovec *iov,
-		    int count)
+		    int count, size_t needed)
 {
 	size_t total = iov__length(iov, count), at = 0;
 	struct iovec rest[BATCH];
@@ -111,16 +132,12 @@ static int move_all(struct block_file *file, bool write, uint64_t offset, const 
 			return moved;
 		if (!moved && write)
 			return -ENOSPC;
-		if (!moved) {
-			iov__zero(iov, count, at, total - at);
-			return 0;
-		}
+		if (!moved)
+			return end_read(file, offset + at, iov, count, at, total, needed);
 		at += moved;
 		/* A direct read that ends in the middle of a block is at the end of the file. */
-		if (!write && at < total && (at & (file->align - 1))) {
-			iov__zero(iov, count, at, total - at);
-			return 0;
-		}
+		if (!write && at < total && (at & (file->align - 1)))
+			return end_read(file, offset + at, iov, count, at, total, needed);
 	}
 	return 0;
 }
@@ -136,7 +153,7 @@ static int move_bounced(struct block_file *file, bool write, char *bounce, uint6
 	int err;
 
 	if (!write || whole != length) {
-		err = move_all(file, false, start, &one, 1);
+		err = move_all(file, false, start, &one, 1, write ? 0 : offset + length - start);
 		if (err)
 			return err;
 	}
@@ -148,7 +165,7 @@ static int move_bounced(struct block_file *file, bool write, char *bounce, uint6
 	if (err)
 		return err;
 	iov__to(iov, count, skip, bounce + (offset - start), length);
-	err = move_all(file, true, start, &one, 1);
+	err = move_all(file, true, start, &one, 1, 0);
 	/* The last block went out whole: the file must not look longer than it was asked to be. */
 	if (!err && !file->device && start + whole > size && offset + length < start + whole)
 		err = file->class->truncate(file, offset + length > size ? offset + length : size);
@@ -177,7 +194,7 @@ int file__readv(struct block_file *file, uint64_t offset, const struct iovec *io
 {
 	if (!file__aligned(file, offset, iov, count))
 		return move_misaligned(file, false, offset, iov, count);
-	return move_all(file, false, offset, iov, count);
+	return move_all(file, false, offset, iov, count, iov__length(iov, count));
 }
 
 int file__writev(struct block_file *file, uint64_t offset, const struct iovec *iov, int count)
@@ -186,7 +203,7 @@ int file__writev(struct block_file *file, uint64_t offset, const struct iovec *i
 		return -EROFS;
 	if (!file__aligned(file, offset, iov, count))
 		return move_misaligned(file, true, offset, iov, count);
-	return move_all(file, true, offset, iov, count);
+	return move_all(file, true, offset, iov, count, 0);
 }
 
 int file__read(struct block_file *file, uint64_t offset, void *buf, size_t length)

@@ -57,6 +57,7 @@ struct block_file {
 	bool direct;
 	bool device;	/* its size is fixed */
 	bool no_sync;
+	bool whole;	/* a read that meets the end of the file fails */
 	enum file_lock held;
 	uint32_t align; /* of offset, length and memory of direct accesses; 1: any */
 	uint32_t physical, optimal; /* block sizes for hints */
@@ -76,8 +77,8 @@ int file__close(struct block_file *file);
 int file__create(const char *path, char *error, size_t error_size);
 
 /*
- * Whole accesses: 0 or -errno (-EIO for what stays short). Reads beyond the end give zeroes. Any
- * alignment. A write grows a file.
+ * Whole accesses: 0 or -errno (-EIO for what stays short). Reads beyond the end give zeroes, or fail with
+ * -EIO if the file is `whole`; a last block of less than 512 bytes is filled up in any case. Any alignment. A write grows a file.
  */
 int file__read(struct block_file *file, uint64_t offset, void *buf, size_t length);
 int file__write(struct block_file *file, uint64_t offset, const void *buf, size_t length);
@@ -92,6 +93,13 @@ int file__truncate(struct block_file *file, uint64_t size);
 int file__allocate(struct block_file *file, uint64_t offset, uint64_t length);
 int file__extent(struct block_file *file, uint64_t offset, uint64_t *length, bool *data);
 int file__lock(struct block_file *file, enum file_lock lock, char *error, size_t error_size);
+
+/*
+ * The file ends at `position`, and `length` bytes of a read, from `skip` on in its buffers, lie behind:
+ * they are zeroes now, or it is -EIO.
+ */
+int file__met_end(const struct block_file *file, uint64_t position, const struct iovec *iov,
+		  int count, size_t skip, size_t length);
 
 /* Whether an access may go to the file as it is (its alignment fits). */
 bool file__aligned(const struct block_file *file, uint64_t offset, const struct iovec *iov,

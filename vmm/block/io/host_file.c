@@ -169,15 +169,20 @@ static int open_host_file(struct block_file *file, const struct file_how *how, c
 {
 	/* O_NONBLOCK: a FIFO must not hold us up before we see what it is. */
 	int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (how->write ? O_RDWR : O_RDONLY);
+	/* Of a block device: not while the host has it mounted or in use otherwise. Of a file: nothing. */
+	int exclusive = how->write && how->lock == FILE_LOCK_WRITE ? O_EXCL : 0;
 	struct stat st;
 	int err;
 
-	file->fd = open(file->path, flags | (how->direct ? O_DIRECT : 0));
+	file->fd = open(file->path, flags | exclusive | (how->direct ? O_DIRECT : 0));
 	if (file->fd < 0) {
 		err = -errno;
 		if (err == -EINVAL && how->direct)
 			snprintf(error, error_size,
 				 "%s: its file system has no direct I/O; give cache=writeback", file->path);
+		else if (err == -EBUSY && exclusive)
+			snprintf(error, error_size,
+				 "%s: in use by the host (mounted, or written by somebody else)", file->path);
 		else
 			snprintf(error, error_size, "%s: cannot be opened%s: %s", file->path,
 				 how->write ? " for writing" : "", strerror(-err));

@@ -95,6 +95,11 @@ void aio_uring__commit(struct aio_uring *uring)
 	io_uring_submit(&uring->ring);
 }
 
+bool aio_uring__has_completed(struct aio_uring *uring)
+{
+	return io_uring_cq_ready(&uring->ring);
+}
+
 void aio_uring__reap(struct aio_uring *uring, void (*finish)(struct aio_op *op, int result))
 {
 	struct io_uring_cqe *cqe;

@@ -16,6 +16,9 @@
 /* Queues that a machine with many CPUs gets without being asked: more serve the guest, not the disk. */
 #define QUEUES_PRESET 4u
 #define SECTOR_SHIFT 9
+/* Microseconds. */
+#define POLL_PRESET 100
+#define POLL_MOST 1000
 
 struct blk_config { /* 5.2.4 */
 	uint64_t capacity; /* sectors */
@@ -206,7 +209,14 @@ static int open_queue(struct virtio_block *blk, unsigned index, char *error, siz
 		snprintf(error, error_size, "device virtio-blk: out of memory");
 		return err;
 	}
-	return block_queue__create(blk->block, bq->queue->loop, &events, &bq->io, error, error_size);
+	err = block_queue__create(blk->block, bq->queue->loop, &events, &bq->io, error, error_size);
+	if (err || !blk->poll)
+		return err;
+	err = loop__look(bq->queue->loop, &blk_queue_look_ops, bq, (uint32_t)blk->poll * 1000,
+			 &bq->looker);
+	if (err)
+		snprintf(error, error_size, "device virtio-blk: out of memory");
+	return err;
 }
 
 static void choose_sizes(struct virtio_block *blk)
@@ -265,6 +275,7 @@ static void remove_block(struct device *dev)
 	if (blk->virtio.nr_queues && blk->virtio.queue[0].loop)
 		cancel_requests(blk);
 	for (i = 0; i < blk->nr_queues; i++) {
+		loop__unlook(blk->queue[i].looker);
 		block_queue__destroy(blk->queue[i].io);
 		blk_queue__destroy_requests(&blk->queue[i]);
 	}
@@ -272,6 +283,15 @@ static void remove_block(struct device *dev)
 	err = block__close(blk->block);
 	if (err)
 		fprintf(stderr, "trivet: %s: closing: %s\n", blk->drive.file, strerror(-err));
+}
+
+static void look_outside(struct device *dev)
+{
+	struct virtio_block *blk = of_device(dev);
+	int err = block__look_at_size(blk->block);
+
+	if (err)
+		fprintf(stderr, "trivet: %s: its size: %s\n", blk->drive.file, strerror(-err));
 }
 
 static uint64_t tell_boot(struct device *dev, char path[DEVICE_BOOT_PATH_BYTES])
@@ -300,6 +320,8 @@ static const struct config_option options[] = {
 	  "serial number that the guest sees, up to 20 characters" },
 	{ "queues", OPTION_U64, offsetof(struct virtio_block, queue_count), 0, 1, BLK_QUEUES_MOST,
 	  "request queues (one per CPU, at most 4)" },
+	{ "poll", OPTION_U64, offsetof(struct virtio_block, poll), POLL_PRESET, 0, POLL_MOST,
+	  "microseconds to look for requests before going to sleep; 0: none" },
 	DEVICE_BOOT_OPTION(struct virtio_block, boot_index),
 	VIRTIO_OPTIONS(struct virtio_block, virtio.options, QUEUE_SIZE),
 	{ NULL },
@@ -325,5 +347,6 @@ const struct device_class device_class_virtio_block = {
 	.reset = reset,
 	.remove = remove_block,
 	.boot = tell_boot,
+	.look_outside = look_outside,
 	.acpi = describe,
 };

@@ -40,6 +40,9 @@ struct blk_queue {
 	struct block_queue *io;
 	char *requests;	   /* as many as the virtqueue has descriptors */
 	unsigned touched;  /* of them, so far: memory that is not used costs none */
+	unsigned taken_bytes; /* since the last commit */
+	bool looking;	      /* the driver need not notify; the loop's thread */
+	struct loop_looker *looker;
 	struct blk_request *free;
 	struct blk_request *ended, **last_ended;
 };
@@ -52,6 +55,7 @@ struct virtio_block {
 	uint64_t queue_count; /* 0: as CPUs */
 	char *serial;
 	uint64_t boot_index;
+	uint64_t poll; /* microseconds */
 	struct block *block;
 	struct block_limits limits;
 	unsigned segments_most;	  /* that the driver is told of */
@@ -81,6 +85,8 @@ void blk_queue__destroy_requests(struct blk_queue *bq);
 bool blk_queue__take(struct blk_queue *bq);
 /* For block_events.batch(): gives the driver what has ended. */
 void blk_queue__give_back(void *blk_queue);
+/* For loop__look(); the opaque is a struct blk_queue. */
+extern const struct loop_look_ops blk_queue_look_ops;
 /* Whether a completed write has to be on stable storage (5.2.5.2). Any thread. */
 bool virtio_block__writes_through(struct virtio_block *blk);
 

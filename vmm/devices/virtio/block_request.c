@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "vmm/devices/virtio/block.h"
+#include "vmm/loop/loop.h"
 #include "vmm/memory/guest_memory.h"
 
 #define SECTOR_SHIFT 9
 #define SECTOR_BYTES 512u
+/* That go to the host without waiting for more. */
+#define HAND_OVER_BYTES (128u << 10)
 
 /* 5.2.6 */
 enum {
@@ -222,6 +225,7 @@ static void start_transfer(struct blk_request *request, uint64_t sector, bool wr
 	block->length = request->data;
 	block->iov = segment;
 	block->iov_count = count;
+	request->owner->taken_bytes += request->data;
 	submit(request);
 }
 
@@ -377,15 +381,78 @@ static bool take_one(struct blk_queue *bq)
 	return true;
 }
 
+/* What the host has in its memory is read by now. */
+static void hand_over(struct blk_queue *bq)
+{
+	bq->taken_bytes = 0;
+	block_queue__commit(bq->io);
+	block_queue__collect(bq->io);
+	if (bq->ended)
+		push_ended(bq);
+}
+
 bool blk_queue__take(struct blk_queue *bq)
 {
 	unsigned left = bq->queue->size;
 
 	virtio_queue__ask_notify(bq->queue, false);
-	while (left && take_one(bq))
+	while (left && take_one(bq)) {
 		left--;
-	block_queue__commit(bq->io);
-	if (bq->ended)
-		push_ended(bq);
-	return virtio_queue__ask_notify(bq->queue, true);
+		/* The driver works on the first ones while the host copies the next. */
+		if (bq->taken_bytes >= HAND_OVER_BYTES)
+			hand_over(bq);
+	}
+	hand_over(bq);
+	return virtio_queue__ask_notify(bq->queue, !bq->looking);
 }
+
+/* ---- looking, instead of notifications and wake-ups ---- */
+
+static void ask_notify(struct blk_queue *bq)
+{
+	pthread_mutex_lock(&bq->queue->lock);
+	virtio_queue__ask_notify(bq->queue, !bq->looking);
+	pthread_mutex_unlock(&bq->queue->lock);
+}
+
+static void begin_looking(void *blk_queue)
+{
+	struct blk_queue *bq = blk_queue;
+
+	bq->looking = true;
+	ask_notify(bq);
+}
+
+static bool look(void *blk_queue)
+{
+	struct blk_queue *bq = blk_queue;
+	struct virtio_queue *queue = bq->queue;
+	bool found = block_queue__collect(bq->io);
+
+	if (found)
+		blk_queue__give_back(bq);
+	/* Who holds the lock changes what the queue is; there is another look. */
+	if (pthread_mutex_trylock(&queue->lock))
+		return found;
+	if (virtio_queue__is_available(queue) && virtio_queue__is_usable(queue)) {
+		found = true;
+		blk_queue__take(bq);
+	}
+	pthread_mutex_unlock(&queue->lock);
+	return found;
+}
+
+static bool end_looking(void *blk_queue)
+{
+	struct blk_queue *bq = blk_queue;
+
+	bq->looking = false;
+	ask_notify(bq);
+	return look(bq);
+}
+
+const struct loop_look_ops blk_queue_look_ops = {
+	.begin = begin_looking,
+	.look = look,
+	.end = end_looking,
+};

@@ -87,11 +87,16 @@ static void advance(const struct virtio_queue *queue, uint16_t *at, uint8_t *wra
 	}
 }
 
+static bool has_available(const struct virtio_queue *queue)
+{
+	return queue->outstanding != queue->size && next_is_available(queue);
+}
+
 static int pop(struct virtio_queue *queue, struct virtio_chain *chain)
 {
 	const char *why;
 
-	if (queue->outstanding == queue->size || !next_is_available(queue))
+	if (!has_available(queue))
 		return 0;
 	if (walk(queue, chain, &why)) {
 		virtio__break(queue->virtio, queue, why);
@@ -187,7 +192,7 @@ static bool ask_notify(struct virtio_queue *queue, bool on)
 		return false;
 	/* The driver writes its descriptor and then looks whether to notify. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return queue->outstanding != queue->size && next_is_available(queue);
+	return has_available(queue);
 }
 
 const struct virtio_layout virtio_layout_packed = {
@@ -197,5 +202,6 @@ const struct virtio_layout virtio_layout_packed = {
 	.publish = publish,
 	.wants_interrupt = wants_interrupt,
 	.ask_notify = ask_notify,
+	.is_available = has_available,
 	.area_sizes = area_sizes,
 };

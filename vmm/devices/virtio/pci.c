@@ -438,9 +438,15 @@ static int realize(struct virtio *virtio, char *error, size_t error_size)
 				     .width = 8,
 				     .access = access_bar,
 				     .opaque = virtio };
+	const char *irqfd = virtio->options.irqfd;
 	struct virtio_pci *pci = &virtio->pci;
 	int err;
 
+	if (irqfd && strcmp(irqfd, "on") && strcmp(irqfd, "off")) {
+		snprintf(error, error_size, "device %s: irqfd=%s: must be on or off",
+			 virtio->class->name, irqfd);
+		return -EINVAL;
+	}
 	pthread_mutex_init(&pci->isr_lock, NULL);
 	pci->config_vector = VIRTIO_NO_VECTOR;
 	pci_function__init(&pci->function, virtio->dev, &identity, NULL, &function_ops);
@@ -452,6 +458,8 @@ static int realize(struct virtio *virtio, char *error, size_t error_size)
 			 virtio->class->name);
 		return err;
 	}
+	if (irqfd ? !strcmp(irqfd, "on") : virtio->dev->services->messages->wires_are_direct)
+		msix__use_wires(&pci->msix);
 	return pci_function__plug(&pci->function, &virtio->options.place, error, error_size);
 }
 

@@ -123,6 +123,11 @@ bool virtio_queue__ask_notify(struct virtio_queue *queue, bool on)
 	       !virtio__is_broken(queue->virtio);
 }
 
+bool virtio_queue__is_available(const struct virtio_queue *queue)
+{
+	return queue->running && queue->layout->is_available(queue);
+}
+
 int virtio_chain__add(struct virtio_queue *queue, struct virtio_chain *chain, uint64_t address,
 		      uint32_t length, bool write, const char **why)
 {

@@ -53,6 +53,8 @@ struct virtio_layout {
 	bool (*wants_interrupt)(struct virtio_queue *queue);
 	/* Asks the driver to notify, or not to. True: something has become available meanwhile. */
 	bool (*ask_notify)(struct virtio_queue *queue, bool on);
+	/* Whether there is a buffer to pop. */
+	bool (*is_available)(const struct virtio_queue *queue);
 	/* Bytes of descriptor, driver and device area. */
 	void (*area_sizes)(unsigned size, bool event_index, size_t bytes[3]);
 };
@@ -120,6 +122,8 @@ void virtio_queue__signal(struct virtio_queue *queue);
  * if a buffer came before that was known: look again.
  */
 bool virtio_queue__ask_notify(struct virtio_queue *queue, bool on);
+/* Whether there is a buffer to pop, at no cost. */
+bool virtio_queue__is_available(const struct virtio_queue *queue);
 
 /* Copies from what the device reads, `offset` bytes in. Returns bytes copied, fewer at the end. */
 size_t virtio_chain__read(const struct virtio_chain *chain, size_t offset, void *buf, size_t size);

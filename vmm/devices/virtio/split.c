@@ -61,6 +61,11 @@ static int walk(struct virtio_queue *queue, struct virtio_chain *chain, const vo
 	return -EINVAL;
 }
 
+static bool is_available(const struct virtio_queue *queue)
+{
+	return __atomic_load_n(&avail_of(queue)->index, __ATOMIC_RELAXED) != queue->next_avail;
+}
+
 static int pop(struct virtio_queue *queue, struct virtio_chain *chain)
 {
 	struct split_avail *avail = avail_of(queue);
@@ -135,11 +140,10 @@ static bool ask_notify(struct virtio_queue *queue, bool on)
 	struct split_used *used = used_of(queue);
 
 	if (queue->event_index) {
-		/* 2.7.10: an old avail_event is one that is not passed soon. */
+		/* 2.7.10: what has been passed is not passed again soon. */
 		uint16_t *avail_event = (uint16_t *)&used->ring[queue->size];
 
-		if (on)
-			__atomic_store_n(avail_event, queue->next_avail, __ATOMIC_RELAXED);
+		__atomic_store_n(avail_event, (uint16_t)(queue->next_avail - !on), __ATOMIC_RELAXED);
 	} else {
 		__atomic_store_n(&used->flags, on ? 0 : SPLIT_NO_NOTIFY, __ATOMIC_RELAXED);
 	}
@@ -147,7 +151,7 @@ static bool ask_notify(struct virtio_queue *queue, bool on)
 		return false;
 	/* The driver writes its index and then looks whether to notify: the other way round here. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return __atomic_load_n(&avail_of(queue)->index, __ATOMIC_RELAXED) != queue->next_avail;
+	return is_available(queue);
 }
 
 const struct virtio_layout virtio_layout_split = {
@@ -157,5 +161,6 @@ const struct virtio_layout virtio_layout_split = {
 	.publish = publish,
 	.wants_interrupt = wants_interrupt,
 	.ask_notify = ask_notify,
+	.is_available = is_available,
 	.area_sizes = area_sizes,
 };

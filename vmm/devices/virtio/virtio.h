@@ -96,6 +96,7 @@ extern const struct virtio_transport_ops virtio_transport_pci, virtio_transport_
 /* What the user chooses for a device, whatever its class. */
 struct virtio_options {
 	char *transport; /* "pci" or "mmio" */
+	char *irqfd;	 /* "on" or "off"; NULL: as the hypervisor does it better */
 	struct pci_place place;
 	uint64_t queue_size;
 	uint64_t io_thread;
@@ -120,6 +121,8 @@ struct virtio_options {
 	  "offer indirect descriptors (on)" },                                                     \
 	{ "event-idx", OPTION_BOOL, offsetof(type, member.event_index), 1, 0, 0,                   \
 	  "offer suppression of notifications by index (on)" },                                    \
+	{ "irqfd", OPTION_STRING, offsetof(type, member.irqfd), 0, 0, 0,                           \
+	  "interrupts of PCI by eventfds: on or off (on where the kernel's KVM takes them)" },     \
 	{                                                                                          \
 		"ioeventfd", OPTION_BOOL, offsetof(type, member.ioeventfd), 1, 0, 0,               \
 			"notifications wake the event loop without an exit to the machine (on)"    \

@@ -108,9 +108,11 @@ static int write_tables(struct qcow2 *q, const struct plan *plan)
 	}
 	if (!err)
 		err = file__write(q->file, q->reftable_offset, table, plan->table << q->cluster_bits);
-	/* The L1 table is empty: it is only made to be there. */
+	/* The L1 table is empty: it is only made to be there. A device has had something else there. */
 	if (!err)
 		err = file__truncate(q->file, total << q->cluster_bits);
+	if (!err && q->file->device)
+		err = file__zero(q->file, q->l1_offset, plan->l1 << q->cluster_bits, false);
 	free(table);
 	free(block);
 	return err;
@@ -203,7 +205,8 @@ static int preallocate(const struct image_create *create, char *error, size_t er
 	}
 	if (!err && create->preallocation == IMAGE_PREALLOCATE_FALLOC)
 		err = file__allocate(node->data, 0, size);
-	if (!err && create->preallocation == IMAGE_PREALLOCATE_FULL)
+	/* What a device had in the clusters is nobody's business. */
+	if (!err && (create->preallocation == IMAGE_PREALLOCATE_FULL || node->data->device))
 		err = fill_disk(node);
 	closed = node__close(node);
 	if (!err)
