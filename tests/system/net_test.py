@@ -36,6 +36,19 @@ NAMESPACE = ["unshare", *(["--map-root-user"] if os.geteuid() else []), "--net",
 NEEDS = "ip link add br9 type bridge; ip tuntap add tap9 mode tap"
 
 
+# For a namespace: answers each connection with what it says, backwards, and keeps their number in a file.
+ECHO_SERVER = """import pathlib, socket, sys
+listener = socket.create_server(("", 7777), backlog=256)
+count = 0
+while True:
+    connection, _ = listener.accept()
+    connection.sendall(connection.recv(64)[::-1])
+    count += 1
+    pathlib.Path(sys.argv[1]).write_text(str(count))
+    connection.close()
+"""
+
+
 class Server:
     """Takes connections on the host, counts them, and does with each what `serve` does."""
 
@@ -144,17 +157,25 @@ class Net(linux.Case):
         server = Server(self, lambda connection: connection.sendall(connection.recv(64)[::-1]))
         machine = self.start("--net", "user", cpus=2)
         self.lease(machine)
-        done = self.ask(machine, f"i=0; n=0; while [ $i -lt {CONNECTIONS} ]; do i=$((i + 1)); "
-                                 f"[ \"$(echo ab | nc 10.0.2.2 {server.port} | tail -n 1)\" = ba ] && n=$((n + 1)); "
-                                 "done; echo $n")
-        self.assertEqual(done.split()[-1], str(CONNECTIONS))
+        self.connect_often(machine, "10.0.2.2", server.port)
         self.assertEqual(server.count, CONNECTIONS)
         self.power_off(machine)
+
+    def connect_often(self, machine, address, port):
+        """A few at a time, so that a long run is seen to go on; each must get its answer."""
+        for first in range(0, CONNECTIONS, 500):
+            some = min(500, CONNECTIONS - first)
+            done = self.ask(machine, f"i=0; n=0; while [ $i -lt {some} ]; do i=$((i + 1)); "
+                                     f"[ \"$(echo ab | nc {address} {port} | tail -n 1)\" = ba ] && n=$((n + 1)); "
+                                     "done; echo $n")
+            self.assertEqual(done.split()[-1], str(some))
 
     def iperf(self, machine, address, port):
         """In the guest: TCP both ways, and UDP; with several connections at once."""
         for how in "", "-R", "-P 4", "-u -b 20M -l 1000":
-            output = self.ask(machine, f"iperf3 -c {address} -p {port} -t {SECONDS} {how} 2>&1")
+            output = self.ask(machine, f"iperf3 -c {address} -p {port} -t {SECONDS} {how} 2>&1", SECONDS)
+            if SECONDS > 1:
+                print(how or "-P 1", *re.findall(r".*(?:sender|receiver)", output)[-2:], sep="\n", file=sys.stderr)
             match = re.search(r"([0-9.]+) ([KMG])bits/sec.*receiver\n", output)
             self.assertTrue(match and float(match[1]) > 0, output)
 
@@ -189,6 +210,17 @@ class Net(linux.Case):
         self.assertTrue(self.ask(machine, "cat /sys/class/net/eth0/address").endswith("52:54:00:aa:bb:cc\n"))
         self.ask(machine, "ping -c 2 192.168.77.1")
         self.iperf(machine, "192.168.77.1", 5201)
+        self.power_off(machine)
+
+    def test_short_connections_through_a_tap(self):
+        program, count = self.scratch / "server.py", self.scratch / "count"
+        program.write_text(ECHO_SERVER)
+        setup = ("ip tuntap add tap0 mode tap; ip addr add 192.168.77.1/24 dev tap0; ip link set tap0 up; "
+                 f"{sys.executable} {program} {count} &")
+        machine = self.in_namespace(setup, "--net", "tap,ifname=tap0", cpus=2)
+        self.ask(machine, "ip addr add 192.168.77.2/24 dev eth0 && ping -c 2 192.168.77.1")
+        self.connect_often(machine, "192.168.77.1", 7777)
+        self.assertEqual(count.read_text(), str(CONNECTIONS))
         self.power_off(machine)
 
     def test_tap_with_queues_goes_away(self):
