@@ -6,12 +6,15 @@ TRIVET_NET_CONNECTIONS: how many short connections (200), TRIVET_NET_SECONDS: ho
 """
 import hashlib
 import os
+import pathlib
 import random
 import re
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 import fixture
@@ -221,6 +224,30 @@ class Net(linux.Case):
         self.ask(machine, "ip addr add 192.168.77.2/24 dev eth0 && ping -c 2 192.168.77.1")
         self.connect_often(machine, "192.168.77.1", 7777)
         self.assertEqual(count.read_text(), str(CONNECTIONS))
+        self.power_off(machine)
+
+    def test_more_frames_at_once_than_a_tap_reads_in_a_turn(self):
+        """The machine is stopped while they come, and goes on afterwards."""
+        go, sent = self.scratch / "go", self.scratch / "sent"
+        burst = ("import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+                 "[s.sendto(b'x', ('192.168.77.2', 9)) for _ in range(200)]")
+        setup = ("ip tuntap add tap0 mode tap; ip addr add 192.168.77.1/24 dev tap0; ip link set tap0 up; "
+                 f"(while [ ! -e {go} ]; do sleep 0.1; done; {sys.executable} -c \"{burst}\"; touch {sent}) &")
+        machine = self.in_namespace(setup, "--net", "tap,ifname=tap0", cpus=2)
+        self.ask(machine, "ip addr add 192.168.77.2/24 dev eth0 && ping -c 2 192.168.77.1")
+        unshare = machine.process.pid
+        trivet = int(pathlib.Path(f"/proc/{unshare}/task/{unshare}/children").read_text())
+        before = int(self.ask(machine, "cat /sys/class/net/eth0/statistics/rx_packets").split()[-1])
+        os.kill(trivet, signal.SIGSTOP)
+        go.touch()
+        deadline = time.monotonic() + fixture.PATIENCE
+        while not sent.exists():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+        os.kill(trivet, signal.SIGCONT)
+        self.ask(machine, "ping -c 2 192.168.77.1")
+        after = int(self.ask(machine, "cat /sys/class/net/eth0/statistics/rx_packets").split()[-1])
+        self.assertGreaterEqual(after - before, 200)
         self.power_off(machine)
 
     def test_tap_with_queues_goes_away(self):
