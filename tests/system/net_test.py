@@ -258,11 +258,16 @@ class Net(linux.Case):
         # Large packets: pieces of a frame, and segments that the kernel leaves to the guest.
         self.ask(machine, "ping -c 2 -s 20000 192.168.77.1")
         self.assertTrue(self.ask(machine, "cat /sys/class/net/eth0/carrier").endswith("1\n"))
+        # In the middle of traffic.
+        self.ask(machine, "(for i in 1 2 3 4; do while :; do ping -c 1 -W 1 -s 20000 192.168.77.1; done & done >/dev/null 2>&1)")
         (self.scratch / "go").touch()
         self.ask(machine, "while [ \"$(cat /sys/class/net/eth0/carrier)\" = 1 ]; do sleep 0.1; done")
+        # The card works on, without its cable.
+        self.ask(machine, "ip link set eth0 down && ip link set eth0 up && [ \"$(cat /sys/class/net/eth0/carrier)\" = 0 ]")
         machine.send("poweroff -f\n")
         self.assertEqual(machine.wait(), 0)
-        self.assertIn(b"tap0", machine.process.stderr.read())
+        self.assertRegex(machine.process.stderr.read(),
+                         rb"^trivet: network interface tap0: [^\n]*; its cable counts as pulled out\n$")
 
     def test_filters_of_linux(self):
         """Addresses, modes and VLANs that Linux sets through the control queue."""
