@@ -30,6 +30,11 @@ static void soft_off(void **state)
 	assert_int_equal(f->request, -1);
 	fixture__out(f, ACPI_PM1_CONTROL_PORT, 2, 0x2000 | ACPI_SLEEP_TYPE_S5 << 10);
 	assert_int_equal(f->request, DEVICE_REQUEST_POWER_OFF);
+	f->request = -1;
+	fixture__out(f, ACPI_PM1_CONTROL_PORT, 2, 0);
+	assert_int_equal(f->request, -1);
+	fixture__out(f, ACPI_PM1_CONTROL_PORT, 2, 0x2000); /* as firmware does it */
+	assert_int_equal(f->request, DEVICE_REQUEST_POWER_OFF);
 	fixture__destroy(f);
 }
 
@@ -47,6 +52,50 @@ static void power_button(void **state)
 	assert_false(f->level[ACPI_SCI]);
 	assert_int_equal(fixture__in(f, ACPI_PM1_EVENT_PORT, 2), 0);
 	assert_int_equal(fixture__in(f, ACPI_PM1_EVENT_PORT + 2, 2), 0x100);
+	fixture__destroy(f);
+}
+
+/* The bit of the clock's event once it is there; the clock's own flags are read and so cleared. */
+static bool alarm_comes(struct fixture *f)
+{
+	unsigned i;
+
+	fixture__out(f, ACPI_PM1_EVENT_PORT, 2, 0x400);
+	outb(f, 0x70, 0x0c);
+	inb(f, 0x71);
+	for (i = 0; i < 1000 && !(fixture__in(f, ACPI_PM1_EVENT_PORT, 2) & 0x400); i++)
+		fixture__pump(f, 10);
+	return i < 1000;
+}
+
+static void interrupts_of_the_clock_are_events(void **state)
+{
+	struct fixture *f = fixture__create(&device_class_acpi_pm, NULL);
+	struct irq_wire hpet;
+
+	fixture__add(f, &device_class_rtc, 0, NULL);
+	assert_int_equal(fixture__in(f, ACPI_PM1_EVENT_PORT, 2), 0);
+	outb(f, 0x70, 0x0b);
+	outb(f, 0x71, 0x42); /* periodic */
+	assert_true(alarm_comes(f));
+	assert_true(f->level[RTC_IRQ]);
+	assert_false(f->level[ACPI_SCI]);
+	fixture__out(f, ACPI_PM1_EVENT_PORT + 2, 2, 0x400);
+	assert_true(f->level[ACPI_SCI]);
+	/* The line is the HPET's: its own interrupts are no event, the clock's still are. */
+	irq_wire__connect(&hpet, &f->irqs, RTC_IRQ);
+	irq_wire__own(&hpet, true);
+	assert_false(f->level[RTC_IRQ]);
+	assert_true(alarm_comes(f));
+	assert_false(f->level[RTC_IRQ]);
+	assert_true(f->level[ACPI_SCI]);
+	outb(f, 0x70, 0x0b);
+	outb(f, 0x71, 0x02);
+	fixture__out(f, ACPI_PM1_EVENT_PORT, 2, 0x400);
+	irq_wire__set(&hpet, true);
+	assert_true(f->level[RTC_IRQ]);
+	assert_int_equal(fixture__in(f, ACPI_PM1_EVENT_PORT, 2), 0);
+	assert_false(f->level[ACPI_SCI]);
 	fixture__destroy(f);
 }
 
@@ -138,7 +187,7 @@ int main(void)
 		cmocka_unit_test(pm_timer_runs_at_its_rate), cmocka_unit_test(soft_off),
 		cmocka_unit_test(power_button),		     cmocka_unit_test(reset_registers),
 		cmocka_unit_test(panic_and_exit),	     cmocka_unit_test(pci_configuration),
-		cmocka_unit_test(states_survive),
+		cmocka_unit_test(states_survive),	     cmocka_unit_test(interrupts_of_the_clock_are_events),
 	};
 
 	return cmocka_run_group_tests_name("platform", tests, NULL, NULL);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """SeaBIOS and OVMF: to where they find nothing, GRUB from a disk, a kernel by fw_cfg, reboots."""
+import datetime
 import os
 import pathlib
 import shutil
@@ -121,6 +122,28 @@ class Firmware(unittest.TestCase):
                               f"user,tftp={folder.path},bootfile=boot.efi,bootindex=0") as machine:
             machine.expect(rb"GRUB came over the network")
             self.assertEqual(machine.wait(), 0)
+
+    def test_ovmf_reads_and_sets_the_clock(self):
+        """Its runtime services for time, by its shell. What it prints has cursor movements in between."""
+        machine = self.run_machine("--firmware", "ovmf")
+        self.addCleanup(machine.close)
+        machine.expect(rb"any other key to continue")
+        machine.send("\r")
+        machine.expect(rb"Shell> ")
+        machine.send("date\r")
+        today = machine.expect(rb"\n(\d\d)/(\d\d)/(\d{4})\r")
+        told = datetime.date(int(today[3]), int(today[1]), int(today[2]))
+        self.assertLess(abs(told - datetime.datetime.now(datetime.timezone.utc).date()), datetime.timedelta(2))
+        machine.send("date 12/31/2031\r")
+        machine.expect(rb"Shell> ")
+        machine.expect(rb"Shell> ")
+        machine.send("time 23:59:58\r")
+        machine.expect(rb"Shell> ")
+        machine.send("date\r")
+        while machine.expect(rb"\n(\d\d/\d\d/\d{4})\r")[1] != b"01/01/2032":
+            machine.send("date\r")
+        machine.send("reset -s\r")
+        self.assertEqual(machine.wait(), 0)
 
     def test_bad_input(self):
         directory = fixture.TemporaryDirectory(self)

@@ -35,10 +35,10 @@ class Case(unittest.TestCase):
         machine.expect(fixture.PROMPT)
         return machine
 
-    def ask(self, machine, command):
-        """The output of a command in the guest, which must succeed."""
+    def ask(self, machine, command, seconds=0):
+        """The output of a command in the guest, which must succeed; `seconds`: what it takes by itself."""
         machine.send(f"{command}; echo status-$?\n")
-        match = machine.expect(rb"\n(.*?)status-(\d+)\r\n" + fixture.PROMPT)
+        match = machine.expect(rb"\n(.*?)status-(\d+)\r\n" + fixture.PROMPT, fixture.PATIENCE + seconds)
         # What the shell echoed comes first; it holds the text "status-$?".
         output = match[1].decode(errors="replace").replace("\r", "")
         self.assertEqual(match[2], b"0", output)

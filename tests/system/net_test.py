@@ -6,12 +6,15 @@ TRIVET_NET_CONNECTIONS: how many short connections (200), TRIVET_NET_SECONDS: ho
 """
 import hashlib
 import os
+import pathlib
 import random
 import re
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 import fixture
@@ -34,6 +37,19 @@ echo "lease: $ip/$mask $router $dns $hostname $domain"
 NAMESPACE = ["unshare", *(["--map-root-user"] if os.geteuid() else []), "--net", "--pid", "--fork",
              "--kill-child", "sh", "-ec"]
 NEEDS = "ip link add br9 type bridge; ip tuntap add tap9 mode tap"
+
+
+# For a namespace: answers each connection with what it says, backwards, and keeps their number in a file.
+ECHO_SERVER = """import pathlib, socket, sys
+listener = socket.create_server(("", 7777), backlog=256)
+count = 0
+while True:
+    connection, _ = listener.accept()
+    connection.sendall(connection.recv(64)[::-1])
+    count += 1
+    pathlib.Path(sys.argv[1]).write_text(str(count))
+    connection.close()
+"""
 
 
 class Server:
@@ -144,17 +160,25 @@ class Net(linux.Case):
         server = Server(self, lambda connection: connection.sendall(connection.recv(64)[::-1]))
         machine = self.start("--net", "user", cpus=2)
         self.lease(machine)
-        done = self.ask(machine, f"i=0; n=0; while [ $i -lt {CONNECTIONS} ]; do i=$((i + 1)); "
-                                 f"[ \"$(echo ab | nc 10.0.2.2 {server.port} | tail -n 1)\" = ba ] && n=$((n + 1)); "
-                                 "done; echo $n")
-        self.assertEqual(done.split()[-1], str(CONNECTIONS))
+        self.connect_often(machine, "10.0.2.2", server.port)
         self.assertEqual(server.count, CONNECTIONS)
         self.power_off(machine)
+
+    def connect_often(self, machine, address, port):
+        """A few at a time, so that a long run is seen to go on; each must get its answer."""
+        for first in range(0, CONNECTIONS, 500):
+            some = min(500, CONNECTIONS - first)
+            done = self.ask(machine, f"i=0; n=0; while [ $i -lt {some} ]; do i=$((i + 1)); "
+                                     f"[ \"$(echo ab | nc {address} {port} | tail -n 1)\" = ba ] && n=$((n + 1)); "
+                                     "done; echo $n")
+            self.assertEqual(done.split()[-1], str(some))
 
     def iperf(self, machine, address, port):
         """In the guest: TCP both ways, and UDP; with several connections at once."""
         for how in "", "-R", "-P 4", "-u -b 20M -l 1000":
-            output = self.ask(machine, f"iperf3 -c {address} -p {port} -t {SECONDS} {how} 2>&1")
+            output = self.ask(machine, f"iperf3 -c {address} -p {port} -t {SECONDS} {how} 2>&1", SECONDS)
+            if SECONDS > 1:
+                print(how or "-P 1", *re.findall(r".*(?:sender|receiver)", output)[-2:], sep="\n", file=sys.stderr)
             match = re.search(r"([0-9.]+) ([KMG])bits/sec.*receiver\n", output)
             self.assertTrue(match and float(match[1]) > 0, output)
 
@@ -191,6 +215,41 @@ class Net(linux.Case):
         self.iperf(machine, "192.168.77.1", 5201)
         self.power_off(machine)
 
+    def test_short_connections_through_a_tap(self):
+        program, count = self.scratch / "server.py", self.scratch / "count"
+        program.write_text(ECHO_SERVER)
+        setup = ("ip tuntap add tap0 mode tap; ip addr add 192.168.77.1/24 dev tap0; ip link set tap0 up; "
+                 f"{sys.executable} {program} {count} &")
+        machine = self.in_namespace(setup, "--net", "tap,ifname=tap0", cpus=2)
+        self.ask(machine, "ip addr add 192.168.77.2/24 dev eth0 && ping -c 2 192.168.77.1")
+        self.connect_often(machine, "192.168.77.1", 7777)
+        self.assertEqual(count.read_text(), str(CONNECTIONS))
+        self.power_off(machine)
+
+    def test_more_frames_at_once_than_a_tap_reads_in_a_turn(self):
+        """The machine is stopped while they come, and goes on afterwards."""
+        go, sent = self.scratch / "go", self.scratch / "sent"
+        burst = ("import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+                 "[s.sendto(b'x', ('192.168.77.2', 9)) for _ in range(200)]")
+        setup = ("ip tuntap add tap0 mode tap; ip addr add 192.168.77.1/24 dev tap0; ip link set tap0 up; "
+                 f"(while [ ! -e {go} ]; do sleep 0.1; done; {sys.executable} -c \"{burst}\"; touch {sent}) &")
+        machine = self.in_namespace(setup, "--net", "tap,ifname=tap0", cpus=2)
+        self.ask(machine, "ip addr add 192.168.77.2/24 dev eth0 && ping -c 2 192.168.77.1")
+        unshare = machine.process.pid
+        trivet = int(pathlib.Path(f"/proc/{unshare}/task/{unshare}/children").read_text())
+        before = int(self.ask(machine, "cat /sys/class/net/eth0/statistics/rx_packets").split()[-1])
+        os.kill(trivet, signal.SIGSTOP)
+        go.touch()
+        deadline = time.monotonic() + fixture.PATIENCE
+        while not sent.exists():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+        os.kill(trivet, signal.SIGCONT)
+        self.ask(machine, "ping -c 2 192.168.77.1")
+        after = int(self.ask(machine, "cat /sys/class/net/eth0/statistics/rx_packets").split()[-1])
+        self.assertGreaterEqual(after - before, 200)
+        self.power_off(machine)
+
     def test_tap_with_queues_goes_away(self):
         setup = ("ip tuntap add tap0 mode tap multi_queue; ip addr add 192.168.77.1/24 dev tap0; ip link set tap0 up; "
                  f"(while [ ! -e {self.scratch / 'go'} ]; do sleep 0.1; done; ip link del tap0) &")
@@ -199,11 +258,16 @@ class Net(linux.Case):
         # Large packets: pieces of a frame, and segments that the kernel leaves to the guest.
         self.ask(machine, "ping -c 2 -s 20000 192.168.77.1")
         self.assertTrue(self.ask(machine, "cat /sys/class/net/eth0/carrier").endswith("1\n"))
+        # In the middle of traffic.
+        self.ask(machine, "(for i in 1 2 3 4; do while :; do ping -c 1 -W 1 -s 20000 192.168.77.1; done & done >/dev/null 2>&1)")
         (self.scratch / "go").touch()
         self.ask(machine, "while [ \"$(cat /sys/class/net/eth0/carrier)\" = 1 ]; do sleep 0.1; done")
+        # The card works on, without its cable.
+        self.ask(machine, "ip link set eth0 down && ip link set eth0 up && [ \"$(cat /sys/class/net/eth0/carrier)\" = 0 ]")
         machine.send("poweroff -f\n")
         self.assertEqual(machine.wait(), 0)
-        self.assertIn(b"tap0", machine.process.stderr.read())
+        self.assertRegex(machine.process.stderr.read(),
+                         rb"^trivet: network interface tap0: [^\n]*; its cable counts as pulled out\n$")
 
     def test_filters_of_linux(self):
         """Addresses, modes and VLANs that Linux sets through the control queue."""

@@ -35,7 +35,6 @@
 #define FADT_WBINVD (1u << 0)
 #define FADT_PROC_C1 (1u << 2)
 #define FADT_SLEEP_BUTTON (1u << 5) /* set: not a fixed feature, there is none */
-#define FADT_RTC_WAKE (1u << 6)	    /* set: not in the fixed registers */
 #define FADT_TIMER_32BIT (1u << 8)
 #define FADT_RESET_REGISTER (1u << 10)
 #define NO_C2 101  /* latencies that say: state not there */
@@ -208,8 +207,8 @@ static uint64_t place_fadt(struct image *image, uint64_t facs, uint64_t dsdt)
 		.c3_latency = NO_C3,
 		.century = RTC_CENTURY_INDEX,
 		.boot_flags = BOOT_LEGACY_DEVICES | BOOT_8042 | BOOT_NO_VGA | BOOT_NO_ASPM,
-		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLEEP_BUTTON | FADT_RTC_WAKE |
-			 FADT_TIMER_32BIT | FADT_RESET_REGISTER,
+		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLEEP_BUTTON | FADT_TIMER_32BIT |
+			 FADT_RESET_REGISTER,
 		.reset = io_address(RESET_CONTROL_PORT, 8, ACCESS_BYTE),
 		.reset_value = RESET_CONTROL_VALUE,
 		.minor_revision = 4,

@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define DEPTH_MOST 8
 
 struct acl {
 	const char *bridge;
+	uid_t owner;
 	bool allow, deny;
 	char *error;
 	size_t error_size;
@@ -49,6 +51,19 @@ wrong:
 	return -EINVAL;
 }
 
+/* Of the open file, so that it is the one that is read. */
+static int check_file(struct acl *acl, const char *path, int fd)
+{
+	struct stat st;
+
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && (!st.st_uid || st.st_uid == acl->owner) &&
+	    !(st.st_mode & (S_IWGRP | S_IWOTH)))
+		return 0;
+	snprintf(acl->error, acl->error_size,
+		 "%s: must be a regular file of root's that nobody else may write", path);
+	return -EPERM;
+}
+
 static int read_file(struct acl *acl, const char *path, unsigned depth)
 {
 	unsigned number = 0;
@@ -68,6 +83,7 @@ static int read_file(struct acl *acl, const char *path, unsigned depth)
 		snprintf(acl->error, acl->error_size, "%s: %s", path, strerror(-err));
 		return err;
 	}
+	err = check_file(acl, path, fileno(file));
 	while (!err && getline(&line, &room, file) >= 0)
 		err = read_line(acl, path, ++number, line, depth);
 	free(line);
@@ -75,9 +91,11 @@ static int read_file(struct acl *acl, const char *path, unsigned depth)
 	return err;
 }
 
-int acl__check(const char *path, const char *bridge, bool *allowed, char *error, size_t error_size)
+int acl__check(const char *path, uid_t owner, const char *bridge, bool *allowed, char *error,
+	       size_t error_size)
 {
-	struct acl acl = {.bridge = bridge, .error = error, .error_size = error_size};
+	struct acl acl = {
+		.bridge = bridge, .owner = owner, .error = error, .error_size = error_size};
 	int err = read_file(&acl, path, 0);
 
 	*allowed = !err && acl.allow && !acl.deny;

@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <net/if.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,7 @@
 #include <unistd.h>
 
 #include "vmm/bridge/acl.h"
+#include "vmm/bridge/rights.h"
 
 #define NAME "trivet-bridge-helper"
 
@@ -128,7 +131,7 @@ static int check_leave(const struct job *job)
 
 	if (!getuid())
 		return 0;
-	if (acl__check(TRIVET_BRIDGE_ACL, job->bridge, &allowed, error, sizeof(error))) {
+	if (acl__check(TRIVET_BRIDGE_ACL, 0, job->bridge, &allowed, error, sizeof(error))) {
 		fprintf(stderr, NAME ": %s\n", error);
 		return -EACCES;
 	}
@@ -141,6 +144,47 @@ static int check_leave(const struct job *job)
 	return 0;
 }
 
+/* As the kernel's rule for names, and without bytes that would disturb a terminal. */
+static bool is_interface_name(const char *name)
+{
+	size_t size = strlen(name), i;
+
+	for (i = 0; i < size; i++)
+		if (name[i] <= ' ' || name[i] > '~' || strchr("/:%", name[i]))
+			return false;
+	return size && size < IFNAMSIZ && strcmp(name, ".") && strcmp(name, "..");
+}
+
+/*
+ * Asked by netlink: requests that name an interface which is not there make the kernel look for a
+ * module of that name when somebody with CAP_NET_ADMIN asks.
+ */
+static int check_bridge(const struct job *job)
+{
+	struct if_nameindex *all = if_nameindex(), *one;
+	bool found = false;
+
+	if (!all)
+		return fail("cannot list the interfaces");
+	for (one = all; one->if_index; one++)
+		found |= !strcmp(one->if_name, job->bridge);
+	if_freenameindex(all);
+	errno = ENODEV;
+	return found ? 0 : fail(job->bridge);
+}
+
+/* Before anything is made: it is for the other end of this socket or for nobody. */
+static int check_socket(const struct job *job)
+{
+	int domain = 0;
+	socklen_t size = sizeof(domain);
+
+	if (!getsockopt(job->fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) && domain == AF_UNIX)
+		return 0;
+	fprintf(stderr, NAME ": --fd=%d: must be a UNIX socket\n", job->fd);
+	return -ENOTSOCK;
+}
+
 static int parse(struct job *job, int argc, char **argv)
 {
 	static const struct option options[] = {{"use-vnet", no_argument, NULL, 'v'},
@@ -148,52 +192,67 @@ static int parse(struct job *job, int argc, char **argv)
 						{"fd", required_argument, NULL, 'f'},
 						{NULL, 0, NULL, 0}};
 	char *end = NULL;
+	long fd = -1;
 	int c;
 
-	job->fd = -1;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		if (c == 'v')
 			job->header = true;
 		else if (c == 'b')
 			job->bridge = optarg;
 		else if (c == 'f' && *optarg >= '0' && *optarg <= '9')
-			job->fd = (int)strtol(optarg, &end, 10);
+			fd = strtol(optarg, &end, 10);
 		else
 			return -EINVAL;
 	}
-	if (optind != argc || !job->bridge || !*job->bridge || strlen(job->bridge) >= IFNAMSIZ ||
-	    job->fd < 0 || *end)
+	if (optind != argc || !job->bridge || !is_interface_name(job->bridge) || fd < 0 ||
+	    fd > INT_MAX || *end)
 		return -EINVAL;
+	job->fd = (int)fd;
 	return 0;
+}
+
+static int do_job(struct job *job)
+{
+	int err = check_leave(job);
+
+	if (!err)
+		err = check_socket(job);
+	if (!err)
+		err = check_bridge(job);
+	if (err)
+		return err;
+	job->control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (job->control < 0)
+		return fail("socket");
+	err = make_tap(job);
+	if (!err)
+		err = set_address(job);
+	if (!err)
+		err = set_mtu(job);
+	if (!err)
+		err = join(job);
+	return err ? err : send_tap(job);
 }
 
 int main(int argc, char **argv)
 {
 	struct job job = {0};
-	int err = parse(&job, argc, argv);
+	bool may = false;
+	int err = rights__keep_network_only(&may);
 
-	if (err) {
+	if (err)
+		return 1;
+	if (parse(&job, argc, argv)) {
 		fprintf(stderr,
 			"usage: " NAME " [--use-vnet] --br=BRIDGE --fd=SOCKET\n"
 			"Makes a tap interface on the bridge and sends it through the socket.\n");
 		return 2;
 	}
-	err = check_leave(&job);
-	if (err)
-		return 1;
-	job.control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (job.control < 0) {
-		fail("socket");
+	if (!may) {
+		fprintf(stderr, NAME ": needs CAP_NET_ADMIN: an administrator gives it by 'setcap "
+				     "cap_net_admin+ep' or set-user-ID root\n");
 		return 1;
 	}
-	err = make_tap(&job);
-	if (!err)
-		err = set_address(&job);
-	if (!err)
-		err = set_mtu(&job);
-	if (!err)
-		err = join(&job);
-	if (!err)
-		err = send_tap(&job);
-	return err ? 1 : 0;
+	return do_job(&job) ? 1 : 0;
 }

@@ -39,6 +39,11 @@ void irq_hub__refresh(struct irq_hub *hub)
 	pthread_mutex_unlock(&hub->lock);
 }
 
+void irq_hub__listen(struct irq_hub *hub, unsigned gsi, void (*raised)(void *opaque), void *opaque)
+{
+	hub->listener[gsi] = (struct irq_listener){ raised, opaque };
+}
+
 int irq_wire__connect(struct irq_wire *wire, struct irq_hub *hub, unsigned gsi)
 {
 	if (gsi >= IRQ_HUB_GSIS)
@@ -50,11 +55,13 @@ int irq_wire__connect(struct irq_wire *wire, struct irq_hub *hub, unsigned gsi)
 void irq_wire__set(struct irq_wire *wire, bool level)
 {
 	struct irq_hub *hub = wire->hub;
-	bool before, after;
+	const struct irq_listener *listener;
+	bool before, after, owns;
 
 	if (!hub || wire->level == level)
 		return;
 	pthread_mutex_lock(&hub->lock);
+	owns = hub->owner[wire->gsi] == wire;
 	before = is_high(hub, wire->gsi);
 	wire->level = level;
 	hub->high[wire->gsi] += level ? 1 : -1u;
@@ -62,6 +69,10 @@ void irq_wire__set(struct irq_wire *wire, bool level)
 	if (before != after)
 		hub->set(hub->opaque, wire->gsi, after);
 	pthread_mutex_unlock(&hub->lock);
+	/* Without the lock: it may set a wire of its own. */
+	listener = &hub->listener[wire->gsi];
+	if (level && !owns && listener->raised)
+		listener->raised(listener->opaque);
 }
 
 void irq_wire__own(struct irq_wire *wire, bool own)

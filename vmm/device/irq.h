@@ -22,6 +22,11 @@ struct irq_hub {
 	/* Optional: whether what the hypervisor itself has at this GSI must be silent. */
 	void (*silence)(void *opaque, unsigned gsi, bool silent);
 	void *opaque;
+	/* Who looks at a line on its way; fixed before the first change. */
+	struct irq_listener {
+		void (*raised)(void *opaque); /* NULL: nobody */
+		void *opaque;
+	} listener[IRQ_HUB_GSIS];
 };
 
 struct irq_wire {
@@ -35,6 +40,13 @@ void irq_hub__init(struct irq_hub *hub, void (*set)(void *opaque, unsigned gsi, 
 void irq_hub__destroy(struct irq_hub *hub);
 /* Tells the controllers every level, and what is to be silent, anew, after they were replaced. */
 void irq_hub__refresh(struct irq_hub *hub);
+
+/*
+ * For realize(): raised() is told each time a wire at this GSI rises, also if what has the GSI for
+ * itself keeps it from the controllers; that owner's wire does not count. It is called with the
+ * lock of the device whose wire it is. One listener per GSI.
+ */
+void irq_hub__listen(struct irq_hub *hub, unsigned gsi, void (*raised)(void *opaque), void *opaque);
 
 /* 0 or -EINVAL: no such GSI. */
 int irq_wire__connect(struct irq_wire *wire, struct irq_hub *hub, unsigned gsi);

@@ -96,7 +96,8 @@ static void receive(struct tap_queue *tq)
 	ssize_t size = 0;
 	int err = 0;
 
-	while (left-- && give_held(tq)) {
+	/* At the end of the turn nothing is held but what the device had no room for. */
+	while (give_held(tq) && left--) {
 		size = read(tq->fd, tq->frame, sizeof(tq->frame));
 		if (size <= 0) {
 			err = size ? errno : 0;

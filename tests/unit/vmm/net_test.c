@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -108,7 +109,7 @@ static int ask(const char *text, const char *bridge, bool *allowed, char *error,
 
 	write_file("acl", text);
 	snprintf(path, sizeof(path), "%s/acl", folder);
-	return acl__check(path, bridge, allowed, error, size);
+	return acl__check(path, geteuid(), bridge, allowed, error, size);
 }
 
 static bool is_allowed(const char *text, const char *bridge)
@@ -149,7 +150,40 @@ static void leaves_for_bridges(void **state)
 	assert_false(allowed);
 	write_file("more", include);
 	assert_int_equal(ask(include, "br0", &allowed, error, sizeof(error)), -ELOOP);
-	assert_int_equal(acl__check("/no/such", "br0", &allowed, error, sizeof(error)), -ENOENT);
+	assert_int_equal(acl__check("/no/such", 0, "br0", &allowed, error, sizeof(error)), -ENOENT);
+}
+
+static int ask_with_mode(mode_t mode, uid_t owner, char *error, size_t size)
+{
+	char path[64];
+	bool allowed;
+	int err;
+
+	write_file("acl", "allow br0\n");
+	snprintf(path, sizeof(path), "%s/acl", folder);
+	assert_int_equal(chmod(path, mode), 0);
+	err = acl__check(path, owner, "br0", &allowed, error, size);
+	assert_true(allowed == !err);
+	assert_int_equal(chmod(path, 0644), 0);
+	return err;
+}
+
+static void leaves_that_others_can_write(void **state)
+{
+	char error[200];
+	bool allowed;
+
+	assert_int_equal(ask_with_mode(0644, geteuid(), error, sizeof(error)), 0);
+	assert_int_equal(ask_with_mode(0600, geteuid(), error, sizeof(error)), 0);
+	assert_int_equal(ask_with_mode(0664, geteuid(), error, sizeof(error)), -EPERM);
+	assert_non_null(strstr(error, "acl: must be a regular file of root's"));
+	assert_int_equal(ask_with_mode(0646, geteuid(), error, sizeof(error)), -EPERM);
+	/* Root's are anybody's. */
+	assert_int_equal(ask_with_mode(0644, geteuid() + 1, error, sizeof(error)),
+			 geteuid() ? -EPERM : 0);
+	assert_int_equal(acl__check(folder, geteuid(), "br0", &allowed, error, sizeof(error)),
+			 -EPERM);
+	assert_false(allowed);
 }
 
 static int make_folder(void **state)
@@ -175,6 +209,7 @@ int main(void)
 		cmocka_unit_test(checksums_stay_in_the_frame),
 		cmocka_unit_test(mac_addresses),
 		cmocka_unit_test(leaves_for_bridges),
+		cmocka_unit_test(leaves_that_others_can_write),
 	};
 
 	return cmocka_run_group_tests_name("net", tests, make_folder, remove_folder);

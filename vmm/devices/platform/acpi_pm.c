@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * ACPI fixed hardware: PM1a event and control blocks, the 3.579545 MHz timer (ACPI 6.4, 4.8.3).
- * There is no SMI and no legacy mode: SCI_EN is always set.
+ * There is no SMI and no legacy mode: SCI_EN is always set. Any interrupt of the real-time clock is an
+ * alarm to it, as in an ICH9 (316972, 13.8.3.1, RTC_STS).
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -109,7 +110,8 @@ static bool write_control(struct acpi_pm *pm, uint32_t mask, uint32_t value)
 	uint32_t control = (pm->control & ~mask) | value;
 
 	pm->control = (control & CONTROL_KEPT) | CONTROL_SCI_EN;
-	return value & CONTROL_SLP_EN && CONTROL_SLP_TYP(control) == ACPI_SLEEP_TYPE_S5;
+	return value & CONTROL_SLP_EN && (CONTROL_SLP_TYP(control) == ACPI_SLEEP_TYPE_S5 ||
+					  CONTROL_SLP_TYP(control) == ACPI_SLEEP_TYPE_FIRMWARE);
 }
 
 static void access_control(void *opaque, struct access *access)
@@ -157,6 +159,17 @@ static void press_power_button(struct device *dev)
 	pthread_mutex_unlock(&pm->lock);
 }
 
+/* The clock's interrupt, whoever has its line; how a kernel that uses the HPET hears of alarms. */
+static void note_alarm(void *opaque)
+{
+	struct acpi_pm *pm = opaque;
+
+	pthread_mutex_lock(&pm->lock);
+	pm->status |= EVENT_RTC;
+	update(pm);
+	pthread_mutex_unlock(&pm->lock);
+}
+
 static void reset(struct device *dev)
 {
 	struct acpi_pm *pm = container_of_type(dev, struct acpi_pm, dev);
@@ -178,6 +191,7 @@ static int realize(struct device *dev, char *error, size_t error_size)
 
 	pthread_mutex_init(&pm->lock, NULL);
 	irq_wire__connect(&pm->sci, dev->services->irqs, ACPI_SCI);
+	irq_hub__listen(dev->services->irqs, RTC_IRQ, note_alarm, pm);
 	err = loop__timer(dev->services->loop, on_timer, pm, &pm->timer);
 	if (err) {
 		snprintf(error, error_size, "device acpi-pm: cannot make a timer: %s", strerror(-err));
@@ -199,6 +213,7 @@ static void remove_pm(struct device *dev)
 {
 	struct acpi_pm *pm = container_of_type(dev, struct acpi_pm, dev);
 
+	irq_hub__listen(dev->services->irqs, RTC_IRQ, NULL, NULL);
 	loop__timer_free(pm->timer);
 	pthread_mutex_destroy(&pm->lock);
 }

@@ -19,7 +19,6 @@
 #include "vmm/memory/guest_memory.h"
 
 #define RTC_PORT 0x70
-#define RTC_IRQ 8
 #define CMOS_BYTES 128
 #define NS_PER_SECOND 1000000000ll
 #define UIP_NS 244000 /* register A's warning time before an update */
