@@ -10,14 +10,6 @@ static u64 sign_extend(u64 value, unsigned bytes)
 	return (u64)((s64)(value << shift) >> shift);
 }
 
-/* What an EVEX encoding's displacement of one byte counts (SDM vol. 2, 2.7.5). */
-static unsigned displacement_unit(const struct insn *insn)
-{
-	u16 evex = insn->row->evex;
-
-	return evex & EVEX_BY_ELEMENT ? 1 << (evex & EVEX_ELEMENT) : operands__vector_size(insn);
-}
-
 static enum decode_result take_displacement(struct cursor *c, struct insn *insn, unsigned bytes)
 {
 	enum decode_result result;
@@ -28,7 +20,7 @@ static enum decode_result take_displacement(struct cursor *c, struct insn *insn,
 		return result;
 	insn->disp = sign_extend(cursor_take(c, bytes), bytes);
 	if (bytes == 1 && (insn->flags & INSN_EVEX))
-		insn->disp *= displacement_unit(insn);
+		insn->disp *= operands__displacement_unit(insn);
 	return DECODE_OK;
 }
 

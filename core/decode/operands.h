@@ -40,4 +40,12 @@ static __always_inline unsigned operands__vector_size(const struct insn *insn)
 	return 0;
 }
 
+/* What a displacement of one byte counts in an EVEX encoding (SDM vol. 2, 2.7.5). */
+static inline int operands__displacement_unit(const struct insn *insn)
+{
+	u16 evex = insn->row->evex;
+
+	return evex & EVEX_BY_ELEMENT ? 1 << (evex & EVEX_ELEMENT) : operands__vector_size(insn);
+}
+
 #endif

@@ -3,10 +3,12 @@
 #include "core/emulate/emulate.h"
 #include "core/vm/vm.h"
 
-/* EVEX encodings with vectors shorter than 512 bits are an extension of their own. */
-static bool needs_short_vectors(const struct insn *insn)
+/* All EVEX encodings are AVX-512's; vectors shorter than 512 bits are an extension of their own. */
+static bool has_evex(const struct x86_cpuid *cpuid, const struct insn *insn)
 {
-	return (insn->flags & INSN_EVEX) && insn->vector_bytes < 64 && (insn->row->evex & EVEX_512);
+	bool is_short = insn->vector_bytes < 64 && (insn->row->evex & EVEX_512);
+
+	return cpuid__has(cpuid, FEAT_AVX512F) && (!is_short || cpuid__has(cpuid, FEAT_AVX512VL));
 }
 
 enum exec_result emulate__check(struct vcpu *vcpu, const struct insn *insn)
@@ -17,7 +19,7 @@ enum exec_result emulate__check(struct vcpu *vcpu, const struct insn *insn)
 		return EXEC_FAIL;
 	if (unlikely(!cpuid__has(&vcpu->cpuid, row->feature)))
 		return x86__raise_ud(vcpu);
-	if (unlikely(needs_short_vectors(insn)) && !cpuid__has(&vcpu->cpuid, FEAT_AVX512VL))
+	if (unlikely(insn->flags & INSN_EVEX) && !has_evex(&vcpu->cpuid, insn))
 		return x86__raise_ud(vcpu);
 	if (insn->code != 8 && (row->flags & ROW_PROT || insn->flags & INSN_VEX) &&
 	    x86__is_real_like(&vcpu->cpu))

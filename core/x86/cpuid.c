@@ -86,8 +86,6 @@ static void derive_features(struct x86_cpuid *cpuid)
 	e = find_entry(cpuid, CPUID_XSTATE, 0);
 	if (e && cpuid__has(cpuid, FEAT_XSAVE))
 		cpuid->xcr0_allowed = (e->eax | (u64)e->edx << 32) & cpuid__supported_xcr0();
-	if (!cpuid__has(cpuid, FEAT_AVX512F))
-		cpuid->xcr0_allowed &= ~XSTATE_AVX512;
 	cpuid->max_phys_bits = physical_bits(cpuid);
 	e = find_kvm_features(cpuid);
 	cpuid->kvm_features = e ? e->eax : 0;

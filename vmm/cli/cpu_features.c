@@ -35,6 +35,7 @@ static const struct feature_word words[] = {
 	{ 7, 0, EDX,
 	  { NULL, NULL, NULL, NULL, "fsrm", [26] = "spec_ctrl", [28] = "flush_l1d",
 	    [29] = "arch_capabilities", [31] = "ssbd" } },
+	{ 7, 1, EAX, { [5] = "avx512_bf16" } },
 	{ 0xd, 1, EAX, { "xsaveopt", "xsavec", "xgetbv1", "xsaves" } },
 	{ 0x80000001, 0, EDX,
 	  { [11] = "syscall", [19] = "mp", [20] = "nx", [22] = "mmxext", [25] = "fxsr_opt",

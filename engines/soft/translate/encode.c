@@ -269,20 +269,26 @@ static void encode_vex(struct emit *e, const struct insn *insn, const struct enc
 	emit_modrm(e, regs);
 }
 
-/* A displacement of one byte would be counted in operands: it has four here. */
-static void emit_modrm_wide(struct emit *e, const struct encoding_regs *regs)
+/* A displacement of one byte counts operands. */
+static void emit_modrm_scaled(struct emit *e, const struct insn *insn,
+			      const struct encoding_regs *regs)
 {
+	s32 unit = operands__displacement_unit(insn);
 	struct host_mem m = regs->at;
 	bool sib = m.index != H_NONE || (m.base & 7) == H_RSP;
+	bool is_short = unit && m.disp % unit == 0 && m.disp / unit == (s8)(m.disp / unit);
 
 	if (!regs->mem || m.disp == 0) {
 		emit_modrm(e, regs);
 		return;
 	}
-	emit8(e, 0x80 | (regs->reg & 7) << 3 | (sib ? 4 : m.base & 7));
+	emit8(e, (is_short ? 0x40 : 0x80) | (regs->reg & 7) << 3 | (sib ? 4 : m.base & 7));
 	if (sib)
 		emit8(e, m.scale << 6 | (m.index == H_NONE ? 4 : m.index & 7) << 3 | (m.base & 7));
-	emit32(e, m.disp);
+	if (is_short)
+		emit8(e, m.disp / unit);
+	else
+		emit32(e, m.disp);
 }
 
 static void encode_evex(struct emit *e, const struct insn *insn, const struct encoding_regs *regs)
@@ -296,7 +302,7 @@ static void encode_evex(struct emit *e, const struct insn *insn, const struct en
 	emit8(e, (width_bit(insn) ? 0x80 : 0) | (~regs->vvvv & 15) << 3 | 4 | pp[insn->row->prefix]);
 	emit8(e, insn->evex | (regs->vvvv & 16 ? 0 : 8));
 	emit8(e, insn->opcode);
-	emit_modrm_wide(e, regs);
+	emit_modrm_scaled(e, insn, regs);
 }
 
 /* A byte operand in SPL to DIL needs some REX prefix. */
