@@ -303,6 +303,8 @@ void guest__make_code_writable(void)
 
 bool guest__has(const struct opcode_row *row)
 {
+	if (row->evex && !cpuid__has(&vcpu->cpuid, FEAT_AVX512F))
+		return false;
 	return cpuid__has(&vcpu->cpuid, row->feature);
 }
 
