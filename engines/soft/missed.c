@@ -43,6 +43,7 @@ static void note_miss(struct vcpu *vcpu, struct block *block, bool plain)
 	const u8 **code = plain ? &block->plain : &block->code, *old = *code;
 	struct soft_vcpu *soft = vcpu->soft;
 	u64 now = host__rdtsc();
+	u64 limit = block->retries == SOFT_GROUP_APART ? SOFT_GROUP_APART_MISS_CYCLES : SOFT_GROUP_MISS_CYCLES;
 	u32 from, to;
 
 	if (!block->misses++)
@@ -50,7 +51,7 @@ static void note_miss(struct vcpu *vcpu, struct block *block, bool plain)
 	if (block->misses < SOFT_GROUP_MISSES)
 		return;
 	block->misses = 0;
-	if (now - block->missed_since > SOFT_GROUP_MISSES * (u64)SOFT_GROUP_MISS_CYCLES ||
+	if (now - block->missed_since > SOFT_GROUP_MISSES * limit ||
 	    soft->check || !soft__has_room(vcpu))
 		return;
 	block->retries++;

@@ -40,7 +40,7 @@ struct block {
 	u32 checks;	 /* times it came to be checked */
 	u32 verified;	 /* of BLOCK_SHORT: soft_vcpu.outside when it was last compared with memory */
 	bool is_too_long; /* there is no translation of it */
-	u8 retries;	  /* translations of it given up because of such: */
+	u8 retries;	  /* translations of it given up because of such; see SOFT_GROUP_APART: */
 	u8 misses;	  /* look-ups for several operands that failed ... */
 	u64 missed_since; /* ... since this time stamp */
 	const u8 *code;	 /* its translation, or NULL */
@@ -194,6 +194,9 @@ enum pulse_state { PULSE_IDLE, PULSE_SET, PULSE_DUE };
 
 enum soft_injection { INJECT_NONE, INJECT_INTERRUPT, INJECT_SOFT_INTERRUPT, INJECT_NMI };
 
+/* Of one translation: each instruction may stand in it twice. */
+#define SOFT_BLOCK_FAULTS (2 * SOFT_BLOCK_INSNS)
+
 /* An instruction in generated code that may raise SIGFPE or SIGILL, and where to go on then. */
 struct code_fault {
 	u32 at;
@@ -251,6 +254,7 @@ struct soft_vcpu {
 	u32 link; /* offset in the code area of the displacement to set | SOFT_LINK_*, or 0 */
 	u32 found; /* enum exec_result: what soft__find_code() has executed on the way, if it found none */
 	u64 host_stack;
+	bool groups_apart; /* for tests: blocks begin with retries == SOFT_GROUP_APART */
 	bool counts; /* generated code advances vcpu->stats.insns, for tests */
 	bool host_has_bmi2;
 	/* The block that look-ups were made to succeed for last, how many, and when. */

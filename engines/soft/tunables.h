@@ -66,6 +66,9 @@
 #define SOFT_GROUP_RETRIES 3
 #define SOFT_GROUP_MISSES 16
 #define SOFT_GROUP_MISS_CYCLES 30000
+/* The same once there is code for the group without shared look-ups, for when these fail: the first translation again. */
+#define SOFT_GROUP_APART 1
+#define SOFT_GROUP_APART_MISS_CYCLES 1500
 /* Decoded instructions that cross a page. */
 #define SOFT_CROSSINGS 256
 /* Blocks, and interruptions of them, between two looks at pending signals (a system call each). */

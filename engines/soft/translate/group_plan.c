@@ -196,7 +196,7 @@ static bool join(const struct translation *t, struct group_span *span, unsigned 
 	    joined.high - joined.low > MAX_SPAN || joined.low != (s32)joined.low ||
 	    joined.low - joined.bias != (s32)(joined.low - joined.bias))
 		return false;
-	if (!is_late(span) && !is_on_one_page(t, &joined))
+	if (!is_late(span) && t->block->retries != SOFT_GROUP_APART && !is_on_one_page(t, &joined))
 		return false;
 	if (insn->row->flags & (ROW_WRITES_MEM | ROW_RMW_MEM))
 		joined.write = true;
@@ -237,7 +237,7 @@ static u8 find_span(const struct translation *t, struct group *group, const stru
 	u8 k = late ? GROUP_SPANS : 0, end = late ? GROUP_SPANS + group->nr_late : group->nr_spans;
 
 	/* Where look-ups failed, only those are made of which the page is known. */
-	if (late && t->block->retries)
+	if (late && t->block->retries > SOFT_GROUP_APART)
 		return GROUP_NO_SPAN;
 	for (; k < end; k++)
 		if (has_key(&group->span[k], &key) && join(t, &group->span[k], i, disp))

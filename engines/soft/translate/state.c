@@ -57,6 +57,7 @@ struct cold *translate__cold(struct translation *t, enum cold_kind kind, u32 fro
 		.offset = t->offset,
 		.pending = t->stack.pending,
 		.x87 = t->x87,
+		.stack = t->stack,
 	};
 	if (t->flags == FLAGS_LATER)
 		cold->recipe = t->recipe;
@@ -165,6 +166,10 @@ static void execute_cold(struct translation *t, const struct cold *cold)
 	move_stack_pointer(&t->e, cold->pending);
 	x87__store_pointers(t, &cold->x87);
 	if (cold->in_group && (!cold->is_group || cold->is_late)) {
+		emit_jmp_to(&t->e, t->executed_at[insn_index(t, cold->insn)]);
+		return;
+	}
+	if (cold->is_apart) {
 		emit_jmp_to(&t->e, t->executed_at[insn_index(t, cold->insn)]);
 		return;
 	}

@@ -128,6 +128,69 @@ static bool emit_insn(struct translation *t)
 	return false;
 }
 
+/* From flags in memory to flags in memory, with nothing known but where the stack is. */
+static void emit_apart(struct translation *t, const struct cold *group, unsigned index, s64 offset)
+{
+	u32 nr_cold = t->nr_cold, nr_faults = t->nr_faults, at;
+	bool ends;
+
+	t->insn = &t->block->insn[index];
+	t->index = index;
+	t->offset = offset;
+	t->stack = group->stack;
+	t->flags = FLAGS_MEMORY;
+	t->recipe = (struct recipe){ .kind = RECIPE_NONE };
+	t->x87 = (struct x87_pending){ NULL, NULL };
+	t->rax_is_taken = false;
+	t->cached = -1;
+	at = t->e.at;
+	t->executed_at[index] = at;
+	if (!translate_insn(t, &ends)) {
+		t->e.at = at;
+		t->nr_cold = nr_cold;
+		t->nr_faults = nr_faults;
+		t->flags = FLAGS_MEMORY;
+		translate__call_executor(t);
+	}
+	translate__save_flags(t);
+	x87__settle(t);
+}
+
+/*
+ * A group once more, for when its look-ups fail: operands that move on through memory come to page ends again
+ * and again. It stands here, not in cold code, because its instructions may raise signals, too.
+ */
+static void emit_group_apart(struct translation *t, struct cold *group)
+{
+	unsigned index = group->insn - t->block->insn, i;
+	s64 offset = group->offset;
+
+	for (i = 0; i < group->count; i++) {
+		if (i) {
+			translate__count(t);
+			recipe__repeat_keeps(t, index + i);
+		}
+		emit_apart(t, group, index + i, offset);
+		offset += t->block->insn[index + i].len;
+	}
+	if (group->load_flags)
+		translate__fetch_eflags(&t->e);
+	emit_jmp_to(&t->e, group->back);
+	group->is_apart = true;
+}
+
+static void emit_groups_apart(struct translation *t)
+{
+	u32 i, end = t->nr_cold;
+
+	for (i = 0; i < end; i++) {
+		struct cold *cold = &t->cold[i];
+
+		if (cold->is_group && !cold->is_late && !cold->pending && !cold->pending_back)
+			emit_group_apart(t, cold);
+	}
+}
+
 static void emit_block(struct translation *t)
 {
 	const struct block *block = t->block;
@@ -147,6 +210,8 @@ static void emit_block(struct translation *t)
 		stack__settle(t);
 		translate__go_to(t, t->offset);
 	}
+	if (block->retries == SOFT_GROUP_APART)
+		emit_groups_apart(t);
 	t->end = t->e.at;
 	t->e.at = t->cold_start;
 	t->e.size = t->cold_start + SOFT_CODE_ROOM;

@@ -97,6 +97,18 @@ struct x87_pending {
 	const struct insn *data; /* FDP */
 };
 
+/* What is known of RSP while a block is generated; see stack.c. */
+struct stack_track {
+	bool known;
+	bool writes; /* the check is for writing */
+	s32 low; /* the bytes it is for, from RSP at the block's entry */
+	s32 high;
+	s64 register_at; /* the host register, from there */
+	s32 pending; /* RSP, from the register */
+	bool moved; /* the instruction has changed `pending` */
+	u32 delta_at; /* end of code behind which RAX still is tlb_stack.delta */
+};
+
 /* Code that stands apart from the block's, for what happens rarely. */
 struct cold {
 	u8 kind;
@@ -106,6 +118,7 @@ struct cold {
 	bool is_group;	 /* a look-up of a group failed */
 	bool in_group;
 	bool is_late;	 /* of a group: the look-up stands in its midst */
+	bool is_apart;	 /* of a group: its instructions stand behind the block, each with its own look-up */
 	u16 writes;	 /* bits of entries: a look-up for writing, of a group */
 	u32 retry;	 /* of a group: where its look-ups begin */
 	u8 count;	 /* COLD_EXECUTE: instructions */
@@ -122,9 +135,10 @@ struct cold {
 	s64 offset; /* of insn in the page */
 	struct x87_pending x87; /* before insn */
 	struct recipe recipe; /* the flags', if they stand nowhere; else RECIPE_NONE */
+	struct stack_track stack;
 };
 
-#define MAX_COLD (SOFT_BLOCK_INSNS * 4 + 8)
+#define MAX_COLD (SOFT_BLOCK_INSNS * 8 + 8)
 
 /*
  * Operands with the same registers and displacements close together, which one look-up serves. Displacements
@@ -170,18 +184,6 @@ struct group {
 	s64 disp[SOFT_BLOCK_INSNS]; /* of its operand */
 };
 
-/* What is known of RSP while a block is generated; see stack.c. */
-struct stack_track {
-	bool known;
-	bool writes; /* the check is for writing */
-	s32 low; /* the bytes it is for, from RSP at the block's entry */
-	s32 high;
-	s64 register_at; /* the host register, from there */
-	s32 pending; /* RSP, from the register */
-	bool moved; /* the instruction has changed `pending` */
-	u32 delta_at; /* end of code behind which RAX still is tlb_stack.delta */
-};
-
 struct translation {
 	struct emit e;
 	struct vcpu *vcpu;
@@ -217,9 +219,10 @@ struct translation {
 	u32 insn_start[SOFT_BLOCK_INSNS];
 	struct cold cold[MAX_COLD];
 	/* Instructions that may raise a signal, and the cold code that stands for them then. */
-	u32 fault_at[SOFT_BLOCK_INSNS];
-	u32 fault_cold[SOFT_BLOCK_INSNS];
-	u32 executed_at[SOFT_BLOCK_INSNS]; /* cold code of a group: where the executor is called */
+	u32 fault_at[SOFT_BLOCK_FAULTS];
+	u32 fault_cold[SOFT_BLOCK_FAULTS];
+	/* When a look-up of a group has failed: where the instruction is executed, with flags in memory. */
+	u32 executed_at[SOFT_BLOCK_INSNS];
 };
 
 /* translate.c: whether code of this mode is translated at all; the rest is interpreted. */

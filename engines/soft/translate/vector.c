@@ -52,7 +52,7 @@ void translate__note_fault(struct translation *t, u32 at, struct cold *cold)
 {
 	struct soft_vcpu *soft = t->soft;
 
-	if (soft->nr_faults + t->nr_faults == SOFT_FAULT_ENTRIES || t->nr_faults == SOFT_BLOCK_INSNS) {
+	if (soft->nr_faults + t->nr_faults == SOFT_FAULT_ENTRIES || t->nr_faults == SOFT_BLOCK_FAULTS) {
 		t->e.overflow = true;
 		return;
 	}
