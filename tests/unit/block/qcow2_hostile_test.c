@@ -328,6 +328,16 @@ static void test_bitmaps_are_kept_by_not_writing(void **state)
 	node__close(node);
 }
 
+static void check_with_qemu(const struct memory_file *file)
+{
+	char command[400];
+
+	memory_file__export(file, fixture__path("full.qcow2"));
+	snprintf(command, sizeof(command), "qemu-img check -q %s >&2", fixture__path("full.qcow2"));
+	if (!system("qemu-img --version >/dev/null 2>&1"))
+		assert_int_equal(system(command), 0);
+}
+
 /* The disk says so, and the guest gets all of it once there is space again. */
 static void test_full_host_loses_nothing(void **state)
 {
@@ -354,14 +364,56 @@ static void test_full_host_loses_nothing(void **state)
 	assert_int_equal(disk__do(&disk, BLOCK_READ, 1 << 20, back, sizeof(back), 0), 0);
 	assert_memory_equal(back, data, sizeof(back));
 	disk__close(&disk);
-	memory_file__export(file, fixture__path("full.qcow2"));
-	{
-		char command[400];
+	check_with_qemu(file);
+	memory_file__reset();
+}
 
-		snprintf(command, sizeof(command), "qemu-img check -q %s >&2", fixture__path("full.qcow2"));
-		if (!system("qemu-img --version >/dev/null 2>&1"))
-			assert_int_equal(system(command), 0);
+/*
+ * The host is full again and again: at each cluster, be it data's or one of the many tables and blocks of
+ * refcounts that an image of small clusters needs.
+ */
+static void test_full_host_at_every_cluster(void **state)
+{
+	struct image_create create = { .path = fixture__path("small.qcow2"), .size = SIZE,
+				       .cluster_bits = 9, .refcount_bits = 64, .version = 3 };
+	static uint8_t small[1 << 20], data[4096], back[4096];
+	unsigned refused = 0, at;
+	struct memory_file *file;
+	struct node *node;
+	char error[512];
+	size_t size;
+	FILE *f;
+
+	assert_int_equal(format_class_qcow2.create(&create, error, sizeof(error)), 0);
+	f = fopen(create.path, "r");
+	assert_non_null(f);
+	size = fread(small, 1, sizeof(small), f);
+	fclose(f);
+	file = memory_file__create("bad", small, size);
+	memory_file__limit(file, size);
+	assert_int_equal(open_bad(true, &node, error, sizeof(error)), 0);
+	for (at = 0; at < 2 << 20; at += sizeof(data)) {
+		int err;
+
+		memset(data, at >> 12, sizeof(data));
+		while ((err = node__write(node, at, data, sizeof(data)))) {
+			assert_int_equal(err, -ENOSPC);
+			refused++;
+			size += 512;
+			memory_file__limit(file, size);
+		}
 	}
+	assert_true(refused > 4096);
+	memory_file__limit(file, 64 << 20);
+	assert_int_equal(node__close(node), 0);
+	assert_int_equal(open_bad(false, &node, error, sizeof(error)), 0);
+	for (at = 0; at < 2 << 20; at += sizeof(data)) {
+		memset(data, at >> 12, sizeof(data));
+		assert_int_equal(node__read(node, at, back, sizeof(back)), 0);
+		assert_memory_equal(back, data, sizeof(data));
+	}
+	node__close(node);
+	check_with_qemu(file);
 	memory_file__reset();
 }
 
@@ -383,6 +435,7 @@ int main(void)
 		cmocka_unit_test(test_cycles_and_deep_chains_are_refused),
 		cmocka_unit_test(test_bitmaps_are_kept_by_not_writing),
 		cmocka_unit_test(test_full_host_loses_nothing),
+		cmocka_unit_test(test_full_host_at_every_cluster),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

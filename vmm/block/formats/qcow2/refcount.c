@@ -174,7 +174,7 @@ static int write_reftable(struct qcow2 *q, uint64_t from, uint64_t count)
  */
 static int make_blocks(struct qcow2 *q, uint64_t first, uint64_t used, uint64_t *table, uint64_t *blocks)
 {
-	uint64_t per_block = 1ULL << q->refs_bits, count = 1, i, n;
+	uint64_t per_block = 1ULL << q->refs_bits, count = 1, added = 0, i, n;
 	uint8_t *block;
 	int err = 0;
 
@@ -192,11 +192,16 @@ static int make_blocks(struct qcow2 *q, uint64_t first, uint64_t used, uint64_t 
 		err = qcow2_metadata__add(q, at, q->cluster_size);
 		if (err == -EIO)
 			err = qcow2__damaged(q, "free cluster holds metadata", at);
-		if (!err)
+		if (!err) {
+			added++;
 			err = file__write(q->file, at, block, q->cluster_size);
+		}
 		table_cache__forget(q, at >> q->cluster_bits, 1);
 		table[(first >> q->refs_bits) + n] = at;
 	}
+	/* A full file system may have room later: then these are made again. */
+	if (err)
+		qcow2_metadata__remove(q, (first + used) << q->cluster_bits, added << q->cluster_bits);
 	free(block);
 	*blocks = count;
 	return err;
@@ -228,7 +233,7 @@ static int grow_reftable(struct qcow2 *q, uint64_t entries)
 	err = qcow2_metadata__add(q, offset, clusters << q->cluster_bits);
 	if (err) {
 		err = qcow2__damaged(q, "free cluster holds metadata", offset);
-		goto free_table;
+		goto forget_blocks;
 	}
 	for (i = 0; i < entries; i++)
 		table[i] = htobe64(table[i]);
@@ -244,13 +249,17 @@ static int grow_reftable(struct qcow2 *q, uint64_t entries)
 	if (!err)
 		err = file__sync(q->file);
 	if (err)
-		goto free_table;
+		goto forget_table;
 	free(q->reftable);
 	q->reftable = table;
 	q->reftable_size = entries;
 	q->reftable_offset = offset;
 	qcow2_metadata__remove(q, old_offset, old_size * 8);
 	return refcount__change(q, old_offset >> q->cluster_bits, qcow2_clusters(q, old_size * 8), -1);
+forget_table:
+	qcow2_metadata__remove(q, offset, clusters << q->cluster_bits);
+forget_blocks:
+	qcow2_metadata__remove(q, (first + clusters) << q->cluster_bits, blocks << q->cluster_bits);
 free_table:
 	free(table);
 	return err;
@@ -262,8 +271,11 @@ static int add_block(struct qcow2 *q, uint64_t number)
 	uint64_t blocks;
 	int err = make_blocks(q, number << q->refs_bits, 0, q->reftable, &blocks);
 
-	if (!err)
+	if (!err) {
 		err = write_reftable(q, number, 1);
+		if (err)
+			qcow2_metadata__remove(q, q->reftable[number], q->cluster_size);
+	}
 	if (err)
 		q->reftable[number] = 0;
 	return err;
