@@ -43,7 +43,7 @@ static void note_miss(struct vcpu *vcpu, struct block *block, bool plain)
 	const u8 **code = plain ? &block->plain : &block->code, *old = *code;
 	struct soft_vcpu *soft = vcpu->soft;
 	u64 now = host__rdtsc();
-	u64 limit = block->retries == SOFT_GROUP_APART ? SOFT_GROUP_APART_MISS_CYCLES : SOFT_GROUP_MISS_CYCLES;
+	u64 limit = block->retries ? SOFT_GROUP_APART_MISS_CYCLES : SOFT_GROUP_MISS_CYCLES;
 	u32 from, to;
 
 	if (!block->misses++)
@@ -70,9 +70,15 @@ static void note_miss(struct vcpu *vcpu, struct block *block, bool plain)
 bool soft__group_missed(struct vcpu *vcpu, u64 block, u64 linear)
 {
 	struct block *missed = (struct block *)(block & ~1ULL);
+	bool live = vcpu->soft->vectors.live, found;
 
-	if (refill(vcpu, missed, linear))
-		return true;
-	note_miss(vcpu, missed, block & 1);
-	return false;
+	if (unlikely(vcpu->soft->groups_apart))
+		soft__park_vectors();
+	found = refill(vcpu, missed, linear);
+	if (!found)
+		note_miss(vcpu, missed, block & 1);
+	/* Memory for code, and names of it, come from libc; vector instructions may follow at once. */
+	if (live)
+		soft__vectors_make_live(vcpu);
+	return found;
 }

@@ -66,7 +66,7 @@
 #define SOFT_GROUP_RETRIES 3
 #define SOFT_GROUP_MISSES 16
 #define SOFT_GROUP_MISS_CYCLES 30000
-/* The same once there is code for the group without shared look-ups, for when these fail: the first translation again. */
+/* The same once there is code for the group without shared look-ups, for when these fail: from this translation on. */
 #define SOFT_GROUP_APART 1
 #define SOFT_GROUP_APART_MISS_CYCLES 1500
 /* Decoded instructions that cross a page. */

@@ -210,7 +210,7 @@ static void emit_block(struct translation *t)
 		stack__settle(t);
 		translate__go_to(t, t->offset);
 	}
-	if (block->retries == SOFT_GROUP_APART)
+	if (block->retries >= SOFT_GROUP_APART)
 		emit_groups_apart(t);
 	t->end = t->e.at;
 	t->e.at = t->cold_start;
