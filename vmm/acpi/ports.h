@@ -9,7 +9,7 @@
 #define ACPI_SMI_PORT 0x630       /* SMI enable and status: 4 + 4 bytes */
 #define ACPI_SCI 9
 #define ACPI_SLEEP_TYPE_S5 5 /* SLP_TYP that means soft off; in _S5 too */
-#define ACPI_SLEEP_TYPE_FIRMWARE 0 /* what SeaBIOS and OVMF take for it, whatever _S5 says */
+#define ACPI_SLEEP_TYPE_FIRMWARE 0 /* what OVMF takes for it, whatever _S5 says */
 
 #define RESET_CONTROL_PORT 0xcf9
 #define RESET_CONTROL_VALUE 0x06 /* SYS_RST and RST_CPU */

@@ -165,11 +165,8 @@ static void execute_cold(struct translation *t, const struct cold *cold)
 	}
 	move_stack_pointer(&t->e, cold->pending);
 	x87__store_pointers(t, &cold->x87);
-	if (cold->in_group && (!cold->is_group || cold->is_late)) {
-		emit_jmp_to(&t->e, t->executed_at[insn_index(t, cold->insn)]);
-		return;
-	}
-	if (cold->is_apart) {
+	/* What the group's first cold code executes, or what stands behind the block. */
+	if (cold->is_apart || (cold->in_group && (!cold->is_group || cold->is_late))) {
 		emit_jmp_to(&t->e, t->executed_at[insn_index(t, cold->insn)]);
 		return;
 	}
