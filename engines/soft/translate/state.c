@@ -129,21 +129,43 @@ static void execute_all(struct translation *t, const struct cold *cold)
 	}
 }
 
-/* The entries of a group's cold code lead to the one for reading or to the one for writing. */
+/* Whether the rest of the group stands behind the block. */
+static bool goes_on_apart(const struct translation *t, const struct cold *cold)
+{
+	return cold->is_apart ||
+	       (cold->is_late && t->executed_at[insn_index(t, cold->insn)] < t->cold_start);
+}
+
+/* An offset in the page is what is left of an address that the TLB has: the operands are on two pages. */
+static u32 emit_is_crossing(struct emit *e)
+{
+	emit_alu_imm(e, true, ALU_CMP, REG_ADDRESS, PAGE_SIZE_4K);
+	return emit_jcc(e, CC_B);
+}
+
+/*
+ * The entries of a group's cold code lead to the one for reading or to the one for writing. Where the group's
+ * instructions stand behind the block, page ends cost no more than going there, and are not counted.
+ */
 static void emit_missed(struct translation *t, const struct cold *cold)
 {
+	bool apart = goes_on_apart(t, cold);
+	u32 common, retry, read = 0, write = 0;
 	struct emit *e = &t->e;
-	u32 common, retry;
 	unsigned i;
 
 	for (i = 0; i < cold->entries; i++)
 		if (cold->writes >> i & 1)
 			emit_patch(e, cold->from[i], e->at);
+	if (apart)
+		write = emit_is_crossing(e);
 	translate__unmatch(t, true);
 	common = emit_jmp(e);
 	for (i = 0; i < cold->entries; i++)
 		if (!(cold->writes >> i & 1))
 			emit_patch(e, cold->from[i], e->at);
+	if (apart)
+		read = emit_is_crossing(e);
 	translate__unmatch(t, false);
 	emit_patch(e, common, e->at);
 	emit_mov_imm64(e, H_RAX, (u64)t->block | t->plain);
@@ -151,6 +173,10 @@ static void emit_missed(struct translation *t, const struct cold *cold)
 	emit_rr(e, false, 0x84, H_RAX, H_RAX);
 	retry = emit_jcc(e, CC_NE);
 	emit_patch(e, retry, cold->retry);
+	if (apart) {
+		emit_patch(e, read, e->at);
+		emit_patch(e, write, e->at);
+	}
 }
 
 static void execute_cold(struct translation *t, const struct cold *cold)
