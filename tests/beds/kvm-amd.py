@@ -93,6 +93,69 @@ def boot_check(flavour, engine, cpus):
                  complaints)
 
 
+# ---- interrupts by irqfd ----
+
+DISK_COMMANDS = """modprobe -a virtio_pci virtio_blk virtio_rng
+dd if=/dev/urandom of=/tmp/data bs=4k count=512 2>/dev/null
+dd if=/tmp/data of=/dev/vda bs=4k conv=fsync 2>/dev/null
+rng=$(grep 'virtio.-input' /proc/interrupts | cut -d: -f1)
+for cpu in 1 0; do
+	echo $cpu > /proc/irq/$((rng))/smp_affinity_list
+	taskset $((1 << cpu)) dd if=/dev/vda bs=4k count=512 iflag=direct 2>/dev/null | cmp - /tmp/data && echo "read back on CPU $cpu"
+	dd if=/dev/hwrng of=/dev/null bs=64 count=100 2>/dev/null
+done
+grep virtio /proc/interrupts
+poweroff -f
+"""
+
+# How many eventfds it has at most, as long as it runs.
+DISK_SCRIPT = """cat initramfs.cpio.gz modules-cloud-amd64.cpio.gz > /initrd
+for irqfd in on off; do
+	dd if=/dev/zero of=/disk bs=1M count=16 2>/dev/null
+	./trivet run --engine kvm --kernel vmlinuz-cloud-amd64 --initrd /initrd --memory 256M --cpus 2 \\
+		--append 'console=ttyS0 quiet nosoftlockup' --disk /disk,format=raw,iothread=1,queues=2,irqfd=$irqfd \\
+		--device virtio-rng,irqfd=$irqfd < disk.sh &
+	pid=$!
+	most=0
+	while kill -0 $pid 2>/dev/null; do
+		now=$(ls -l /proc/$pid/fd 2>/dev/null | grep -c eventfd)
+		test "$now" -gt $most && most=$now
+		sleep 1
+	done
+	wait $pid || exit 1
+	echo "irqfd=$irqfd: $most eventfds"
+done
+"""
+
+
+def irqfd_check(cache, share):
+    """A disk whose interrupts the kernel's KVM takes from eventfds, and as requests."""
+    for name in ("vmlinuz-cloud-amd64", "modules-cloud-amd64.cpio.gz"):
+        shutil.copy(os.path.join(cache, name), share)
+    with open(os.path.join(share, "disk.sh"), "w", encoding="ascii") as file:
+        file.write(DISK_COMMANDS)
+
+    def complaints(job):
+        wrong = complain_status(job)
+        for cpu in 0, 1:
+            if len(re.findall(r"^read back on CPU %d$" % cpu, job.output, re.M)) != 2:
+                wrong.append("data was not read back twice with interrupts on CPU %d" % cpu)
+        vectors = [(name, int(a), int(b)) for a, b, name in
+                   re.findall(r"^ *\d+: +(\d+) +(\d+) .*virtio\d-(\S+)", job.output, re.M)]
+        # Each queue of the disk belongs to a CPU; that of the random numbers was moved.
+        if sum(a > 500 for name, a, _ in vectors if name.startswith("req")) != 2 or \
+                sum(b > 500 for name, _, b in vectors if name.startswith("req")) != 2 or \
+                sum(a > 50 and b > 50 for name, a, b in vectors if name == "input") != 2:
+            wrong.append("interrupts on other CPUs than were asked for: %s" % vectors)
+        counts = dict(re.findall(r"^irqfd=(on|off): (\d+) eventfds$", job.output, re.M))
+        if int(counts.get("on", 0)) <= int(counts.get("off", 0)):
+            wrong.append("no eventfds for interrupts: %s" % counts)
+        return wrong + [line for line in job.output.splitlines()
+                        if TROUBLE.search(line) and not QEMUS_TROUBLE.search(line)]
+
+    return Check(l1.Job("irqfd", DISK_SCRIPT, 2 * BOOT_SECONDS), complaints)
+
+
 # ---- API programs ----
 
 
@@ -248,6 +311,7 @@ def make_checks(options, share):
                                   ("amd64", "kvm", 1)):
         shutil.copy(os.path.join(options.cache, "vmlinuz-" + flavour), share)
         checks.append(boot_check(flavour, engine, cpus))
+    checks.append(irqfd_check(options.cache, share))
     checks += [api_check(t, share) for t in tests if "trivet:api" in t["suite"]]
     print("==> Running the guests on soft and on TCG here, to compare with", flush=True)
     checks += [guest_check(t, build, share) for t in tests
