@@ -64,6 +64,16 @@ static bool ends_block(const struct soft_vcpu *soft, const struct insn *insn, en
 	return (insn->flags & INSN_BRANCH) && !(conditional && kind == BLOCK_LONG);
 }
 
+/*
+ * What has been translated already is jumped to. So is what may soon be, as other code has jumped there: both
+ * would translate what follows. Behind a branch begins a BLOCK_SHORT in any case.
+ */
+static bool goes_on_elsewhere(struct block_cache *cache, u64 gpa, u32 mode, const struct insn *last)
+{
+	return block_cache__has_code(cache, gpa, mode) ||
+	       (!(last->flags & INSN_BRANCH) && block_cache__has_short(cache, gpa, mode));
+}
+
 /* Where a block that is not BLOCK_LONG goes. There is room for the record of its page, too. */
 static struct block *make_room(struct vcpu *vcpu, enum block_kind kind)
 {
@@ -146,9 +156,7 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 			break;
 		if (insn->flags & INSN_BRANCH)
 			limit = SOFT_BLOCK_BRANCHING;
-		/* What has been translated already is jumped to. */
-		if (kind == BLOCK_LONG && (insn->flags & INSN_BRANCH) &&
-		    block_cache__has_code(cache, gpa + block->bytes, mode))
+		if (kind == BLOCK_LONG && goes_on_elsewhere(cache, gpa + block->bytes, mode, insn))
 			break;
 	}
 	if (!block->count)

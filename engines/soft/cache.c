@@ -271,6 +271,16 @@ bool block_cache__has_code(struct block_cache *cache, u64 gpa, u32 mode)
 	return false;
 }
 
+bool block_cache__has_short(struct block_cache *cache, u64 gpa, u32 mode)
+{
+	const struct block *block;
+
+	for (block = *young_bucket(cache, gpa); block; block = block->next)
+		if (block->gpa == gpa && block->mode == mode)
+			return !block__is_stale(block);
+	return false;
+}
+
 static struct fetch_entry *fetch_slot(struct soft_vcpu *soft, u64 linear)
 {
 	return &soft->cache.fetch[(linear >> PAGE_SHIFT_4K) & (SOFT_FETCH_ENTRIES - 1)];

@@ -397,6 +397,8 @@ struct block *block_cache__find_crossing(struct vcpu *vcpu, u64 gpa, u32 mode);
 void block_cache__add(struct block_cache *cache, struct block *block, enum block_kind kind);
 /* Whether there is a translation of this address. */
 bool block_cache__has_code(struct block_cache *cache, u64 gpa, u32 mode);
+/* Whether a BLOCK_SHORT begins at this address. */
+bool block_cache__has_short(struct block_cache *cache, u64 gpa, u32 mode);
 
 /* translate/system.c: an instruction of CLASS_SYSTEM behind which the loop need not look at anything. */
 bool soft__keeps_mode(const struct insn *insn);
