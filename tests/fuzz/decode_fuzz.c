@@ -34,7 +34,8 @@ static void check_lengths(const u8 *bytes, unsigned n, unsigned code, const stru
 		   insn->opsize == 8);
 	FUZZ_CHECK(insn->adsize == 2 || insn->adsize == 4 || insn->adsize == 8);
 	FUZZ_CHECK(insn->base < X86_NR_SLOTS && insn->seg < X86_NR_SEG && insn->scale < 4);
-	FUZZ_CHECK(insn->index < X86_NR_SLOTS && insn->dst < X86_NR_SLOTS * 8);
+	FUZZ_CHECK(insn->index < (insn->row->flags & ROW_VSIB ? 32 : X86_NR_SLOTS));
+	FUZZ_CHECK(insn->dst < X86_NR_SLOTS * 8);
 	FUZZ_CHECK(decode_exactly(bytes, insn->len, code, &again) == DECODE_OK);
 	FUZZ_CHECK(again.len == insn->len && again.row == insn->row && again.exec == insn->exec);
 	if (insn->len > 1)
