@@ -274,6 +274,9 @@ class Bench:
         images = {"root": "debian-12.qcow2", "disk": "debian-12-disk.qcow2"}
         for name in images:
             base = os.path.abspath(os.path.join(self.args.cache, images[name]))
+            if not os.path.exists(base):
+                sys.exit("bench.py: no %s: tools/debian-image.sh %s %s %s makes it"
+                         % (base, self.args.cache, self.args.trivet, name))
             images[name] = os.path.join(self.directory.name, name + ".qcow2")
             subprocess.run([self.args.trivet, "image", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2",
                             images[name]], check=True)
