@@ -150,18 +150,15 @@ static enum native_result run_native(const struct instance *in, struct isa_state
 	return result;
 }
 
-/*
- * Whether `here` is what the processor does. A disagreement is looked at anew up to three times: an
- * interrupt of the host in the wrong moment changes what can be seen (AMD's processors forget the
- * x87 pointers over a context switch).
- */
+/* Whether `here` is what the processor does, when it was not at first. */
 static bool check_again(const struct instance *in, struct isa_state *native,
 			const struct isa_state *here, enum guest_result result,
 			struct comparison *c)
 {
 	unsigned i;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 1; i < NATIVE_ATTEMPTS; i++) {
+		native__wait(i);
 		if (run_native(in, native) == NATIVE_HUNG)
 			return false;
 		if (check(in, native, native_data, here, result, c))

@@ -284,6 +284,12 @@ static void read_ranges(void)
 		fclose(maps);
 }
 
+void native__wait(unsigned attempt)
+{
+	if (attempt >= 3)
+		usleep(1000);
+}
+
 bool native__is_mapped(u64 linear)
 {
 	unsigned i;

@@ -33,6 +33,14 @@ extern bool native_has_ldt;
  */
 enum native_result native__run(struct isa_state *state);
 
+/*
+ * What is not as expected is executed anew, that many times: an interrupt of the host in the wrong moment changes
+ * what can be seen (AMD's processors forget the x87 pointers over a context switch). On a busy host these
+ * come in numbers, so that the process had better wait a little before it tries again.
+ */
+#define NATIVE_ATTEMPTS 16
+void native__wait(unsigned attempt);
+
 /* Whether this process has memory at the address or close to it, other than data and code. */
 bool native__is_mapped(u64 linear);
 

@@ -170,10 +170,10 @@ static enum verdict compare_stream(struct isa_state *here)
 	}
 	if (meets_the_process(here))
 		return NOT_COMPARED;
-	/* Again: an interrupt of the host may show, see check_again() in isa_test.c. */
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < NATIVE_ATTEMPTS; i++) {
 		enum native_result ended;
 
+		native__wait(i);
 		do {
 			set_up_native();
 			native = stream.before;
