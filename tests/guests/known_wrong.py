@@ -67,6 +67,8 @@ KNOWN_WRONG = {
         ("crossmod", "*: * changes by each", "QEMU races with the patching CPU"),
         ("syscall", "SYSCALL: RFLAGS", "QEMU loses the arithmetic flags"),
         ("syscall", "SYSCALL: empty mask", "QEMU loses the arithmetic flags"),
+        ("sysret", "*: RFLAGS behind SYSCALL", "QEMU loses the arithmetic flags"),
+        ("sysret", "alignment is checked*", "QEMU has no alignment checks"),
         ("syscall", "SYSRETQ arrives", "QEMU takes VM from R11"),
         ("syscall", "SYSRETQ: flags without RF and VM", "QEMU takes them from R11"),
         ("syscall", "MSR * non-canonical", "QEMU does not check the address"),
