@@ -64,6 +64,9 @@ KNOWN_WRONG = {
          "QEMU races with the patching CPU"),
         ("bounds", "*the TPR is written", "QEMU looks at the end of a translated block"),
         ("bounds", "behind the write of the TPR", "QEMU looks at the end of a translated block"),
+        # SDM vol. 2, STI: the instruction behind it ends the shadow, a jump or INT, too.
+        ("shadows", "*STI; JZ taken", "QEMU keeps the shadow at the target"),
+        ("shadows", "STI; INT through a trap gate", "QEMU keeps the shadow in the handler"),
         ("crossmod", "*: * changes by each", "QEMU races with the patching CPU"),
         ("syscall", "SYSCALL: RFLAGS", "QEMU loses the arithmetic flags"),
         ("syscall", "SYSCALL: empty mask", "QEMU loses the arithmetic flags"),
