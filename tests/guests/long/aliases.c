@@ -16,7 +16,7 @@ static const u64 bases[ALIASES] = { 0x20000001000, 0x20000101000, 0x20040007000 
 static const s64 beside_at[BESIDE] = { -4096, 4096, 2 * 4096 };
 #define SETS 4
 
-#define TURNS 12
+#define TURNS 12 /* a multiple of SETS */
 /* More than it takes until code is translated and jumps between pages are made direct, several times. */
 #define ROUNDS 256
 #define ROUNDS_OF_TURN 48
@@ -333,7 +333,7 @@ static void run(u32 start, u32 rounds)
 		job.wrong++;
 }
 
-static void run_plain(const struct subject *s, unsigned turn)
+static void run_plain(struct subject *s, unsigned turn)
 {
 	unsigned alias;
 
@@ -346,7 +346,7 @@ static void run_plain(const struct subject *s, unsigned turn)
 	run(0, ROUNDS);
 }
 
-static void run_invlpg(const struct subject *s, unsigned turn)
+static void run_invlpg(struct subject *s, unsigned turn)
 {
 	unsigned alias;
 
@@ -358,7 +358,7 @@ static void run_invlpg(const struct subject *s, unsigned turn)
 	run(turn << 6, ROUNDS_OF_TURN);
 }
 
-static void run_cr3(const struct subject *s, unsigned turn)
+static void run_cr3(struct subject *s, unsigned turn)
 {
 	unsigned alias;
 
@@ -370,16 +370,36 @@ static void run_cr3(const struct subject *s, unsigned turn)
 }
 
 /* The page of code moves, too. */
-static void run_moved(const struct subject *s, unsigned turn)
+static void run_moved(struct subject *s, unsigned turn)
 {
 	map_code(s, turn & 1);
 	run_invlpg(s, turn);
 }
 
+/* What stands beside it is written there: each set gets the next one's bytes. */
+static void run_written(struct subject *s, unsigned turn)
+{
+	static u8 spare[PAGE_SIZE_4K];
+	u32 result = s->result[0];
+	unsigned i, k;
+
+	for (k = 0; k < BESIDE; k++) {
+		memcpy(spare, (void *)s->beside[0][k], PAGE_SIZE_4K);
+		for (i = 0; i + 1 < SETS; i++)
+			memcpy((void *)s->beside[i][k], (void *)s->beside[i + 1][k], PAGE_SIZE_4K);
+		memcpy((void *)s->beside[SETS - 1][k], spare, PAGE_SIZE_4K);
+	}
+	for (i = 0; i + 1 < SETS; i++)
+		s->result[i] = s->result[i + 1];
+	s->result[SETS - 1] = result;
+	expect(s, 0);
+	run(turn << 6, ROUNDS_OF_TURN);
+}
+
 /* The same addresses in another address space. */
 static u64 other_space;
 
-static void run_spaces(const struct subject *s, unsigned turn)
+static void run_spaces(struct subject *s, unsigned turn)
 {
 	u64 first = read_cr3();
 	unsigned i;
@@ -397,15 +417,14 @@ static void run_spaces(const struct subject *s, unsigned turn)
 
 static const struct way {
 	const char *name;
-	void (*run)(const struct subject *s, unsigned turn);
+	void (*run)(struct subject *s, unsigned turn);
 	unsigned turns;
 } ways[] = {
-	{ "by turns", run_plain, 1 },	    { "INVLPG", run_invlpg, TURNS },
-	{ "CR3", run_cr3, TURNS },	    { "moved", run_moved, TURNS },
-	{ "address spaces", run_spaces, 1 },
+	{ "by turns", run_plain, 1 },	{ "written", run_written, TURNS },	 { "INVLPG", run_invlpg, TURNS },
+	{ "CR3", run_cr3, TURNS },	{ "moved", run_moved, TURNS },		 { "address spaces", run_spaces, 1 },
 };
 
-static void check_subject(const struct subject *s, const char *mode)
+static void check_subject(struct subject *s, const char *mode)
 {
 	unsigned i, turn;
 
