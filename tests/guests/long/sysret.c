@@ -16,16 +16,19 @@
 /* What Linux masks. */
 #define MASK (RFLAGS_TF | RFLAGS_DF | RFLAGS_IF | RFLAGS_IOPL | RFLAGS_AC | RFLAGS_NT)
 
-/* Notes what it sees, changes R11 and goes back. */
+static u8 entry_stack[256] __attribute__((aligned(16), used));
+
+/* Notes what it sees, reads at an address, changes R11 and goes back. */
 static struct {
 	u64 rsp, flags, rcx, r11;
 	u64 change; /* bits of R11 */
-} entered __attribute__((used));
-static u8 entry_stack[256] __attribute__((aligned(16), used));
+	void *probe;
+} entered __attribute__((used)) = { .probe = entry_stack };
 extern char entry_point[];
 __asm__(".text\n"
 	"entry_point: mov %rsp, entered(%rip); lea entry_stack+256(%rip), %rsp; pushf; popq entered+8(%rip)\n"
-	"	mov %rcx, entered+16(%rip); mov %r11, entered+24(%rip); xor entered+32(%rip), %r11\n"
+	"	mov %rcx, entered+16(%rip); mov %r11, entered+24(%rip)\n"
+	"	mov entered+40(%rip), %rcx; mov (%rcx), %rcx; mov entered+16(%rip), %rcx; xor entered+32(%rip), %r11\n"
 	"	mov entered(%rip), %rsp; sysretq\n");
 
 /* To rip with flags, each by one instruction for all callers. */
@@ -273,6 +276,31 @@ static bool checks_alignment(u64 flag)
 	return code == (flag ? TRAP(X86_AC, 0) : TRAP(NO_TRAP, 0)) && (!flag || trap()->frame.cs == USER_CS);
 }
 
+static void user_syscall_with(u64 flags)
+{
+	__asm__ volatile("push %0; popf; syscall; push %1; popf"
+			 : : "r"(flags), "i"(RFLAGS_FIXED) : "rcx", "r11", "memory", "cc");
+}
+
+/* With SMAP the kernel reads user mode's memory where SYSCALL has left AC set. */
+static bool checks_access(u64 mask, u64 flags)
+{
+	bool is_readable = flags & ~mask & RFLAGS_AC;
+	u64 code;
+
+	wrmsr(MSR_SFMASK, mask);
+	entered.probe = USER(&entry_stack[0]);
+	write_cr4(read_cr4() | CR4_SMAP);
+	code = trap__code(user__call(user_syscall_with, flags | RFLAGS_FIXED));
+	write_cr4(read_cr4() & ~CR4_SMAP);
+	entered.probe = entry_stack;
+	wrmsr(MSR_SFMASK, MASK);
+	if (is_readable)
+		return code == TRAP(NO_TRAP, 0);
+	return code == TRAP(X86_PF, PFERR_PRESENT) && trap()->frame.cs == KERNEL_CS &&
+	       trap()->cr2 == USER((u64)entry_stack);
+}
+
 static bool is_disabled(void)
 {
 	bool right;
@@ -290,7 +318,8 @@ static bool is_disabled(void)
 static void check_targets(void)
 {
 	unsigned i, plain = 0, wide = 0, refused = 0, absent = 0, kernel = 0, outer = 0, disabled = 0, trips = 0;
-	unsigned alignment = 0;
+	unsigned alignment = 0, access = 0;
+	bool has_smap = cpu__has(7, 0, 1, 20);
 
 	entered.change = 0;
 	wrmsr(MSR_SFMASK, MASK);
@@ -303,6 +332,8 @@ static void check_targets(void)
 		outer += i % 4 == 3 && !is_privileged();
 		trips += !goes_and_comes();
 		alignment += !checks_alignment(i % 4 == 3 ? RFLAGS_AC : 0);
+		if (has_smap)
+			access += !checks_access(i % 3 ? MASK : MASK & ~RFLAGS_AC, i & 1 ? RFLAGS_AC : 0);
 		disabled += i % 16 == 15 && !is_disabled();
 	}
 	check__equal(plain, 0, "SYSRETQ arrives");
@@ -313,6 +344,8 @@ static void check_targets(void)
 	check__equal(outer, 0, "SYSRETQ at CPL 3");
 	check__equal(trips, 0, "SYSCALL goes, SYSRET comes back");
 	check__equal(alignment, 0, "alignment is checked where SYSRET sets AC");
+	if (has_smap)
+		check__equal(access, 0, "SMAP holds where SYSCALL clears AC");
 	check__equal(disabled, 0, "both without EFER.SCE");
 }
 
