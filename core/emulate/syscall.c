@@ -14,6 +14,19 @@ static void load_flat(struct x86_cpu *cpu, u16 cs, u16 ss, unsigned dpl, bool lo
 	x86__segment_changed(cpu, X86_SS);
 }
 
+/* With these instructions, other than with all others, it is TF behind them that makes the step trap. */
+static void load_rflags(struct vcpu *vcpu, u64 flags)
+{
+	struct x86_cpu *cpu = &vcpu->cpu;
+	u64 before = cpu->sysflags;
+
+	x86__set_rflags(vcpu, flags);
+	if (before & ~flags & RFLAGS_TF)
+		cpu->shadow |= X86_SHADOW_STEP;
+	else if (flags & ~before & RFLAGS_TF)
+		vcpu->breakpoint_hits |= DR6_BS;
+}
+
 static enum exec_result syscall_long(struct vcpu *vcpu, const struct insn *insn)
 {
 	struct x86_cpu *cpu = &vcpu->cpu;
@@ -24,10 +37,7 @@ static enum exec_result syscall_long(struct vcpu *vcpu, const struct insn *insn)
 	cpu->gpr[X86_R11] = flags;
 	cpu->rip = cpu->code_size == 8 ? cpu->lstar : cpu->cstar;
 	load_flat(cpu, cs, cs + 8, 0, true);
-	x86__set_rflags(vcpu, flags & ~cpu->sfmask);
-	/* With TF masked the handler's first instruction is not stepped to. */
-	if (flags & cpu->sfmask & RFLAGS_TF)
-		cpu->shadow |= X86_SHADOW_STEP;
+	load_rflags(vcpu, flags & ~cpu->sfmask);
 	return EXEC_JUMP;
 }
 
@@ -75,7 +85,7 @@ enum exec_result system__sysret(struct vcpu *vcpu, const struct insn *insn)
 	cpu->rip = rip;
 	load_flat(cpu, (to_long ? base + 16 : base) | 3, (base + 8) | 3, 3, to_long);
 	if (cpu->long_mode)
-		x86__set_rflags(vcpu, cpu->gpr[X86_R11] & SYSRET_FLAGS);
+		load_rflags(vcpu, cpu->gpr[X86_R11] & SYSRET_FLAGS);
 	else
 		x86__set_rflags(vcpu, x86__rflags(cpu) | RFLAGS_IF);
 	return EXEC_JUMP;

@@ -197,7 +197,7 @@ struct vcpu {
 	/* Pages with cached code that this vCPU has written: one, or more than that. */
 	u64 code_written; /* gpa of the page, or ~0 */
 	u32 code_stale;	  /* several, or by another vCPU; atomic */
-	u64 breakpoint_hits; /* DR6 bits of data breakpoints the instruction has met: a trap is due */
+	u64 breakpoint_hits; /* DR6 bits of what the instruction has met, as data breakpoints: a trap is due */
 	struct vcpu_stats stats;
 
 	/*

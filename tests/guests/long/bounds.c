@@ -31,14 +31,6 @@ static void on_self(struct trap_frame *f)
 	apic__eoi();
 }
 
-/* One more is pending. */
-static void make_pending(void)
-{
-	apic__ipi(0, ICR_SELF | ICR_ASSERT | VECTOR);
-	while (!apic__bit(APIC_IRR, VECTOR))
-		pause();
-}
-
 /*
  * insns, 100 times with an interrupt pending and IF clear in front: it must be taken at label 9. RAX is
  * flags with IF; RCX 0; RDX the TPR's address.
@@ -49,7 +41,7 @@ static void make_pending(void)
 		for (n_ = 0; n_ < 100; n_++) {                                                     \
 			u64 label_;                                                                \
 			times = 0;                                                                 \
-			make_pending();                                                            \
+			apic__make_pending(VECTOR);                                                            \
 			__asm__ volatile("lea 9f(%%rip), %0; " insns                               \
 					 : "=&r"(label_)                                           \
 					 : "a"(RFLAGS_FIXED | RFLAGS_IF), "c"(0UL),                \
@@ -79,7 +71,7 @@ static void check_boundaries(void)
 	TAKEN_AT_9("behind IRET", "mov %%rsp, %%rsi; push $0x10; push %%rsi; push %%rax; push $8;"
 				  "push %0; iretq; ud2; 9: nop");
 	times = 0;
-	make_pending();
+	apic__make_pending(VECTOR);
 	for (i = 0; i < 300; i++)
 		__asm__ volatile("sti; cli" : : : "memory");
 	check__equal(times, 0, "none between STI and CLI");
@@ -87,7 +79,7 @@ static void check_boundaries(void)
 	check__equal(times, 1, "one behind it");
 	/* A pending one that the priority has held back. */
 	set_tpr(15);
-	make_pending();
+	apic__make_pending(VECTOR);
 	__asm__ volatile("sti; nop; nop; cli" : : : "memory");
 	check__equal(times, 1, "none below the TPR");
 	__asm__ volatile("sti; nop; mov %1, %%cr8; 9: cli; lea 9b(%%rip), %0"
@@ -97,7 +89,7 @@ static void check_boundaries(void)
 	check__equal(times, 2, "one when the TPR is lower");
 	check__equal((u32)taken_at, i, "behind MOV CR8");
 	set_tpr(15);
-	make_pending();
+	apic__make_pending(VECTOR);
 	__asm__ volatile("sti; nop; movl $0, (%1); 9: cli; lea 9b(%%rip), %0"
 			 : "=&r"(i)
 			 : "r"(0xfee00000UL + APIC_TPR)

@@ -123,11 +123,12 @@ void native__catch(void)
 
 void native__init(void)
 {
-	stack_t stack = { .ss_sp = malloc(65536), .ss_size = 65536 };
+	static u8 signal_stack[65536];
+	stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
 
 	page = mmap(NULL, 2 * CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-	if (page == MAP_FAILED || !stack.ss_sp || sigaltstack(&stack, NULL))
+	if (page == MAP_FAILED || sigaltstack(&stack, NULL))
 		abort();
 	live = (struct native_state *)(page + CODE_SIZE);
 	host_rsp = (u64 *)(live + 1);

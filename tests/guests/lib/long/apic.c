@@ -52,6 +52,13 @@ bool apic__bit(unsigned bank, unsigned vector)
 	return apic__read(bank + vector / 32 * 16) >> (vector % 32) & 1;
 }
 
+void apic__make_pending(unsigned vector)
+{
+	apic__ipi(0, ICR_SELF | ICR_ASSERT | vector);
+	while (!apic__bit(APIC_IRR, vector))
+		pause();
+}
+
 static void spurious(struct trap_frame *frame)
 {
 }

@@ -59,6 +59,8 @@ u32 apic__id(void);
 /* Waits until delivered (xAPIC). */
 void apic__ipi(u32 destination, u32 command);
 bool apic__bit(unsigned bank, unsigned vector); /* of APIC_ISR, APIC_TMR, APIC_IRR */
+/* Sends it to this CPU, where interrupts are off, and waits until it is pending. */
+void apic__make_pending(unsigned vector);
 
 u32 ioapic__read(unsigned index);
 void ioapic__write(unsigned index, u32 value);
