@@ -67,6 +67,7 @@ KNOWN_WRONG = {
         # SDM vol. 2, STI: the instruction behind it ends the shadow, a jump or INT, too.
         ("shadows", "*STI; JZ taken", "QEMU keeps the shadow at the target"),
         ("shadows", "STI; INT through a trap gate", "QEMU keeps the shadow in the handler"),
+        ("shadows", "sent: none *", "QEMU keeps the shadow over the jump back, and MOV SS makes no new one then"),
         ("crossmod", "*: * changes by each", "QEMU races with the patching CPU"),
         ("syscall", "SYSCALL: RFLAGS", "QEMU loses the arithmetic flags"),
         ("syscall", "SYSCALL: empty mask", "QEMU loses the arithmetic flags"),
