@@ -251,19 +251,15 @@ bool stack__pop(struct translation *t, struct host_mem *at, s32 release)
 	return true;
 }
 
-static bool mentions_stack_pointer(const struct insn *insn)
+/* As an operand: not only as its address. */
+static bool has_stack_pointer(const struct insn *insn)
 {
 	unsigned i;
 
 	for (i = 0; i < ARRAY_LENGTH(insn->row->op); i++)
 		if (is_register_operand(insn, i, X86_RSP))
 			return true;
-	return (insn->flags & INSN_MEM) && insn->base == X86_RSP;
-}
-
-static bool pushes_stack_pointer(const struct insn *insn)
-{
-	return insn->row->forms == &forms_push && insn->dst / 8 == X86_RSP;
+	return false;
 }
 
 void stack__prepare(struct translation *t)
@@ -275,11 +271,12 @@ void stack__prepare(struct translation *t)
 	if (!t->stack.known)
 		return;
 	find_use(t, insn, &use);
+	/* No vector instruction has both a general register and memory. */
 	if (use.accesses && !use.lost && is_checked(&t->stack, use.disp, use.size, use.writes) &&
-	    !pushes_stack_pointer(insn))
+	    !(insn->row->class == CLASS_INTEGER && has_stack_pointer(insn)))
 		return;
 	if (use.lost || use.change || use.accesses || (insn->flags & INSN_BRANCH) ||
-	    mentions_stack_pointer(insn))
+	    has_stack_pointer(insn) || ((insn->flags & INSN_MEM) && insn->base == X86_RSP))
 		stack__settle(t);
 }
 
