@@ -14,7 +14,7 @@ static void load_flat(struct x86_cpu *cpu, u16 cs, u16 ss, unsigned dpl, bool lo
 	x86__segment_changed(cpu, X86_SS);
 }
 
-/* With these instructions, other than with all others, it is TF behind them that makes the step trap. */
+/* Unlike with all other instructions, it is TF behind these that makes the step trap. */
 static void load_rflags(struct vcpu *vcpu, u64 flags)
 {
 	struct x86_cpu *cpu = &vcpu->cpu;

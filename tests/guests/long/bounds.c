@@ -41,7 +41,7 @@ static void on_self(struct trap_frame *f)
 		for (n_ = 0; n_ < 100; n_++) {                                                     \
 			u64 label_;                                                                \
 			times = 0;                                                                 \
-			apic__make_pending(VECTOR);                                                            \
+			apic__make_pending(VECTOR);                                                \
 			__asm__ volatile("lea 9f(%%rip), %0; " insns                               \
 					 : "=&r"(label_)                                           \
 					 : "a"(RFLAGS_FIXED | RFLAGS_IF), "c"(0UL),                \

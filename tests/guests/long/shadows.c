@@ -58,7 +58,7 @@ static const char *how = "";
 			disable_interrupts();                                                      \
 			drain();                                                                   \
 		}                                                                                  \
-		check__equal(wrong_, 0, "%s%s", how, name);                                                     \
+		check__equal(wrong_, 0, "%s%s", how, name);                                        \
 	} while (0)
 
 #define NEVER_TAKEN(name, insns)                                                                   \
@@ -77,7 +77,7 @@ static const char *how = "";
 			wrong_ += taken.times != 1;                                                \
 		}                                                                                  \
 		drain();                                                                           \
-		check__equal(wrong_, 0, "%s%s", how, name);                                                     \
+		check__equal(wrong_, 0, "%s%s", how, name);                                        \
 	} while (0)
 
 static void skip_ud2(struct trap_frame *f)
