@@ -261,24 +261,24 @@ struct block *block_cache__find_crossing(struct vcpu *vcpu, u64 gpa, u32 mode)
 	return code ? find_in(vcpu, hash_bucket(cache, gpa), gpa, code, mode, BLOCK_LONG) : NULL;
 }
 
+/* The block of this address and mode in a bucket if it is good as far as code words tell, or NULL. */
+static const struct block *look_in(const struct block *block, u64 gpa, u32 mode)
+{
+	while (block && (block->gpa != gpa || block->mode != mode))
+		block = block->next;
+	return block && !block__is_stale(block) ? block : NULL;
+}
+
 bool block_cache__has_code(struct block_cache *cache, u64 gpa, u32 mode)
 {
-	const struct block *block;
+	const struct block *block = look_in(*hash_bucket(cache, gpa), gpa, mode);
 
-	for (block = *hash_bucket(cache, gpa); block; block = block->next)
-		if (block->gpa == gpa && block->mode == mode)
-			return block->code && !block__is_stale(block);
-	return false;
+	return block && block->code;
 }
 
 bool block_cache__has_short(struct block_cache *cache, u64 gpa, u32 mode)
 {
-	const struct block *block;
-
-	for (block = *young_bucket(cache, gpa); block; block = block->next)
-		if (block->gpa == gpa && block->mode == mode)
-			return !block__is_stale(block);
-	return false;
+	return look_in(*young_bucket(cache, gpa), gpa, mode);
 }
 
 static struct fetch_entry *fetch_slot(struct soft_vcpu *soft, u64 linear)
