@@ -18,11 +18,15 @@ enum decode_result {
  * again is harmless. Not thread-safe against itself.
  */
 void decode__init(void);
-/*
- * The same for processors of one family, instead of the host's: where AMD's (and Hygon's) and
- * Intel's decode differently, guests find what the host's does.
- */
-void decode__init_for(bool amd);
+/* Processors that decode a few encodings differently. */
+enum decode_kind {
+	DECODE_AS_INTEL,
+	DECODE_AS_AMD,	      /* and Hygon, up to family 25 */
+	DECODE_AS_AMD_STRICT, /* from family 26 on: bits of VEX and EVEX that mean nothing must be clear */
+};
+
+/* The same for processors of one kind, instead of the host's, which is what guests find. */
+void decode__init_for(enum decode_kind kind);
 
 /*
  * Decodes one instruction.

@@ -109,14 +109,21 @@ static bool takes_size_from_w(const struct opcode_row *row)
 	return has_y || row->class == CLASS_VECTOR;
 }
 
-static bool for_amd;
+static enum decode_kind kind;
 
-static bool host_is_amd(void)
+static enum decode_kind kind_of_host(void)
 {
-	u32 leaf[4];
+	u32 leaf[4], family;
 
 	host__cpuid(0, 0, leaf);
-	return leaf[1] == 0x68747541 || leaf[1] == 0x6f677948; /* "Auth"entic, "Hygo"n */
+	if (leaf[1] != 0x68747541 && leaf[1] != 0x6f677948) /* "Auth"entic, "Hygo"n */
+		return DECODE_AS_INTEL;
+	/* The extended family counts where the family is 15 (APM vol. 3, CPUID Fn0000_0001_EAX). */
+	host__cpuid(1, 0, leaf);
+	family = leaf[0] >> 8 & 15;
+	if (family == 15)
+		family += leaf[0] >> 20 & 255;
+	return family < 26 ? DECODE_AS_AMD : DECODE_AS_AMD_STRICT;
 }
 
 static bool is_opcode(const struct opcode_row *row, enum opcode_map map, u8 opcode)
@@ -134,7 +141,7 @@ static void work_out_amd(struct candidate *c, const struct opcode_row *row)
 	for (i = 0; i < ARRAY_LENGTH(row->op); i++)
 		if (row->op[i] == OP_Mp)
 			c->traits |= TRAIT_NO_W;
-	if (row->flags & ROW_VEX)
+	if ((row->flags & ROW_VEX) && kind == DECODE_AS_AMD)
 		c->traits |= TRAIT_LOOSE;
 	/* Found undefined before a ModRM byte is looked for. */
 	if (is_opcode(row, MAP_0F, 0xb9) || is_opcode(row, MAP_0F, 0xff))
@@ -175,7 +182,7 @@ static void work_out(struct candidate *c, const struct opcode_row *row)
 		c->traits |= TRAIT_REG;
 	if (takes_size_from_w(row))
 		c->traits |= TRAIT_SIZE_W;
-	if (for_amd)
+	if (kind != DECODE_AS_INTEL)
 		work_out_amd(c, row);
 	else if (row->flags & ROW_VEX && (is_opcode(row, MAP_0F, 0x92) || is_opcode(row, MAP_0F, 0x93)))
 		c->traits |= TRAIT_W_ONLY_64; /* KMOVQ between an opmask and a general register */
@@ -224,11 +231,11 @@ static void append_candidate(struct index_entry *entry, const struct opcode_row 
 	entry->count++;
 }
 
-void decode__init_for(bool amd)
+void decode__init_for(enum decode_kind wanted)
 {
 	unsigned map, opcode, next = 0;
 
-	for_amd = amd;
+	kind = wanted;
 	memset(index_entries, 0, sizeof(index_entries));
 	for_each_opcode(count_candidate);
 	for (map = 0; map < NR_MAPS; map++) {
@@ -250,5 +257,5 @@ void decode__init_for(bool amd)
 
 void decode__init(void)
 {
-	decode__init_for(host_is_amd());
+	decode__init_for(kind_of_host());
 }

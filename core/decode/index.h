@@ -35,7 +35,7 @@ enum imm_kind {
 #define TRAIT_NEAR_16 0x400 /* 66 makes a near branch 16-bit in 64-bit code, too */
 #define TRAIT_W_ONLY_64 0x800 /* VEX.W outside of 64-bit code is #UD */
 /*
- * Bits that mean nothing are ignored: EVEX.b of register operands where memory can be broadcast, EVEX.z
+ * Up to family 25 bits that mean nothing are ignored: EVEX.b of register operands where memory can be broadcast, EVEX.z
  * of what can't be masked, and in VEX encodings those that number more opmasks than there are.
  */
 #define TRAIT_LOOSE 0x4000

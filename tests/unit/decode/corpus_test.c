@@ -442,7 +442,7 @@ static void test_made_up_64(void **state)
 
 static int setup(void **state)
 {
-	decode__init_for(false); /* as objdump's intel64 */
+	decode__init_for(DECODE_AS_INTEL); /* as objdump's intel64 */
 	return 0;
 }
 

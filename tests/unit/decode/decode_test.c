@@ -526,10 +526,44 @@ static void test_random(void **state)
 	munmap(memory, 2 * page);
 }
 
+/* What processors of each kind make of bits that mean nothing, and of a near branch with 66. */
+static void test_kinds(void **state)
+{
+	static const struct {
+		u8 bytes[8];
+		bool intel, amd, strict;
+	} cases[] = {
+		{ { 0x62, 0xb1, 0xfe, 0x88, 0x7e, 0xc6 }, false, true, false }, /* vmovq, EVEX.z */
+		{ { 0x62, 0x91, 0x9d, 0x3e, 0x56, 0xe9 }, false, true, false }, /* vorpd, EVEX.b */
+		{ { 0x62, 0x91, 0x9d, 0x2e, 0x56, 0xe9 }, true, true, true },
+		{ { 0xc5, 0x78, 0x90, 0xe2 }, false, true, false }, /* kmovw to k12 */
+		{ { 0xc5, 0xf8, 0x90, 0xe2 }, true, true, true },
+		{ { 0xc4, 0xe1, 0x0d, 0x42, 0xc7 }, false, true, false }, /* kandnb of k14 */
+	};
+	unsigned i, kind;
+
+	for (kind = DECODE_AS_INTEL; kind <= DECODE_AS_AMD_STRICT; kind++) {
+		struct insn insn;
+
+		decode__init_for(kind);
+		for (i = 0; i < ARRAY_LENGTH(cases); i++) {
+			bool wanted = kind == DECODE_AS_INTEL ? cases[i].intel :
+				      kind == DECODE_AS_AMD   ? cases[i].amd :
+								cases[i].strict;
+
+			assert_int_equal(decode__insn(cases[i].bytes, 8, 8, &insn),
+					 wanted ? DECODE_OK : DECODE_UNDEFINED);
+		}
+		assert_int_equal(decode__insn((const u8 *)"\x66\xe8\0\0\0\0", 6, 8, &insn), DECODE_OK);
+		assert_int_equal(insn.len, kind == DECODE_AS_INTEL ? 6 : 4);
+	}
+	decode__init_for(DECODE_AS_INTEL);
+}
+
 static int setup(void **state)
 {
-	decode__init_for(false);
-	decode__init_for(false); /* harmless */
+	decode__init_for(DECODE_AS_INTEL);
+	decode__init_for(DECODE_AS_INTEL); /* harmless */
 	return 0;
 }
 
@@ -542,6 +576,7 @@ int main(void)
 		cmocka_unit_test(test_memory),	   cmocka_unit_test(test_immediates),
 		cmocka_unit_test(test_sizes),	   cmocka_unit_test(test_block_ends),
 		cmocka_unit_test(test_reachable),  cmocka_unit_test(test_random),
+		cmocka_unit_test(test_kinds),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
