@@ -376,6 +376,11 @@ static void fill_data(struct instance *in)
 	memcpy(in->data, base, DATA_BYTES);
 }
 
+static bool is_canonical(u64 linear)
+{
+	return (s64)(linear << 16) >> 16 == (s64)linear;
+}
+
 bool instance__make(struct instance *in, const struct opcode_row *row, unsigned code_size)
 {
 	unsigned i;
@@ -389,5 +394,7 @@ bool instance__make(struct instance *in, const struct opcode_row *row, unsigned 
 	instance__aim(in);
 	for (i = 0; i < 16 && code_size != 8; i++)
 		in->before.gpr[i] = i < 8 ? (u32)in->before.gpr[i] : 0;
+	if (native_is_deprived && !is_canonical(in->before.gpr[X86_RSP]))
+		return false;
 	return in->undefined || in->insn.row == row;
 }

@@ -4,6 +4,7 @@
 
 #include "tests/isa/components.h"
 #include "tests/isa/exclude.h"
+#include "tests/isa/native.h"
 
 static const struct {
 	const char *name;
@@ -14,6 +15,7 @@ static const struct {
 	{ "vmcall", "a hypervisor below the host's kernel may answer it" },
 	{ "vmmcall", "a hypervisor below the host's kernel may answer it" },
 	{ "int1", "a hypervisor below the host's kernel may deliver it as a fault" },
+	{ "sysexit", "AMD's processors of family 26 raise #UD first, others #GP" },
 	{ "sgdt", "UMIP: the host's kernel answers in place of the processor" },
 	{ "sidt", "UMIP: the host's kernel answers in place of the processor" },
 	{ "sldt", "UMIP: the host's kernel answers in place of the processor" },
@@ -50,6 +52,13 @@ const char *exclude__instance(const struct instance *in)
 		return strcmp(in->row->name, "verw") ? NULL : "some microcode executes LOCK VERW";
 	if (!strcmp(in->row->name, "int") && (u8)in->insn.imm == 0x80)
 		return "INT 80H would enter the host's kernel";
+	if (!strcmp(in->row->name, "clzero") && (in->insn.flags & (INSN_REP | INSN_REPNE)))
+		return "AMD's processors of family 26 have no CLZERO with F2 or F3";
+	if (native_is_deprived && !strcmp(in->row->name, "int") && (u8)in->insn.imm < 32)
+		return "the hypervisor below the host's kernel answers it in its own way";
+	if (native_is_deprived && !strcmp(in->row->name, "wrgsbase") &&
+	    in->before.gpr[in->insn.rm] >> 47)
+		return "the hypervisor below the host's kernel does not keep it";
 	if (names_rsp_with_x(in))
 		return "with EVEX.X set the processor takes an RSP from before the last PUSH or CALL";
 	if (components__are_in_address(in))

@@ -214,6 +214,16 @@ static void make_template(void)
 	segload__unpack(&cpu->ldtr, SEL_LDT_DESCRIPTOR, &ldt);
 }
 
+void guest__do_without(bool ldt, bool code32, bool fsgsbase)
+{
+	if (ldt)
+		segload__set_null(&template.ldtr, 0);
+	if (code32)
+		put64(AT_GDT + (SEL_USER32_CODE & ~7), 0);
+	if (fsgsbase)
+		template.cr4 &= ~CR4_FSGSBASE;
+}
+
 /* The guest is told of all that it can be given. */
 static int set_cpuid(void)
 {

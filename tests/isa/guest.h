@@ -8,6 +8,8 @@
 /* 0 or -errno. */
 int guest__setup(void);
 void guest__teardown(void);
+/* Takes from the guest what the host's kernel does not have: its LDT, SEL_USER32_CODE, RDFSBASE and kin. */
+void guest__do_without(bool ldt, bool code32, bool fsgsbase);
 
 extern u8 *guest_data; /* the guest's frames of the data */
 extern u8 *guest_code; /* and of the code, to look at */

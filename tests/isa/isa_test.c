@@ -221,14 +221,18 @@ static void compare_instance(const struct instance *in, unsigned index, unsigned
 	t->completed += !in->undefined && step.vector == NO_VECTOR;
 }
 
+#define NO_CODE32 "the host has no segment for 32-bit code"
+
 static const char *why_not(const struct opcode_row *row, unsigned code_size)
 {
 	if (!guest__has(row))
 		return "the host lacks the feature";
 	if (code_size == 8 ? row->flags & ROW_NO64 : row->flags & ROW_ONLY64)
 		return "not in this code size";
+	if (code_size == 4 && !native_has_code32)
+		return NO_CODE32;
 	if (code_size == 2 && !native_has_ldt)
-		return "no LDT";
+		return "the host has no segments for 16-bit code";
 	return exclude__row(row);
 }
 
@@ -339,6 +343,9 @@ static unsigned summarise_rows(struct tally *sum)
 		} else if (!guest__has(row)) {
 			printf("skipped    %4u %s: this processor lacks it\n", index, row->name);
 			lacking++;
+		} else if (row->flags & ROW_NO64 && !native_has_code32 && !all.compared) {
+			printf("skipped    %4u %s: %s\n", index, row->name, NO_CODE32);
+			lacking++;
 		} else if (!all.compared) {
 			print_row(index, "never run");
 			idle++;
@@ -346,7 +353,7 @@ static unsigned summarise_rows(struct tally *sum)
 			executed++;
 		}
 	}
-	printf("rows: %u executed, %u excluded with a reason, %u lacking on this processor, "
+	printf("rows: %u executed, %u excluded with a reason, %u lacking on this host, "
 	       "%u never run\n", executed, excluded, lacking, idle);
 	return idle;
 }
@@ -411,11 +418,14 @@ int main(int argc, char **argv)
 		printf("isa: skipped: %s\n", why);
 		return SKIPPED;
 	}
+	guest__do_without(!native_has_ldt, !native_has_code32, !native_has_fsgsbase);
 	cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
 	compare_all();
 	cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	idle = summarise_rows(&sum);
 	print_left_out();
+	if (native_is_deprived)
+		printf("excluded   RSPs that are not canonical: the host's kernel does not go on with them\n");
 	printf("%llu instances compared (%llu without exception), %llu undefined ones, "
 	       "%llu skipped, undefined flags differ in %llu, %.1f s, %.0f/s\n",
 	       (unsigned long long)sum.compared, (unsigned long long)sum.completed,

@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <asm/ldt.h>
+#include <asm/prctl.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@
 
 u8 *native_data;
 u8 *native_code;
-bool native_has_ldt;
+bool native_has_ldt, native_has_code32, native_is_deprived;
 
 const struct ldt_description ldt_descriptions[NR_LDT_ENTRIES] = {
 	[LDT_CODE16] = { CODE_LINEAR, 0xffff, .contents = 2 },
@@ -43,7 +44,7 @@ const struct ldt_description ldt_descriptions[NR_LDT_ENTRIES] = {
 /* ---- in and out ---- */
 
 /* Known to the code below by name. */
-u32 native_active;
+u32 native_active, native_has_fsgsbase;
 u64 native_host_rsp, native_host_fs, native_host_gs;
 u64 native_fs, native_gs;
 u16 native_sel[X86_NR_SEG];
@@ -57,27 +58,45 @@ void native__pass_on(int signal, siginfo_t *info, void *context);
 /*
  * native__enter() returns when a signal came while native_active was set, with native_signal and
  * native_context set. The order of selectors is ES CS SS DS FS GS; loading FS and GS changes their
- * bases, so these come after.
+ * bases, so these come after. Where the kernel gives no WRFSBASE, arch_prctl(2) sets and tells them;
+ * code is 0x1001 to set GS, 0x1002 to set FS, 0x1003 to get FS, 0x1004 to get GS.
  */
+#define ARCH_PRCTL(code)                                                                           \
+	"	mov $158, %eax\n"                                                                   \
+	"	mov $" #code ", %edi\n"                                                             \
+	"	syscall\n"
+#define SET_BASE(insn, code, value)                                                                \
+	"	mov " #value "(%rip), %rsi\n"                                                       \
+	"	cmpl $0, native_has_fsgsbase(%rip)\n"                                               \
+	"	je 2f\n"                                                                            \
+	"	" #insn " %rsi\n"                                                                   \
+	"	jmp 3f\n"                                                                           \
+	"2:\n" ARCH_PRCTL(code) "3:\n"
+#define GET_BASE(insn, code, value)                                                                \
+	"	cmpl $0, native_has_fsgsbase(%rip)\n"                                               \
+	"	je 2f\n"                                                                            \
+	"	" #insn " %rsi\n"                                                                   \
+	"	mov %rsi, " #value "(%rip)\n"                                                       \
+	"	jmp 3f\n"                                                                           \
+	"2:	lea " #value "(%rip), %rsi\n" ARCH_PRCTL(code) "3:\n"
 __asm__(".text\n"
 	".globl native__enter, native__signal\n"
 	"native__enter:\n"
 	"	push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
 	"	mov %rsp, native_host_rsp(%rip)\n"
 	"	movl $1, native_active(%rip)\n"
+	"	mov %rdi, %rbx\n"
 	"	mov native_sel+0(%rip), %es\n"
 	"	mov native_sel+6(%rip), %ds\n"
 	"	mov native_sel+8(%rip), %fs\n"
 	"	mov native_sel+10(%rip), %gs\n"
 	"	testw $0xfffc, native_sel+8(%rip)\n"
 	"	jnz 1f\n"
-	"	mov native_fs(%rip), %rax\n"
-	"	wrfsbase %rax\n"
+	SET_BASE(wrfsbase, 0x1002, native_fs)
 	"1:	testw $0xfffc, native_sel+10(%rip)\n"
 	"	jnz 1f\n"
-	"	mov native_gs(%rip), %rax\n"
-	"	wrgsbase %rax\n"
-	"1:	mov %rdi, %rsp\n"
+	SET_BASE(wrgsbase, 0x1001, native_gs)
+	"1:	mov %rbx, %rsp\n"
 	"	mov $15, %eax\n" /* rt_sigreturn */
 	"	syscall\n"
 	"	ud2\n"
@@ -85,10 +104,10 @@ __asm__(".text\n"
 	"	cmpl $0, native_active(%rip)\n"
 	"	je native__pass_on\n"
 	"	movl $0, native_active(%rip)\n"
-	"	rdfsbase %rax\n"
-	"	mov %rax, native_fs(%rip)\n"
-	"	rdgsbase %rax\n"
-	"	mov %rax, native_gs(%rip)\n"
+	"	mov %edi, native_signal(%rip)\n"
+	"	mov %rdx, native_context(%rip)\n"
+	GET_BASE(rdfsbase, 0x1003, native_fs)
+	GET_BASE(rdgsbase, 0x1004, native_gs)
 	"	mov %es, native_sel+0(%rip)\n"
 	"	mov %ds, native_sel+6(%rip)\n"
 	"	mov %fs, native_sel+8(%rip)\n"
@@ -98,12 +117,8 @@ __asm__(".text\n"
 	"	mov %eax, %ds\n"
 	"	mov %eax, %fs\n"
 	"	mov %eax, %gs\n"
-	"	mov native_host_fs(%rip), %rax\n"
-	"	wrfsbase %rax\n"
-	"	mov native_host_gs(%rip), %rax\n"
-	"	wrgsbase %rax\n"
-	"	mov %edi, native_signal(%rip)\n"
-	"	mov %rdx, native_context(%rip)\n"
+	SET_BASE(wrfsbase, 0x1002, native_host_fs)
+	SET_BASE(wrgsbase, 0x1001, native_host_gs)
 	"	mov native_host_rsp(%rip), %rsp\n"
 	"	pushq $0x202\n"
 	"	popfq\n"
@@ -378,6 +393,37 @@ static void catch_signals(void)
 		sigaction(signals[i], &action, &old_action[signals[i]]);
 }
 
+/* Kernels on a hypervisor that does without the processor's help may not have what they usually have. */
+static bool has_code(u16 selector)
+{
+	u32 rights = 0;
+
+	__asm__("lar %1, %0" : "+r"(rights) : "r"((u32)selector) : "cc");
+	return (rights & 0x9800) == 0x9800; /* present, a code segment (SDM vol. 2, LAR) */
+}
+
+/* Whether an instruction of these bytes, with this RSP, raises nothing. */
+static bool completes(const void *insn, unsigned length, u64 rsp)
+{
+	struct isa_state s = {
+		.rip = CODE_LINEAR,
+		.flags = RFLAGS_FIXED | RFLAGS_IF,
+		.gpr[X86_RSP] = rsp,
+		.sel[X86_CS] = SEL_USER_CODE,
+		.sel[X86_SS] = SEL_USER_DATA,
+		.fp.mxcsr = 0x1f80,
+		.fp.fcw = FCW_INIT,
+	};
+	enum native_result result;
+
+	memcpy(native_code, insn, length);
+	do
+		result = native__run(&s);
+	while (result == NATIVE_AGAIN);
+	memset(native_code, CODE_FILL, length);
+	return s.rip == CODE_LINEAR + length;
+}
+
 const char *native__setup(void)
 {
 	struct sigaction pattern = { .sa_sigaction = take_pattern,
@@ -386,15 +432,14 @@ const char *native__setup(void)
 	stack_t stack = { .ss_size = 65536 };
 	sigset_t alarm;
 
-	if (!(getauxval(AT_HWCAP2) & 2)) /* HWCAP2_FSGSBASE */
-		return "the kernel does not give RDFSBASE and kin to user mode";
 	if (!map_memory())
 		return "can't map memory at the test's addresses (vm.mmap_min_addr?)";
 	stack.ss_sp = mmap(NULL, stack.ss_size, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (stack.ss_sp == MAP_FAILED || sigaltstack(&stack, NULL))
 		return "no memory";
-	native_has_ldt = make_ldt();
+	native_has_ldt = make_ldt() && has_code(SEL_LDT(LDT_CODE32));
+	native_has_code32 = has_code(SEL_USER32_CODE);
 	sigaction(SIGUSR1, &pattern, NULL);
 	raise(SIGUSR1);
 	/* The alarm is let in while an instruction executes, only. */
@@ -402,8 +447,10 @@ const char *native__setup(void)
 	sigaddset(&alarm, SIGALRM);
 	sigprocmask(SIG_BLOCK, &alarm, NULL);
 	catch_signals();
-	__asm__ volatile("rdfsbase %0" : "=r"(native_host_fs));
-	__asm__ volatile("rdgsbase %0" : "=r"(native_host_gs));
+	syscall(SYS_arch_prctl, ARCH_GET_FS, &native_host_fs);
+	syscall(SYS_arch_prctl, ARCH_GET_GS, &native_host_gs);
+	native_is_deprived = !completes("\x90", 1, 1ULL << 62); /* NOP */
+	native_has_fsgsbase = completes("\xf3\x0f\xae\xc0", 4, DATA_LINEAR); /* RDFSBASE EAX */
 	setitimer(ITIMER_REAL, &second, NULL);
 	read_ranges();
 	return NULL;

@@ -23,8 +23,15 @@ bool native__make_code_writable(void);
 /* The mapped frames, and the code by an address that may be written. */
 extern u8 *native_data;
 extern u8 *native_code;
-/* Whether modify_ldt(2) gave the LDT. */
-extern bool native_has_ldt;
+/* What the host's kernel lets user mode have. */
+extern bool native_has_ldt;	  /* segments of modify_ldt(2) */
+extern bool native_has_code32;	  /* SEL_USER32_CODE */
+extern u32 native_has_fsgsbase;	  /* RDFSBASE and kin */
+/*
+ * The host's kernel runs deprivileged, on a hypervisor that does without the processor's help: seen by a signal
+ * that does not return with an RSP that is not canonical.
+ */
+extern bool native_is_deprived;
 
 /*
  * Puts *state into the processor and executes until the first exception, which *state then is

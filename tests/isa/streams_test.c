@@ -240,7 +240,7 @@ static void compare_one(u64 seed)
 	static struct isa_state here;
 
 	random__seed(seed);
-	stream__make(&stream, random__one_in(4) ? 4 : 8);
+	stream__make(&stream, random__one_in(4) && native_has_code32 ? 4 : 8);
 	switch (compare_stream(&here)) {
 	case SAME:
 		tally->compared++;
@@ -284,6 +284,7 @@ static int run_batch(u64 from, u64 to)
 		return SKIPPED;
 	}
 	guest__make_code_writable();
+	guest__do_without(!native_has_ldt, !native_has_code32, !native_has_fsgsbase);
 	stream__setup();
 	for (tally->at = from; tally->at < to; tally->at++)
 		compare_one(tally->at);

@@ -354,16 +354,24 @@ static int set_up(void **state)
 	return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_byte_map_agrees_with_host),
 		cmocka_unit_test(map_0f_agrees_with_host),
 		cmocka_unit_test(map_0f38_agrees_with_host),
 		cmocka_unit_test(vex_maps_agree_with_host),
+	};
+	const struct CMUnitTest tests32[] = {
 		cmocka_unit_test(code32_one_byte_map_agrees_with_host),
 		cmocka_unit_test(code32_map_0f_agrees_with_host),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, NULL);
+	if (argc < 2 || strcmp(argv[1], "32"))
+		return cmocka_run_group_tests(tests, set_up, NULL);
+	if (!native__has_code32()) {
+		printf("skipped: the host has no segment for 32-bit code\n");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests32, set_up, NULL);
 }
