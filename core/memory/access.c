@@ -114,6 +114,8 @@ static void fill_tlb(struct vcpu *vcpu, enum tlb_view view, const struct piece *
 		e->info |= TLB_INFO_WRITABLE;
 		journal__grant(vcpu->journal, e);
 	}
+	if (writable)
+		tlb__note_writer(&vcpu->tlb, view, i);
 	if (r->page_size > PAGE_SIZE_4K)
 		vcpu->tlb_large_regions |= BIT64(page >> 30 & 63);
 }

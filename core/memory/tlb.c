@@ -162,14 +162,67 @@ void tlb__flush_writes(struct vcpu *vcpu)
 	vcpu->stats.tlb_flushes++;
 }
 
-void tlb__protect_page(struct tlb *tlb, u64 gpa)
+static u16 *writer_of(struct tlb *tlb, u64 info)
+{
+	return &tlb->writer[(info >> PAGE_SHIFT_4K) & (TLB_WRITERS - 1)];
+}
+
+static bool is_writable(const struct tlb *tlb, unsigned view, unsigned i)
+{
+	const struct tlb_entry *e = &tlb->entry[view][i];
+
+	return e->write != tlb__no_tag(i) || (e->info & TLB_INFO_WRITABLE && e->info != TLB_NO_PAGE);
+}
+
+void tlb__note_writer(struct tlb *tlb, unsigned view, unsigned i)
+{
+	u16 *writer = writer_of(tlb, tlb->entry[view][i].info);
+	u16 self = 1 + view * TLB_ENTRIES + i;
+
+	if (*writer && *writer != self) {
+		unsigned other = *writer - 1;
+
+		if (*writer == TLB_MANY_WRITERS)
+			return;
+		/* It is not told of entries that are dropped, or filled anew. */
+		if (is_writable(tlb, other / TLB_ENTRIES, other % TLB_ENTRIES) &&
+		    writer_of(tlb, tlb->entry[other / TLB_ENTRIES][other % TLB_ENTRIES].info) == writer)
+			self = TLB_MANY_WRITERS;
+	}
+	*writer = self;
+}
+
+static void protect_entry(struct tlb *tlb, unsigned view, unsigned i, u64 gpa)
+{
+	if ((tlb->entry[view][i].info & PAGE_MASK_4K) == gpa)
+		drop_write(tlb, view, i);
+}
+
+/* Looks at all; what is left of those that share the page's place in tlb->writer is entered anew. */
+static void protect_among_many(struct tlb *tlb, u64 gpa, u16 *writer)
 {
 	unsigned view, i;
 
-	for (view = 0; view < TLB_NR_VIEWS; view++)
-		FOR_EACH_TLB_ENTRY(tlb, used, view, i)
-			if ((tlb->entry[view][i].info & PAGE_MASK_4K) == gpa)
-				drop_write(tlb, view, i);
+	*writer = 0;
+	for (view = 0; view < TLB_NR_VIEWS; view++) {
+		FOR_EACH_TLB_ENTRY(tlb, used, view, i) {
+			if (writer_of(tlb, tlb->entry[view][i].info) != writer)
+				continue;
+			protect_entry(tlb, view, i, gpa);
+			if (is_writable(tlb, view, i))
+				tlb__note_writer(tlb, view, i);
+		}
+	}
+}
+
+void tlb__protect_page(struct tlb *tlb, u64 gpa)
+{
+	u16 *writer = writer_of(tlb, gpa);
+
+	if (*writer == TLB_MANY_WRITERS)
+		protect_among_many(tlb, gpa, writer);
+	else if (*writer)
+		protect_entry(tlb, (*writer - 1) / TLB_ENTRIES, (*writer - 1) % TLB_ENTRIES, gpa);
 	/* Which page it is in is not known there. */
 	tlb__drop_stacks(tlb);
 }

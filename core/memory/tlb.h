@@ -45,11 +45,19 @@ struct tlb_stack {
 	u64 delta;
 };
 
+#define TLB_WRITERS 4096 /* a power of two */
+#define TLB_MANY_WRITERS 0xffff
+
 struct tlb {
 	struct tlb_entry entry[TLB_NR_VIEWS][TLB_ENTRIES];
 	/* A bit for each entry that may not be empty, and for those that are not global: a flush looks at few. */
 	u64 used[TLB_NR_VIEWS][TLB_ENTRIES / 64];
 	u64 local[TLB_NR_VIEWS][TLB_ENTRIES / 64];
+	/*
+	 * By the number of the guest-physical page: 0, or 1 + view * TLB_ENTRIES + index of the only entry that may
+	 * let it be written, or TLB_MANY_WRITERS. So that taking the permission away finds it without a search.
+	 */
+	u16 writer[TLB_WRITERS];
 	struct tlb_stack stack[TLB_NR_VIEWS];
 	u64 stack_none; /* far from any canonical address, and not known to the guest */
 	/*
@@ -123,6 +131,8 @@ void tlb__flush_non_global(struct vcpu *vcpu);
 void tlb__flush_page(struct vcpu *vcpu, u64 linear);
 /* Drops only write permission everywhere (dirty log cleared). */
 void tlb__flush_writes(struct vcpu *vcpu);
+/* The i-th entry of a view, just filled, lets its page be written (or will, with a journal). */
+void tlb__note_writer(struct tlb *tlb, unsigned view, unsigned i);
 /* Drops only write permission of one guest-physical page (code marked). The vCPU may be another's, stopped. */
 void tlb__protect_page(struct tlb *tlb, u64 gpa);
 /* Empties tlb.stack. */

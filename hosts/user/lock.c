@@ -69,7 +69,10 @@ void host__mutex_unlock(struct host_mutex *m)
 		wake(word, 1);
 }
 
-/* A condition is a count of broadcasts. */
+/*
+ * A condition is a count of broadcasts and one of threads that sleep, or are about to. A thread counts itself before
+ * it reads the broadcasts, and who broadcasts counts that before it looks for threads: one of them sees the other.
+ */
 void host__cond_init(struct host_cond *c)
 {
 	memset(c, 0, sizeof(*c));
@@ -81,20 +84,24 @@ void host__cond_destroy(struct host_cond *c)
 
 void host__cond_wait(struct host_cond *c, struct host_mutex *m)
 {
-	u32 *word = word_of(c->opaque);
-	u32 seen = __atomic_load_n(word, __ATOMIC_RELAXED);
+	u32 *word = word_of(c->opaque), *sleepers = word_of(c->opaque + 1);
+	u32 seen;
 
+	__atomic_fetch_add(sleepers, 1, __ATOMIC_SEQ_CST);
+	seen = __atomic_load_n(word, __ATOMIC_SEQ_CST);
 	host__mutex_unlock(m);
 	sleep_while(word, seen);
+	__atomic_fetch_sub(sleepers, 1, __ATOMIC_RELAXED);
 	host__mutex_lock(m);
 }
 
 void host__cond_broadcast(struct host_cond *c)
 {
-	u32 *word = word_of(c->opaque);
+	u32 *word = word_of(c->opaque), *sleepers = word_of(c->opaque + 1);
 
 	__atomic_fetch_add(word, 1, __ATOMIC_SEQ_CST);
-	wake(word, INT_MAX);
+	if (__atomic_load_n(sleepers, __ATOMIC_SEQ_CST))
+		wake(word, INT_MAX);
 }
 
 void host__yield(void)
