@@ -123,7 +123,7 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	u8 bytes[SOFT_BLOCK_INSNS * INSN_MAX_LENGTH + 1];
 	struct code_page *page;
 	struct block *block;
-	unsigned limit = kind == BLOCK_LONG ? SOFT_BLOCK_INSNS : SOFT_BLOCK_BRANCHING;
+	unsigned limit = SOFT_BLOCK_INSNS;
 	const u8 *code;
 	size_t bytes_used;
 	bool alone;

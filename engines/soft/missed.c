@@ -38,21 +38,14 @@ static void redirect(struct soft_vcpu *soft, u32 from, u32 to)
 	memcpy(soft->area.write + from + 1, &displacement, sizeof(displacement));
 }
 
-static void note_miss(struct vcpu *vcpu, struct block *block, bool plain)
+/* Once more, for the registers of this moment. */
+static void translate_again(struct vcpu *vcpu, struct block *block, bool plain)
 {
 	const u8 **code = plain ? &block->plain : &block->code, *old = *code;
 	struct soft_vcpu *soft = vcpu->soft;
-	u64 now = host__rdtsc();
-	u64 limit = block->retries ? SOFT_GROUP_APART_MISS_CYCLES : SOFT_GROUP_MISS_CYCLES;
 	u32 from, to;
 
-	if (!block->misses++)
-		block->missed_since = now;
-	if (block->misses < SOFT_GROUP_MISSES)
-		return;
-	block->misses = 0;
-	if (now - block->missed_since > SOFT_GROUP_MISSES * limit ||
-	    soft->check || !soft__has_room(vcpu))
+	if (soft->check || !soft__has_room(vcpu))
 		return;
 	block->retries++;
 	translate__block(vcpu, block, plain);
@@ -67,16 +60,46 @@ static void note_miss(struct vcpu *vcpu, struct block *block, bool plain)
 	stub__serialize();
 }
 
+static void note_miss(struct vcpu *vcpu, struct block *block, bool plain)
+{
+	u64 now = host__rdtsc();
+	u64 limit = block->retries ? SOFT_GROUP_APART_MISS_CYCLES : SOFT_GROUP_MISS_CYCLES;
+
+	if (!block->misses++)
+		block->missed_since = now;
+	if (block->misses < SOFT_GROUP_MISSES)
+		return;
+	block->misses = 0;
+	if (now - block->missed_since <= SOFT_GROUP_MISSES * limit)
+		translate_again(vcpu, block, plain);
+}
+
+/*
+ * Operands on two pages go on apart without a call, which suits those that move on through memory. Those that stay
+ * where they are would do so each time.
+ */
+static void note_straddle(struct vcpu *vcpu, struct block *block, bool plain)
+{
+	vcpu->soft->straddles = SOFT_STRADDLES;
+	/* Once more than that, and no operands would share anything. */
+	if (block->retries < SOFT_GROUP_RETRIES)
+		translate_again(vcpu, block, plain);
+}
+
 bool soft__group_missed(struct vcpu *vcpu, u64 block, u64 linear)
 {
 	struct block *missed = (struct block *)(block & ~1ULL);
-	bool live = vcpu->soft->vectors.live, found;
+	bool live = vcpu->soft->vectors.live, found = false;
 
 	if (unlikely(vcpu->soft->groups_apart))
 		soft__park_vectors();
-	found = refill(vcpu, missed, linear);
-	if (!found)
-		note_miss(vcpu, missed, block & 1);
+	if (!vcpu->soft->straddles) {
+		note_straddle(vcpu, missed, block & 1);
+	} else {
+		found = refill(vcpu, missed, linear);
+		if (!found)
+			note_miss(vcpu, missed, block & 1);
+	}
 	/* Memory for code, and names of it, come from libc; vector instructions may follow at once. */
 	if (live)
 		soft__vectors_make_live(vcpu);

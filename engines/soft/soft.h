@@ -214,6 +214,7 @@ struct glue {
 	u32 load_vectors;
 	/* For writing: [1]. The page of a stack beside the TLB; above: it can't be. */
 	u32 fill_stack[TLB_NR_VIEWS][2];
+	u32 straddled; /* ZF: a group goes on apart where it often did; R14 and RAX as a failed look-up leaves them */
 	u32 group_missed; /* soft__group_missed() for the block in RAX (bit 0: `plain`), the address in R14 */
 	u32 other_stack; /* on with the block in R14, whose stack is elsewhere */
 	u32 leave; /* out, to the offset in R14 */
@@ -261,6 +262,9 @@ struct soft_vcpu {
 	const struct block *refilled;
 	u32 refills;
 	u64 refilled_at;
+	/* Where a group went on apart last, in a form of its own, and how often more until that is looked at. */
+	u64 straddled_at;
+	u32 straddles;
 	u32 heat_limit; /* interpretations before a block is translated */
 	struct code_area area;
 	struct glue glue;

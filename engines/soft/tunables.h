@@ -69,6 +69,8 @@
 /* The same once there is code for the group without shared look-ups, for when these fail: from this translation on. */
 #define SOFT_GROUP_APART 1
 #define SOFT_GROUP_APART_MISS_CYCLES 1500
+/* A group that goes on apart at the same address so many times in a row is translated again for it. */
+#define SOFT_STRADDLES 16
 /* Decoded instructions that cross a page. */
 #define SOFT_CROSSINGS 256
 /* Blocks, and interruptions of them, between two looks at pending signals (a system call each). */

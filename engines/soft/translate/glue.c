@@ -224,6 +224,29 @@ static void generate_load_vectors(struct emit *e, struct glue *glue)
 	emit8(e, 0xc3);
 }
 
+/* Offset and entry of the TLB together are compared with those of the last time. Changes no register. */
+static void generate_straddled(struct emit *e, struct glue *glue)
+{
+	struct host_mem scratch = at(SOFT_AT(scratch), 8), last = at(SOFT_AT(straddled_at), 8);
+	struct host_mem left = at(SOFT_AT(straddles), 8);
+	u32 other;
+
+	glue->straddled = e->at;
+	emit_store(e, H_R14, scratch);
+	emit_lea(e, true, H_R14, mem_indexed(H_R14, H_RAX, 3, 0));
+	emit_alu_mem(e, true, ALU_CMP, H_R14, last);
+	emit_store(e, H_R14, last);
+	emit_load(e, H_R14, scratch);
+	other = emit_jcc(e, CC_NE);
+	emit_rm(e, false, 0x83, ALU_SUB, left);
+	emit8(e, 1);
+	emit8(e, 0xc3); /* ret */
+	emit_patch(e, other, e->at);
+	emit_rm(e, false, 0xc7, 0, left);
+	emit32(e, SOFT_STRADDLES);
+	emit8(e, 0xc3);
+}
+
 /* Called with the block in RAX and an address in R14; EAX: what soft__group_missed() says. */
 static void generate_group_missed(struct emit *e, struct glue *glue)
 {
@@ -369,6 +392,7 @@ void glue__generate(struct vcpu *vcpu)
 	glue->execute_system = e.at;
 	generate_execute(&e, end, EXECUTE_SYSTEM);
 	generate_load_vectors(&e, glue);
+	generate_straddled(&e, glue);
 	generate_group_missed(&e, glue);
 	for (view = 0; view < TLB_NR_VIEWS; view++) {
 		generate_fill_stack(&e, soft, view, false);

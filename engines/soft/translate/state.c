@@ -136,11 +136,20 @@ static bool goes_on_apart(const struct translation *t, const struct cold *cold)
 	       (cold->is_late && t->executed_at[insn_index(t, cold->insn)] < t->cold_start);
 }
 
-/* An offset in the page is what is left of an address that the TLB has: the operands are on two pages. */
-static u32 emit_is_crossing(struct emit *e)
+/*
+ * An offset in the page is what is left of an address that the TLB has: the operands are on two pages. Returns where
+ * that is not to be looked at.
+ */
+static u32 emit_is_crossing(struct translation *t)
 {
-	emit_alu_imm(e, true, ALU_CMP, REG_ADDRESS, PAGE_SIZE_4K);
-	return emit_jcc(e, CC_B);
+	u32 other, crossing;
+
+	emit_alu_imm(&t->e, true, ALU_CMP, REG_ADDRESS, PAGE_SIZE_4K);
+	other = emit_jcc(&t->e, CC_AE);
+	emit_call_to(&t->e, t->soft->glue.straddled);
+	crossing = emit_jcc(&t->e, CC_NE);
+	emit_patch(&t->e, other, t->e.at);
+	return crossing;
 }
 
 /*
@@ -158,14 +167,14 @@ static void emit_missed(struct translation *t, const struct cold *cold)
 		if (cold->writes >> i & 1)
 			emit_patch(e, cold->from[i], e->at);
 	if (apart)
-		write = emit_is_crossing(e);
+		write = emit_is_crossing(t);
 	translate__unmatch(t, true);
 	common = emit_jmp(e);
 	for (i = 0; i < cold->entries; i++)
 		if (!(cold->writes >> i & 1))
 			emit_patch(e, cold->from[i], e->at);
 	if (apart)
-		read = emit_is_crossing(e);
+		read = emit_is_crossing(t);
 	translate__unmatch(t, false);
 	emit_patch(e, common, e->at);
 	emit_mov_imm64(e, H_RAX, (u64)t->block | t->plain);
