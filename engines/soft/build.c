@@ -123,7 +123,7 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	u8 bytes[SOFT_BLOCK_INSNS * INSN_MAX_LENGTH + 1];
 	struct code_page *page;
 	struct block *block;
-	unsigned limit = SOFT_BLOCK_INSNS;
+	unsigned branched = 0; /* instructions up to the last conditional branch */
 	const u8 *code;
 	size_t bytes_used;
 	bool alone;
@@ -140,7 +140,7 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	code = memory__pointer(vcpu->vm, gpa, false, &avail);
 	begin(vcpu, block, gpa, mode);
 	block->page = page;
-	while (block->count < limit && left) {
+	while (block->count < SOFT_BLOCK_INSNS && left) {
 		struct insn *insn = &block->insn[block->count];
 
 		if (decode_one(vcpu, code, left, mode, insn, bytes + block->bytes) == DECODE_SHORT)
@@ -155,7 +155,10 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 		if (alone || ends_block(vcpu->soft, insn, kind))
 			break;
 		if (insn->flags & INSN_BRANCH)
-			limit = SOFT_BLOCK_BRANCHING;
+			branched = block->count;
+		if (branched && block->count >= SOFT_BLOCK_BRANCHING &&
+		    block->count - branched < SOFT_BLOCK_STRAIGHT)
+			break;
 		if (kind == BLOCK_LONG && goes_on_elsewhere(cache, gpa + block->bytes, mode, insn))
 			break;
 	}

@@ -35,10 +35,11 @@
 /* The longest time guest code runs without a look at pending signals. */
 #define SOFT_PULSE_NS 4000000
 /*
- * Instructions in one block at most, where it branches and where it does not: bounds how much is decoded that
- * never runs.
+ * Instructions in one block at most, where it has branches and where it does not: bounds how much is decoded that
+ * never runs. Where so many stand behind the last branch, code is straight again (long runs of vector code).
  */
 #define SOFT_BLOCK_BRANCHING 32
+#define SOFT_BLOCK_STRAIGHT 16
 #define SOFT_BLOCK_INSNS 96
 /* Buckets of the block hash, entries of the linear look-up and of the fetch TLB; powers of two. */
 #define SOFT_HASH_ENTRIES 131072
