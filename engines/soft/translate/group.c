@@ -139,11 +139,10 @@ bool group__operand(struct translation *t)
 	if (k >= GROUP_SPANS && !group->span[k].found && !open_late(t, k))
 		return false;
 	if (group->resident != k) {
-		bool cached = t->cached_at == t->e.at;
+		u32 at = t->e.at;
 
 		emit_load(&t->e, REG_ADDRESS, slot_of(group, k));
-		if (cached)
-			t->cached_at = t->e.at;
+		translate__rax_stands(t, at);
 	}
 	group->resident = k;
 	t->operand = mem_at(REG_ADDRESS, group->disp[t->index] - group->span[k].low);

@@ -111,6 +111,7 @@ static bool copy(struct translation *t)
 {
 	struct encoding_regs regs;
 	struct cold *cold;
+	u32 at;
 
 	if (translate__has_high_byte(t->insn))
 		return translate__high_byte(t);
@@ -125,6 +126,7 @@ static bool copy(struct translation *t)
 		return false;
 	if (!t->rax_is_taken)
 		translate__need_flags(t);
+	at = t->e.at;
 	if (!translate__take_registers(t, &regs))
 		return false;
 	translate__encode(t, &regs);
@@ -133,6 +135,8 @@ static bool copy(struct translation *t)
 	group__finish_cold(t, cold);
 	if (t->rax_is_taken)
 		stack__keep_delta(t);
+	else if (!cold && !translate__count_scratch(t->insn))
+		translate__rax_stands(t, at);
 	return true;
 }
 

@@ -174,11 +174,7 @@ static void keep_operand(struct translation *t, unsigned k)
 	t->keeps[t->index][k] = reg + 1;
 	if (host_of[reg] == H_NONE)
 		return;
-	/* RAX is what it was. */
-	if (t->cached_at == at)
-		t->cached_at = t->e.at;
-	if (t->stack.delta_at == at)
-		t->stack.delta_at = t->e.at;
+	translate__rax_stands(t, at);
 }
 
 void recipe__before(struct translation *t)

@@ -105,8 +105,10 @@ static bool emit_insn(struct translation *t)
 		stack__finish(t);
 		group__end(t, t->index, false);
 		/* Cold code comes back here with something else in RAX. */
-		if (!t->group.open && (group_open || t->nr_cold != nr_cold))
+		if (!t->group.open && (group_open || t->nr_cold != nr_cold)) {
 			t->cached = -1;
+			t->stack.delta_at = 0;
+		}
 		return ends;
 	}
 	t->cached = -1;

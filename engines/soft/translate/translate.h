@@ -106,7 +106,7 @@ struct stack_track {
 	s64 register_at; /* the host register, from there */
 	s32 pending; /* RSP, from the register */
 	bool moved; /* the instruction has changed `pending` */
-	u32 delta_at; /* end of code behind which RAX still is tlb_stack.delta */
+	u32 delta_at; /* end of code behind which RAX still is tlb_stack.delta; 0: nowhere */
 };
 
 /* Code that stands apart from the block's, for what happens rarely. */
@@ -205,7 +205,7 @@ struct translation {
 	u32 nr_cold;
 	bool plain; /* without knowledge of the stack */
 	struct stack_track stack;
-	/* RAX holds this guest register besides memory, while no code has been put behind this place. */
+	/* RAX holds this guest register besides memory, while no code that may change RAX stands behind this place. */
 	int cached;
 	u32 cached_at;
 	bool stands[SOFT_BLOCK_INSNS]; /* whether the instruction may be one of a group */
@@ -321,6 +321,15 @@ bool stack__pop(struct translation *t, struct host_mem *at, s32 release);
 static inline void stack__keep_delta(struct translation *t)
 {
 	t->stack.delta_at = t->e.at;
+}
+
+/* The code from `at` on leaves RAX alone, and there is no way into it or to its end: what was in RAX still is. */
+static inline void translate__rax_stands(struct translation *t, u32 at)
+{
+	if (t->cached_at == at)
+		t->cached_at = t->e.at;
+	if (t->stack.delta_at == at)
+		t->stack.delta_at = t->e.at;
 }
 
 /* integer.c, vector.c: whether the instruction, copied, may stand in a group. */

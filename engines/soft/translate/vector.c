@@ -102,7 +102,7 @@ bool translate__vector(struct translation *t)
 	struct encoding_regs regs;
 	struct cold *cold = NULL;
 	bool save_flags;
-	u32 at;
+	u32 at, before;
 
 	if (row->exec == exec_avx_zero) {
 		emit_vzero(t);
@@ -126,6 +126,7 @@ bool translate__vector(struct translation *t)
 		cold = translate__cold(t, COLD_EXECUTE, 0);
 		cold->entries = 0;
 	}
+	before = t->e.at;
 	if (!translate__take_registers(t, &regs))
 		return false;
 	save_flags = t->flags == FLAGS_HOST;
@@ -136,5 +137,10 @@ bool translate__vector(struct translation *t)
 	cold->save_flags = save_flags;
 	group__finish_cold(t, cold);
 	translate__note_fault(t, at, cold);
+	/* Cold code of a group comes back at the group's end. */
+	if (t->group.open && t->rax_is_taken)
+		stack__keep_delta(t);
+	else if (t->group.open && !translate__count_scratch(insn))
+		translate__rax_stands(t, before);
 	return true;
 }
