@@ -120,11 +120,17 @@ static bool is_only_written(const struct insn *insn, unsigned i)
 	return false;
 }
 
-/* Loading one scratch register leaves the other one alone. */
-static bool is_cached(const struct translation *t, unsigned i)
+/* It stands in its scratch register: for an operand before, or since the last instruction. */
+static bool is_loaded(const struct translation *t, unsigned i)
 {
-	return t->cached == translate__gpr_operand(t->insn, i) && t->cached_at == t->e.at &&
-	       scratch_for(t, i) == H_RAX;
+	int number = translate__gpr_operand(t->insn, i);
+	unsigned j;
+
+	for (j = 0; j < i; j++)
+		if (translate__gpr_operand(t->insn, j) == number && !is_only_written(t->insn, j))
+			return true;
+	/* Loading one scratch register leaves the other one alone. */
+	return t->cached == number && t->cached_at == t->e.at && scratch_for(t, i) == H_RAX;
 }
 
 bool translate__take_registers(struct translation *t, struct encoding_regs *regs)
@@ -148,7 +154,7 @@ bool translate__take_registers(struct translation *t, struct encoding_regs *regs
 
 		if (number < 0)
 			continue;
-		if (host_of[number] == H_NONE && !is_only_written(insn, i) && !is_cached(t, i))
+		if (host_of[number] == H_NONE && !is_only_written(insn, i) && !is_loaded(t, i))
 			emit_load(&t->e, scratch_for(t, i), state_mem(GPR_AT(number)));
 		switch (operand_facts[row->op[i]].place) {
 		case PLACE_REG:
