@@ -99,6 +99,7 @@ static void begin(struct vcpu *vcpu, struct block *block, u64 gpa, u32 mode)
 	block->verified = vcpu->soft->outside;
 	block->is_too_long = false;
 	block->retries = vcpu->soft->groups_apart ? SOFT_GROUP_APART : 0;
+	block->straddles = 0;
 	block->misses = 0;
 	block->code = NULL;
 	block->plain = NULL;

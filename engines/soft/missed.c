@@ -38,6 +38,11 @@ static void redirect(struct soft_vcpu *soft, u32 from, u32 to)
 	memcpy(soft->area.write + from + 1, &displacement, sizeof(displacement));
 }
 
+static bool may_translate(struct vcpu *vcpu)
+{
+	return !vcpu->soft->check && soft__has_room(vcpu);
+}
+
 /* Once more, for the registers of this moment. */
 static void translate_again(struct vcpu *vcpu, struct block *block, bool plain)
 {
@@ -45,9 +50,6 @@ static void translate_again(struct vcpu *vcpu, struct block *block, bool plain)
 	struct soft_vcpu *soft = vcpu->soft;
 	u32 from, to;
 
-	if (soft->check || !soft__has_room(vcpu))
-		return;
-	block->retries++;
 	translate__block(vcpu, block, plain);
 	if (*code == old)
 		return;
@@ -70,8 +72,23 @@ static void note_miss(struct vcpu *vcpu, struct block *block, bool plain)
 	if (block->misses < SOFT_GROUP_MISSES)
 		return;
 	block->misses = 0;
-	if (now - block->missed_since <= SOFT_GROUP_MISSES * limit)
-		translate_again(vcpu, block, plain);
+	if (now - block->missed_since > SOFT_GROUP_MISSES * limit || !may_translate(vcpu))
+		return;
+	block->retries++;
+	translate_again(vcpu, block, plain);
+}
+
+static void keep_moment(struct vcpu *vcpu, struct block *block)
+{
+	struct straddle_moments *m = soft__straddling(vcpu->soft, block);
+	unsigned i;
+
+	if (m->block != block)
+		memset(m, 0, sizeof(*m));
+	m->block = block;
+	for (i = 0; i < X86_NR_GPR; i++)
+		m->offset[block->straddles][i] = vcpu->cpu.gpr[i] & ~PAGE_MASK_4K;
+	block->straddles++;
 }
 
 /*
@@ -81,9 +98,13 @@ static void note_miss(struct vcpu *vcpu, struct block *block, bool plain)
 static void note_straddle(struct vcpu *vcpu, struct block *block, bool plain)
 {
 	vcpu->soft->straddles = SOFT_STRADDLES;
+	if (block->straddles == SOFT_STRADDLE_MOMENTS || !may_translate(vcpu))
+		return;
+	keep_moment(vcpu, block);
 	/* Once more than that, and no operands would share anything. */
 	if (block->retries < SOFT_GROUP_RETRIES)
-		translate_again(vcpu, block, plain);
+		block->retries++;
+	translate_again(vcpu, block, plain);
 }
 
 bool soft__group_missed(struct vcpu *vcpu, u64 block, u64 linear)

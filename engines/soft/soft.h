@@ -28,6 +28,12 @@ struct block_link {
 	struct block *block;
 };
 
+/* Where the general registers pointed in their pages when groups of a block had operands on two pages. */
+struct straddle_moments {
+	const struct block *block;
+	u16 offset[SOFT_STRADDLE_MOMENTS][X86_NR_GPR];
+};
+
 enum block_way { WAY_NEXT, WAY_JUMP, NR_WAYS };
 
 /* A run of decoded instructions within one guest page, the last one possibly a branch. */
@@ -41,6 +47,7 @@ struct block {
 	u32 verified;	 /* of BLOCK_SHORT: soft_vcpu.outside when it was last compared with memory */
 	bool is_too_long; /* there is no translation of it */
 	u8 retries;	  /* translations of it given up because of such; see SOFT_GROUP_APART: */
+	u8 straddles;	  /* translations of it for operands on two pages: soft_vcpu.straddling */
 	u8 misses;	  /* look-ups for several operands that failed ... */
 	u64 missed_since; /* ... since this time stamp */
 	const u8 *code;	 /* its translation, or NULL */
@@ -265,6 +272,7 @@ struct soft_vcpu {
 	/* Where a group went on apart last, in a form of its own, and how often more until that is looked at. */
 	u64 straddled_at;
 	u32 straddles;
+	struct straddle_moments straddling[SOFT_STRADDLE_BLOCKS];
 	u32 heat_limit; /* interpretations before a block is translated */
 	struct code_area area;
 	struct glue glue;
@@ -443,6 +451,12 @@ void soft__set_jump(struct soft_vcpu *soft, u32 site, const u8 *code);
  * Else they are on two pages, most likely; where that happens often the block (or `plain`, for bit 0) is
  * translated again for the addresses of this time, or at last without such look-ups.
  */
+/* Where the block's are kept; they may be another's. */
+static inline struct straddle_moments *soft__straddling(struct soft_vcpu *soft, const struct block *block)
+{
+	return &soft->straddling[((u64)block >> 4 ^ (u64)block >> 10) & (SOFT_STRADDLE_BLOCKS - 1)];
+}
+
 bool soft__group_missed(struct vcpu *vcpu, u64 block, u64 linear);
 /* find.c: where generated code goes on at cpu.rip; NULL: back to the loop, with soft->found. */
 const u8 *soft__find_code(struct vcpu *vcpu);

@@ -72,6 +72,9 @@
 #define SOFT_GROUP_APART_MISS_CYCLES 1500
 /* A group that goes on apart at the same address so many times in a row is translated again for it. */
 #define SOFT_STRADDLES 16
+/* Up to so many times, each time for the addresses of the times before, too; and for so many blocks these are kept. */
+#define SOFT_STRADDLE_MOMENTS 4
+#define SOFT_STRADDLE_BLOCKS 64 /* a power of two */
 /* Decoded instructions that cross a page. */
 #define SOFT_CROSSINGS 256
 /* Blocks, and interruptions of them, between two looks at pending signals (a system call each). */

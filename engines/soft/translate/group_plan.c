@@ -172,17 +172,31 @@ static bool join_alignment(struct group_span *span, s64 disp, unsigned alignment
 	return true;
 }
 
-/* As far as the registers of this moment can tell. */
+static bool is_on_one_page_at(const struct group_span *span, u64 address)
+{
+	return !(((address + span->low) ^ (address + span->high - 1)) >> 12);
+}
+
+/* As far as the registers of this moment can tell, and those when its operands were found on two pages. */
 static bool is_on_one_page(const struct translation *t, const struct group_span *span)
 {
+	const struct straddle_moments *m = soft__straddling(t->soft, t->block);
 	const struct x86_cpu *cpu = &t->vcpu->cpu;
-	u64 address = 0;
+	u64 segment = span->seg >= X86_FS ? cpu->seg[span->seg].base : 0, address = segment;
+	unsigned i;
 
 	if (span->base != X86_SLOT_RIP)
-		address = cpu->slot[span->base] + (cpu->slot[span->index] << span->scale);
-	if (span->seg >= X86_FS)
-		address += cpu->seg[span->seg].base;
-	return !(((address + span->low) ^ (address + span->high - 1)) >> 12);
+		address += cpu->slot[span->base] + (cpu->slot[span->index] << span->scale);
+	if (!is_on_one_page_at(span, address))
+		return false;
+	for (i = 0; i < t->block->straddles && m->block == t->block; i++) {
+		u64 base = span->base < X86_NR_GPR ? m->offset[i][span->base] : 0;
+		u64 index = span->index < X86_NR_GPR ? m->offset[i][span->index] : 0;
+
+		if (!is_on_one_page_at(span, segment + base + (index << span->scale)))
+			return false;
+	}
+	return true;
 }
 
 static bool join(const struct translation *t, struct group_span *span, unsigned i, s64 disp)
