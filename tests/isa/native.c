@@ -24,7 +24,7 @@
 
 u8 *native_data;
 u8 *native_code;
-bool native_has_ldt, native_has_code32, native_is_deprived;
+bool native_has_ldt, native_has_code32, native_has_fsgsbase, native_is_deprived;
 
 const struct ldt_description ldt_descriptions[NR_LDT_ENTRIES] = {
 	[LDT_CODE16] = { CODE_LINEAR, 0xffff, .contents = 2 },
@@ -44,7 +44,7 @@ const struct ldt_description ldt_descriptions[NR_LDT_ENTRIES] = {
 /* ---- in and out ---- */
 
 /* Known to the code below by name. */
-u32 native_active, native_has_fsgsbase;
+u32 native_active, native_keeps_fsgsbase;
 u64 native_host_rsp, native_host_fs, native_host_gs;
 u64 native_fs, native_gs;
 u16 native_sel[X86_NR_SEG];
@@ -58,7 +58,7 @@ void native__pass_on(int signal, siginfo_t *info, void *context);
 /*
  * native__enter() returns when a signal came while native_active was set, with native_signal and
  * native_context set. The order of selectors is ES CS SS DS FS GS; loading FS and GS changes their
- * bases, so these come after. Where the kernel gives no WRFSBASE, arch_prctl(2) sets and tells them;
+ * bases, so these come after. Where the kernel does not know of WRFSBASE it forgets what that has set, and arch_prctl(2) sets and tells them;
  * code is 0x1001 to set GS, 0x1002 to set FS, 0x1003 to get FS, 0x1004 to get GS.
  */
 #define ARCH_PRCTL(code)                                                                           \
@@ -67,13 +67,13 @@ void native__pass_on(int signal, siginfo_t *info, void *context);
 	"	syscall\n"
 #define SET_BASE(insn, code, value)                                                                \
 	"	mov " #value "(%rip), %rsi\n"                                                       \
-	"	cmpl $0, native_has_fsgsbase(%rip)\n"                                               \
+	"	cmpl $0, native_keeps_fsgsbase(%rip)\n"                                               \
 	"	je 2f\n"                                                                            \
 	"	" #insn " %rsi\n"                                                                   \
 	"	jmp 3f\n"                                                                           \
 	"2:\n" ARCH_PRCTL(code) "3:\n"
 #define GET_BASE(insn, code, value)                                                                \
-	"	cmpl $0, native_has_fsgsbase(%rip)\n"                                               \
+	"	cmpl $0, native_keeps_fsgsbase(%rip)\n"                                               \
 	"	je 2f\n"                                                                            \
 	"	" #insn " %rsi\n"                                                                   \
 	"	mov %rsi, " #value "(%rip)\n"                                                       \
@@ -438,6 +438,7 @@ const char *native__setup(void)
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (stack.ss_sp == MAP_FAILED || sigaltstack(&stack, NULL))
 		return "no memory";
+	native_keeps_fsgsbase = getauxval(AT_HWCAP2) & 2; /* HWCAP2_FSGSBASE */
 	native_has_ldt = make_ldt() && has_code(SEL_LDT(LDT_CODE32));
 	native_has_code32 = has_code(SEL_USER32_CODE);
 	sigaction(SIGUSR1, &pattern, NULL);

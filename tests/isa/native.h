@@ -26,7 +26,7 @@ extern u8 *native_code;
 /* What the host's kernel lets user mode have. */
 extern bool native_has_ldt;	  /* segments of modify_ldt(2) */
 extern bool native_has_code32;	  /* SEL_USER32_CODE */
-extern u32 native_has_fsgsbase;	  /* RDFSBASE and kin */
+extern bool native_has_fsgsbase;  /* RDFSBASE and kin */
 /*
  * The host's kernel runs deprivileged, on a hypervisor that does without the processor's help: seen by a signal
  * that does not return with an RSP that is not canonical.
