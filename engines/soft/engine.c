@@ -63,7 +63,7 @@ static int create_translator(struct vcpu *vcpu, struct soft_vcpu *soft)
 	soft->inlines_vectors = host__tunable("TRIVET_SOFT_VECTORS", 1);
 	soft->counts = host__tunable("TRIVET_SOFT_COUNT", 0);
 	soft->groups_apart = host__tunable("TRIVET_SOFT_APART", 0);
-	soft->straddles = SOFT_STRADDLES;
+	soft->straddle_countdown = SOFT_STRADDLES;
 	soft->host_has_bmi2 = host_has_bmi2();
 	soft->faults = host__alloc_sparse(SOFT_FAULT_ENTRIES * sizeof(*soft->faults));
 	if (!soft->faults)

@@ -97,7 +97,7 @@ static void keep_moment(struct vcpu *vcpu, struct block *block)
  */
 static void note_straddle(struct vcpu *vcpu, struct block *block, bool plain)
 {
-	vcpu->soft->straddles = SOFT_STRADDLES;
+	vcpu->soft->straddle_countdown = SOFT_STRADDLES;
 	if (block->straddles == SOFT_STRADDLE_MOMENTS || !may_translate(vcpu))
 		return;
 	keep_moment(vcpu, block);
@@ -114,7 +114,7 @@ bool soft__group_missed(struct vcpu *vcpu, u64 block, u64 linear)
 
 	if (unlikely(vcpu->soft->groups_apart))
 		soft__park_vectors();
-	if (!vcpu->soft->straddles) {
+	if (!vcpu->soft->straddle_countdown) {
 		note_straddle(vcpu, missed, block & 1);
 	} else {
 		found = refill(vcpu, missed, linear);

@@ -271,7 +271,7 @@ struct soft_vcpu {
 	u64 refilled_at;
 	/* Where a group went on apart last, in a form of its own, and how often more until that is looked at. */
 	u64 straddled_at;
-	u32 straddles;
+	u32 straddle_countdown;
 	struct straddle_moments straddling[SOFT_STRADDLE_BLOCKS];
 	u32 heat_limit; /* interpretations before a block is translated */
 	struct code_area area;

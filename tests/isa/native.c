@@ -20,6 +20,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "tests/host_segment.h"
 #include "tests/isa/native.h"
 
 u8 *native_data;
@@ -393,15 +394,6 @@ static void catch_signals(void)
 		sigaction(signals[i], &action, &old_action[signals[i]]);
 }
 
-/* Kernels on a hypervisor that does without the processor's help may not have what they usually have. */
-static bool has_code(u16 selector)
-{
-	u32 rights = 0;
-
-	__asm__("lar %1, %0" : "+r"(rights) : "r"((u32)selector) : "cc");
-	return (rights & 0x9800) == 0x9800; /* present, a code segment (SDM vol. 2, LAR) */
-}
-
 /* Whether an instruction of these bytes, with this RSP, raises nothing. */
 static bool completes(const void *insn, unsigned length, u64 rsp)
 {
@@ -439,8 +431,8 @@ const char *native__setup(void)
 	if (stack.ss_sp == MAP_FAILED || sigaltstack(&stack, NULL))
 		return "no memory";
 	native_keeps_fsgsbase = getauxval(AT_HWCAP2) & 2; /* HWCAP2_FSGSBASE */
-	native_has_ldt = make_ldt() && has_code(SEL_LDT(LDT_CODE32));
-	native_has_code32 = has_code(SEL_USER32_CODE);
+	native_has_ldt = make_ldt() && host_segment__is_code(SEL_LDT(LDT_CODE32));
+	native_has_code32 = host_segment__is_code(SEL_USER32_CODE);
 	sigaction(SIGUSR1, &pattern, NULL);
 	raise(SIGUSR1);
 	/* The alarm is let in while an instruction executes, only. */

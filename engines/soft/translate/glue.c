@@ -228,7 +228,7 @@ static void generate_load_vectors(struct emit *e, struct glue *glue)
 static void generate_straddled(struct emit *e, struct glue *glue)
 {
 	struct host_mem scratch = at(SOFT_AT(scratch), 8), last = at(SOFT_AT(straddled_at), 8);
-	struct host_mem left = at(SOFT_AT(straddles), 8);
+	struct host_mem left = at(SOFT_AT(straddle_countdown), 8);
 	u32 other;
 
 	glue->straddled = e->at;

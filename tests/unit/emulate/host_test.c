@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "tests/host_segment.h"
 #include "tests/unit/emulate/guest.h"
 #include "tests/unit/emulate/native.h"
 
@@ -369,7 +370,7 @@ int main(int argc, char **argv)
 
 	if (argc < 2 || strcmp(argv[1], "32"))
 		return cmocka_run_group_tests(tests, set_up, NULL);
-	if (!native__has_code32()) {
+	if (!host_segment__is_code(NATIVE_CODE32)) {
 		printf("skipped: the host has no segment for 32-bit code\n");
 		return 77;
 	}

@@ -68,13 +68,11 @@ static u8 *emit_absolute(u8 *p, unsigned opcode, int modrm, const void *address)
 	return emit(p, &value, 4);
 }
 
-/* Linux's selectors for user code: 0x23 is 32-bit code, 0x33 64-bit code, 0x2b data. */
-#define SEL_CODE32 0x23
-
+/* Linux's selectors for user code: 0x33 is 64-bit code, 0x2b data. */
 static void build32(const u8 *code, unsigned length)
 {
-	/* push $SEL_CODE32; push %rax; lretq */
-	static const u8 go_32[] = { 0x6a, SEL_CODE32, 0x50, 0x48, 0xcb };
+	/* push $NATIVE_CODE32; push %rax; lretq */
+	static const u8 go_32[] = { 0x6a, NATIVE_CODE32, 0x50, 0x48, 0xcb };
 	/* mov $0x2b, %eax; mov %eax, %ds; mov %eax, %es */
 	static const u8 set_data[] = { 0xb8, 0x2b, 0, 0, 0, 0x8e, 0xd8, 0x8e, 0xc0 };
 	const u8 *scratch = page + 2 * CODE_SIZE - 64; /* a stack for PUSHF and POPF */
@@ -121,14 +119,6 @@ void native__catch(void)
 
 	for (i = 0; i < ARRAY_LENGTH(signals); i++)
 		sigaction(signals[i], &action, NULL);
-}
-
-bool native__has_code32(void)
-{
-	u32 rights = 0;
-
-	__asm__("lar %1, %0" : "+r"(rights) : "r"(SEL_CODE32) : "cc");
-	return (rights & 0x9800) == 0x9800; /* present, a code segment (SDM vol. 2, LAR) */
 }
 
 void native__init(void)

@@ -5,6 +5,9 @@
 
 #include "base/types.h"
 
+/* Linux's selector for 32-bit code; not every host has it. */
+#define NATIVE_CODE32 0x23
+
 struct native_state {
 	u64 gpr[16];
 	u64 flags;
@@ -14,11 +17,6 @@ struct native_state {
 void native__init(void);
 /* Takes over the signals that instructions raise. In each test: cmocka sets its own before it. */
 void native__catch(void);
-/*
- * Whether the host has Linux's segment for 32-bit code: kernels above a hypervisor that does without the
- * processor's help may have none.
- */
-bool native__has_code32(void);
 /*
  * Executes length bytes of code, one instruction that does not jump, as 64-bit code (code_size 8)
  * or 32-bit code (4: only the first eight registers count). Returns 0, or the number of the signal
