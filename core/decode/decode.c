@@ -164,6 +164,9 @@ static enum decode_result take_evex(struct decoding *d)
 	insn->map = p0 & 7;
 	if ((p0 & 8) || !(p1 & 4) || insn->map < MAP_0F || insn->map > MAP_0F3A)
 		return DECODE_UNDEFINED;
+	/* Outside of 64-bit code AMD's processors ignore V', too. */
+	if (insn->code != 8 && !(p2 & 8) && index_kind == DECODE_AS_INTEL)
+		return DECODE_UNDEFINED;
 	d->rex_r = (p0 & 0x80 ? 0 : 8) | (p0 & 0x10 ? 0 : 16);
 	d->rex_x = p0 & 0x40 ? 0 : 8;
 	d->rex_b = p0 & 0x20 ? 0 : 8;
@@ -236,6 +239,8 @@ static bool encoding_fits(const struct decoding *d, const struct opcode_row *row
 		return false;
 	if (flags & (d->w ? ROW_W0 : ROW_W1))
 		return false;
+	if ((flags & ROW_W1_INTEL) && !d->w && index_kind == DECODE_AS_INTEL)
+		return false;
 	if (flags & (insn->flags & INSN_VEX_L ? ROW_L0 : ROW_L1))
 		return false;
 	if (!row->evex != !(insn->flags & INSN_EVEX))
@@ -288,8 +293,12 @@ static bool modrm_fits(const struct decoding *d, const struct candidate *c)
 	bool is_reg = modrm >= 0xc0;
 
 	if (!(c->traits & TRAIT_MODRM)) {
-		/* Without ModRM, row.rm is the register that +r encodings name: NOP and PAUSE. */
-		return row->rm == RM_ANY || row->rm == ((d->insn->opcode & 7) | d->rex_b);
+		/*
+		 * Without ModRM, row.rm is the register that +r encodings name: NOP and PAUSE, which on Intel's
+		 * processors is PAUSE whatever REX.B.
+		 */
+		return row->rm == RM_ANY || row->rm == ((d->insn->opcode & 7) | d->rex_b) ||
+		       (row->prefix == PFX_F3 && index_kind == DECODE_AS_INTEL);
 	}
 	if (row->group != GROUP_ANY && row->group != (modrm >> 3 & 7))
 		return false;

@@ -109,7 +109,7 @@ static bool takes_size_from_w(const struct opcode_row *row)
 	return has_y || row->class == CLASS_VECTOR;
 }
 
-static enum decode_kind kind;
+enum decode_kind index_kind;
 
 static enum decode_kind kind_of_host(void)
 {
@@ -141,7 +141,7 @@ static void work_out_amd(struct candidate *c, const struct opcode_row *row)
 	for (i = 0; i < ARRAY_LENGTH(row->op); i++)
 		if (row->op[i] == OP_Mp)
 			c->traits |= TRAIT_NO_W;
-	if ((row->flags & ROW_VEX) && kind == DECODE_AS_AMD)
+	if ((row->flags & ROW_VEX) && index_kind == DECODE_AS_AMD)
 		c->traits |= TRAIT_LOOSE;
 	/* Found undefined before a ModRM byte is looked for. */
 	if (is_opcode(row, MAP_0F, 0xb9) || is_opcode(row, MAP_0F, 0xff))
@@ -182,7 +182,7 @@ static void work_out(struct candidate *c, const struct opcode_row *row)
 		c->traits |= TRAIT_REG;
 	if (takes_size_from_w(row))
 		c->traits |= TRAIT_SIZE_W;
-	if (kind != DECODE_AS_INTEL)
+	if (index_kind != DECODE_AS_INTEL)
 		work_out_amd(c, row);
 	else if (row->flags & ROW_VEX && (is_opcode(row, MAP_0F, 0x92) || is_opcode(row, MAP_0F, 0x93)))
 		c->traits |= TRAIT_W_ONLY_64; /* KMOVQ between an opmask and a general register */
@@ -235,7 +235,7 @@ void decode__init_for(enum decode_kind wanted)
 {
 	unsigned map, opcode, next = 0;
 
-	kind = wanted;
+	index_kind = wanted;
 	memset(index_entries, 0, sizeof(index_entries));
 	for_each_opcode(count_candidate);
 	for (map = 0; map < NR_MAPS; map++) {

@@ -3,6 +3,7 @@
 #ifndef CORE_DECODE_INDEX_H
 #define CORE_DECODE_INDEX_H
 
+#include "core/decode/decode.h"
 #include "core/decode/row.h"
 
 /* How one immediate operand stands in the instruction stream. */
@@ -56,6 +57,8 @@ struct index_entry {
 /* Room for all rows, with one more candidate for each further opcode that a row spans. */
 #define INDEX_MAX_CANDIDATES 4096
 
+/* Whose encodings the index is for. */
+extern enum decode_kind index_kind;
 extern struct candidate index_candidates[INDEX_MAX_CANDIDATES];
 extern struct index_entry index_entries[NR_MAPS][256];
 

@@ -90,6 +90,7 @@ enum row_prefix {
 #define ROW_NO_WAIT 0x08000000	 /* x87: pending exceptions are not reported here */
 #define ROW_VSIB 0x10000000	 /* gather: index is a vector register */
 #define ROW_SIZE_W 0x20000000	 /* 0F66: size from W only, 66 does not change it */
+#define ROW_W1_INTEL 0x40000000	 /* VEX.W must be 1 on Intel's processors; AMD's ignore it */
 
 /*
  * row.evex: of an EVEX encoding (which has ROW_VEX, too). SDM vol. 2, 2.7. Displacements of one

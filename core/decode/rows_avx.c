@@ -348,8 +348,8 @@ static const struct opcode_row rows[] = {
 
 	/* 0F 3A */
 	/* The manuals ask for W1; AMD's processors ignore W, so it is left to the host. */
-	AVX3A(0x00, "vpermq", AVX2, Vx, Wx, Ib, NONE, L1 | NV),
-	AVX3A(0x01, "vpermpd", AVX2, Vx, Wx, Ib, NONE, L1 | NV),
+	AVX3A(0x00, "vpermq", AVX2, Vx, Wx, Ib, NONE, L1 | ROW_W1_INTEL | NV),
+	AVX3A(0x01, "vpermpd", AVX2, Vx, Wx, Ib, NONE, L1 | ROW_W1_INTEL | NV),
 	AVX3A(0x02, "vpblendd", AVX2, Vx, Hx, Wx, Ib, W0),
 	AVX3A(0x04, "vpermilps", AVX, Vx, Wx, Ib, NONE, W0 | NV),
 	AVX3A(0x05, "vpermilpd", AVX, Vx, Wx, Ib, NONE, W0 | NV),

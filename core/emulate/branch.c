@@ -6,6 +6,7 @@
  * The executors for 8-byte operands serve 64-bit code only.
  */
 #include "core/emulate/condition.h"
+#include "core/emulate/frame.h"
 #include "core/emulate/stack.h"
 
 static __always_inline u64 next_rip(const struct vcpu *vcpu, const struct insn *insn)
@@ -53,6 +54,18 @@ static __always_inline enum exec_result jump32(struct vcpu *vcpu, const struct i
 
 #define jump16 jump32
 
+/* On Intel's processors the return address stands below the stack pointer then. */
+static enum exec_result refuse_call(struct vcpu *vcpu, const struct insn *insn)
+{
+	struct frame_stack stack = frame__current(&vcpu->cpu);
+	u64 item = next_rip(vcpu, insn);
+	enum exec_result r = EXEC_NEXT;
+
+	if (vcpu->cpuid.intel)
+		r = frame__push(vcpu, &stack, &item, 1, insn->opsize);
+	return r == EXEC_NEXT ? x86__raise_gp(vcpu, 0) : r;
+}
+
 /* Pushes the return address and jumps. */
 static NOINLINE enum exec_result call_checked(struct vcpu *vcpu, const struct insn *insn,
 					      u64 target)
@@ -65,7 +78,7 @@ static NOINLINE enum exec_result call_checked(struct vcpu *vcpu, const struct in
 		return result;
 	target = cut_target(target, insn->opsize);
 	if (unlikely(!target_is_valid(&vcpu->cpu, insn, target)))
-		return x86__raise_gp(vcpu, 0);
+		return refuse_call(vcpu, insn);
 	result = stack__push_slow(vcpu, insn, insn->opsize, next_rip(vcpu, insn));
 	if (unlikely(result != EXEC_NEXT))
 		return result;

@@ -30,6 +30,15 @@ void far__commit_code(struct x86_cpu *cpu, u16 selector, unsigned cpl, const str
 	cpu->rip = rip;
 }
 
+u64 far__offset_in(struct vcpu *vcpu, const struct descriptor *code, u64 offset)
+{
+	struct x86_cpu *cpu = &vcpu->cpu;
+
+	if (cpu->long_mode && !far__is_long_code(cpu, code->low) && system__is_intel(vcpu))
+		return (u32)offset;
+	return offset;
+}
+
 struct far_target {
 	u64 offset;
 	u16 selector;
@@ -113,6 +122,7 @@ static enum exec_result transfer_to_code(struct vcpu *vcpu, const struct insn *i
 	bool allowed = descriptor__is_conforming(d->low) ?
 			       dpl <= cpu->cpl :
 			       dpl == cpu->cpl && (target->selector & SELECTOR_RPL) <= cpu->cpl;
+	u64 offset = far__offset_in(vcpu, d, target->offset);
 	enum exec_result r;
 
 	if (!allowed)
@@ -124,12 +134,12 @@ static enum exec_result transfer_to_code(struct vcpu *vcpu, const struct insn *i
 	if (r == EXEC_NEXT && call)
 		r = push_return(vcpu, insn, d, &stack);
 	if (r == EXEC_NEXT)
-		r = far__check_rip(vcpu, d, target->offset);
+		r = far__check_rip(vcpu, d, offset);
 	if (r != EXEC_NEXT)
 		return r;
 	if (call)
 		frame__set_sp(cpu, stack.size, stack.sp);
-	far__commit_code(cpu, target->selector, cpu->cpl, d, target->offset);
+	far__commit_code(cpu, target->selector, cpu->cpl, d, offset);
 	x86__mode_changed(vcpu);
 	return EXEC_JUMP;
 }
@@ -278,7 +288,14 @@ enum exec_result system__far_ret(struct vcpu *vcpu, const struct insn *insn)
 	enum exec_result r;
 	u64 item[2];
 
-	r = frame__peek(vcpu, 0, item, 2, insn->opsize);
+	if (likely(!system__is_intel(vcpu))) {
+		r = frame__peek(vcpu, 0, item, 2, insn->opsize);
+	} else {
+		/* CS first, and no more of it than the selector. */
+		r = frame__peek(vcpu, insn->opsize, item + 1, 1, 2);
+		if (r == EXEC_NEXT)
+			r = frame__peek(vcpu, 0, item, 1, insn->opsize);
+	}
 	if (r != EXEC_NEXT)
 		return r;
 	if (x86__is_real_like(cpu))
@@ -289,6 +306,7 @@ enum exec_result system__far_ret(struct vcpu *vcpu, const struct insn *insn)
 		r = far__check_return(vcpu, item[1], &d);
 	if (r != EXEC_NEXT)
 		return r;
+	item[0] = far__offset_in(vcpu, &d, item[0]);
 	if ((item[1] & SELECTOR_RPL) > cpu->cpl)
 		return return_outer(vcpu, insn, item, &d);
 	r = far__check_rip(vcpu, &d, item[0]);

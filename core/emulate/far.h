@@ -20,6 +20,9 @@ enum exec_result far__probe_outer(struct vcpu *vcpu, u64 offset, unsigned width)
 /* Reads the descriptor of the code segment that a return pops, and checks it (APM vol. 3, RETF). */
 enum exec_result far__check_return(struct vcpu *vcpu, u16 selector, struct descriptor *d);
 
+/* As much of an offset as the code takes that is entered: on Intel's processors 32 bits if it is no 64-bit code. */
+u64 far__offset_in(struct vcpu *vcpu, const struct descriptor *code, u64 offset);
+
 /* #GP(0) if rip lies beyond the limit, or is not canonical in 64-bit code. */
 enum exec_result far__check_rip(struct vcpu *vcpu, const struct descriptor *code, u64 rip);
 

@@ -105,21 +105,21 @@ static enum exec_result iret_with_stack(struct vcpu *vcpu, const struct insn *in
 	struct x86_cpu *cpu = &vcpu->cpu;
 	unsigned rpl = item[ITEM_CS] & SELECTOR_RPL;
 	bool outer = rpl > cpu->cpl, to_long = far__is_long_code(cpu, code->low);
-	u64 mask = flags_mask(cpu, insn);
+	u64 mask = flags_mask(cpu, insn), rip = far__offset_in(vcpu, code, item[ITEM_RIP]);
 	struct x86_segment ss;
 	enum exec_result r;
 	unsigned size;
 
 	/* RIP is checked before SS on AMD's processors, after it on Intel's. */
-	r = cpu->long_mode && !vcpu->cpuid.intel ? far__check_rip(vcpu, code, item[ITEM_RIP]) :
+	r = cpu->long_mode && !vcpu->cpuid.intel ? far__check_rip(vcpu, code, rip) :
 						   EXEC_NEXT;
 	if (r == EXEC_NEXT)
 		r = segload__stack(vcpu, item[ITEM_SS], rpl, to_long && rpl < 3, X86_GP, &ss);
 	if (r == EXEC_NEXT)
-		r = far__check_rip(vcpu, code, item[ITEM_RIP]);
+		r = far__check_rip(vcpu, code, rip);
 	if (r != EXEC_NEXT)
 		return r;
-	far__commit_code(cpu, item[ITEM_CS], rpl, code, item[ITEM_RIP]);
+	far__commit_code(cpu, item[ITEM_CS], rpl, code, rip);
 	segload__commit(cpu, X86_SS, &ss);
 	/* To a 16-bit stack only SP is loaded: the rest of RSP shows through. */
 	size = to_long ? 8 : ss.db ? 4 : 2;
@@ -159,7 +159,8 @@ static enum exec_result iret_protected(struct vcpu *vcpu, const struct insn *ins
 			return x86__raise_gp(vcpu, 0);
 		return task__return(vcpu, system__next_rip(cpu, insn));
 	}
-	r = frame__peek(vcpu, 0, item, with_stack ? 5 : 3, insn->opsize);
+	/* Intel's processors check CS before they look at the stack pointer. */
+	r = frame__peek(vcpu, 0, item, with_stack && !system__is_intel(vcpu) ? 5 : 3, insn->opsize);
 	if (r != EXEC_NEXT)
 		return r;
 	if (insn->opsize == 4 && !cpu->long_mode && !cpu->cpl && (item[ITEM_FLAGS] & RFLAGS_VM))
@@ -172,7 +173,7 @@ static enum exec_result iret_protected(struct vcpu *vcpu, const struct insn *ins
 		return r;
 	if (!with_stack && (item[ITEM_CS] & SELECTOR_RPL) == cpu->cpl)
 		return iret_same_level(vcpu, insn, item, &code);
-	if (!with_stack) {
+	if (!with_stack || system__is_intel(vcpu)) {
 		r = frame__peek(vcpu, 3 * insn->opsize, item + ITEM_RSP, 2, insn->opsize);
 		if (r != EXEC_NEXT)
 			return r;

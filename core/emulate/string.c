@@ -435,14 +435,34 @@ static bool steps_singly(const struct vcpu *vcpu)
 	return vcpu->cpu.sysflags & RFLAGS_TF || vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP;
 }
 
+/*
+ * Intel's processors clear the upper halves even when the first iteration faults or there is none: RCX, and the
+ * pointers of MOVS and STOS.
+ */
+static void halve_registers(struct string *s, const struct string_kind *kind)
+{
+	struct x86_cpu *cpu = &s->vcpu->cpu;
+
+	if (s->insn->code != 8 || s->insn->adsize != 4)
+		return;
+	move_register(cpu, s->insn, X86_RCX, 0);
+	if (kind->writes && kind->has_source)
+		move_register(cpu, s->insn, X86_RSI, 0);
+	if (kind->writes)
+		move_register(cpu, s->insn, X86_RDI, 0);
+}
+
 static NOINLINE enum exec_result repeat(struct string *s, const struct string_kind *kind)
 {
 	struct vcpu *vcpu = s->vcpu;
 	u64 mask = mask_of(s->insn->adsize);
 	u64 budget = steps_singly(vcpu) ? 1 : STRING_BUDGET / s->size;
+	u64 flags = vcpu->cpu.arith;
 	bool first = true;
 	u64 count;
 
+	if (vcpu->cpuid.intel)
+		halve_registers(s, kind);
 	while ((count = vcpu->cpu.gpr[X86_RCX] & mask) != 0) {
 		enum exec_result result;
 
@@ -458,6 +478,9 @@ static NOINLINE enum exec_result repeat(struct string *s, const struct string_ki
 		commit(s, kind, true);
 		if (kind->compares && s->ended)
 			return EXEC_NEXT;
+		/* SDM vol. 2, REP: a fault or an interrupt finds the flags from before the instruction. */
+		if (kind->compares && vcpu->cpuid.intel && count > s->done)
+			vcpu->cpu.arith = flags;
 		budget -= s->done;
 		first = false;
 	}

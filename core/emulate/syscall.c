@@ -72,13 +72,11 @@ enum exec_result system__sysret(struct vcpu *vcpu, const struct insn *insn)
 	bool to_long = cpu->code_size == 8 && insn->opsize == 8;
 	u64 rip = to_long ? cpu->gpr[X86_RCX] : (u32)cpu->gpr[X86_RCX];
 
-	if (!(cpu->efer & EFER_SCE))
+	if (!(cpu->efer & EFER_SCE) || unlikely(cpu->code_size != 8 && system__is_intel(vcpu)))
 		return x86__raise_ud(vcpu);
 	if (!x86__is_protected(cpu))
 		return x86__raise_gp(vcpu, 0);
 	SYSTEM_NEED_CPL0(vcpu);
-	if (unlikely(cpu->code_size != 8 && system__is_intel(vcpu)))
-		return x86__raise_ud(vcpu);
 	/* AMD faults at the target, in the outer level; Intel here. */
 	if (unlikely(to_long && !system__is_canonical(cpu, rip) && system__is_intel(vcpu)))
 		return x86__raise_gp(vcpu, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Control and debug registers, the machine status word, XCR0. */
 #include "core/emulate/system.h"
+#include "include/x86/cpuid.h"
 #include "include/x86/paging.h"
 
 /* MOV CR0 with LOCK is MOV CR8 on AMD: for code that is not 64-bit (APM vol. 3, MOV CRn). */
@@ -193,6 +194,8 @@ enum exec_result system__xgetbv(struct vcpu *vcpu, const struct insn *insn)
 	if (index > 1 || (index == 1 && !cpuid__has(&vcpu->cpuid, FEAT_XGETBV1)))
 		return x86__raise_gp(vcpu, 0);
 	cpu->gpr[X86_RAX] = (u32)cpu->xcr0;
+	if (index == 1 && insn->code != 8 && system__is_intel(vcpu))
+		cpu->gpr[X86_RAX] &= ~(u64)XSTATE_ZMM_MORE;
 	cpu->gpr[X86_RDX] = cpu->xcr0 >> 32;
 	return EXEC_NEXT;
 }

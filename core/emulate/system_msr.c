@@ -117,6 +117,14 @@ static enum exec_result read_base(struct vcpu *vcpu, const struct insn *insn, en
 	return EXEC_NEXT;
 }
 
+/* Intel's processors go by the paging mode, AMD's by all the bits they have, as both do for the MSRs. */
+static bool is_good_base(const struct vcpu *vcpu, u64 value)
+{
+	if (system__is_intel(vcpu))
+		return system__is_canonical(&vcpu->cpu, value);
+	return cpuid__is_canonical(&vcpu->cpuid, value);
+}
+
 static enum exec_result write_base(struct vcpu *vcpu, const struct insn *insn, enum x86_segreg seg)
 {
 	struct x86_cpu *cpu = &vcpu->cpu;
@@ -126,7 +134,7 @@ static enum exec_result write_base(struct vcpu *vcpu, const struct insn *insn, e
 		return x86__raise_ud(vcpu);
 	if (insn->opsize != 8)
 		value = (u32)value;
-	else if (!cpuid__is_canonical(&vcpu->cpuid, value))
+	else if (!is_good_base(vcpu, value))
 		return x86__raise_gp(vcpu, 0);
 	cpu->seg[seg].base = value;
 	return EXEC_NEXT;

@@ -51,8 +51,15 @@ enum exec_result system__push_sreg(struct vcpu *vcpu, const struct insn *insn)
 	struct x86_cpu *cpu = &vcpu->cpu;
 	struct frame_stack stack = frame__current(cpu);
 	u64 selector = cpu->seg[opcode_register(insn)].selector;
-	enum exec_result r = frame__push(vcpu, &stack, &selector, 1, insn->opsize);
+	unsigned width = insn->opsize;
+	enum exec_result r;
 
+	/* SDM vol. 2, PUSH: the upper half of a 32-bit item is left as it is. */
+	if (width == 4 && system__is_intel(vcpu)) {
+		stack.sp -= 2;
+		width = 2;
+	}
+	r = frame__push(vcpu, &stack, &selector, 1, width);
 	if (r == EXEC_NEXT)
 		frame__set_sp(cpu, stack.size, stack.sp);
 	return r;
@@ -67,7 +74,8 @@ enum exec_result system__pop_sreg(struct vcpu *vcpu, const struct insn *insn)
 	enum exec_result r;
 	u64 selector;
 
-	r = frame__peek(vcpu, 0, &selector, 1, insn->opsize);
+	/* Intel's processors look at no more than the selector. */
+	r = frame__peek(vcpu, 0, &selector, 1, system__is_intel(vcpu) ? 2 : insn->opsize);
 	if (r == EXEC_NEXT)
 		r = segload__data(vcpu, seg, selector, &segment);
 	if (r != EXEC_NEXT)

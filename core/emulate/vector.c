@@ -365,11 +365,11 @@ enum exec_result exec_sha(struct vcpu *vcpu, const struct insn *insn)
 
 	if (unlikely(r))
 		return r;
-	if (insn->flags & INSN_MEM) {
+	if ((insn->flags & INSN_MEM) && vector__is_amd(vcpu)) {
 		r = emulate__operand(vcpu, insn, 16, false, &linear);
 		if (unlikely(r))
 			return r;
-		if (unlikely(linear & 15) && vector__is_amd(vcpu))
+		if (unlikely(linear & 15))
 			return run_load_bounced(vcpu, insn, &call, linear, 16);
 	}
 	return run_any(vcpu, insn, &call, false);

@@ -296,6 +296,14 @@ static enum exec_result first_failure(struct vcpu *vcpu, const struct insn *insn
 	return EXEC_FAULT;
 }
 
+/* On Intel's processors ZMM16 to 31, which other code can't name, count as unused outside of 64-bit code. */
+static u64 components_in_use(struct vcpu *vcpu, const struct insn *insn, const struct xsave_image *image)
+{
+	u64 components = image->xstate_bv & XSTATE_ALL;
+
+	return insn->code == 8 || vector__is_amd(vcpu) ? components : components & ~XSTATE_ZMM_MORE;
+}
+
 static enum exec_result save(struct vcpu *vcpu, const struct insn *insn, enum save_kind kind,
 			     bool supervisor)
 {
@@ -316,7 +324,7 @@ static enum exec_result save(struct vcpu *vcpu, const struct insn *insn, enum sa
 	if (s.r)
 		return s.r;
 	image = vector__image(vcpu);
-	in_use = image->xstate_bv & XSTATE_ALL;
+	in_use = components_in_use(vcpu, insn, image);
 	if (compact && image->mxcsr != MXCSR_INIT)
 		in_use |= XSTATE_SSE;
 	save_components(&s, image, rfbm, kind == SAVE_PLAIN ? rfbm : rfbm & in_use, compact);

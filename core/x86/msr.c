@@ -301,6 +301,10 @@ static int write_field(struct vcpu *vcpu, const struct msr_row *row, u64 *field,
 		return 1;
 	if ((row->flags & MSR_CANONICAL) && !cpuid__is_canonical(&vcpu->cpuid, value))
 		return 1;
+	/* AMD's processors ignore the upper halves (APM vol. 2, 6.1.2), Intel's do not. */
+	if ((row->flags & MSR_SIGN_EXTENDED) && vcpu->cpuid.intel &&
+	    !cpuid__is_canonical(&vcpu->cpuid, value))
+		return 1;
 	if (row->flags & MSR_SIGN_EXTENDED)
 		value = cpuid__make_canonical(&vcpu->cpuid, value);
 	*field = value;

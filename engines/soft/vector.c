@@ -12,7 +12,10 @@ static struct {
 	bool xsave;
 	bool avx;
 	bool xsaveopt;
-	bool selectors; /* FNSTENV shows the selectors of the x87 pointers, not zeros */
+	/* x87 pointers: see soft__x87_has_selectors() and its neighbours */
+	bool selectors;
+	bool keeps_opcode;
+	bool keeps_data;
 	u64 mask; /* components that guests can have */
 	u32 mxcsr_mask;
 } host;
@@ -101,23 +104,51 @@ static void make_loadable(struct xsave_image *image)
 	image->mxcsr_mask = host.mxcsr_mask;
 }
 
-static void save_state(struct vcpu *vcpu, const struct soft_vectors *v)
+/*
+ * With an unmasked exception pending, and an opcode or data pointer in the registers, which are loaded without, an
+ * instruction has raised it (FLDCW may unmask an old one). That was the last one: what generated code has written
+ * of it by the time that somebody looks at it. No other can follow before the exception is cleared.
+ */
+static void note_raised(struct soft_vectors *v, const struct xsave_image *image)
+{
+	if (!(image->fsw & FSW_ES)) {
+		v->raised = v->raised_by_memory = false;
+		return;
+	}
+	v->raised |= image->fop || image->fdp;
+	v->raised_by_memory |= image->fdp;
+	if (v->raised)
+		v->raised_fop = v->fop;
+	if (v->raised_by_memory)
+		v->raised_fdp = v->fdp;
+}
+
+static void save_state(struct vcpu *vcpu, struct soft_vectors *v)
 {
 	struct xsave_image *image = image_of(vcpu);
 
-	if (v->live)
+	if (v->live) {
+		/* As they were loaded, if XSAVEOPT finds nothing changed and writes nothing. */
+		image->fop = 0;
+		image->fdp = 0;
 		store_registers(image);
-	image->fop = v->fop;
+		note_raised(v, image);
+	}
+	image->fop = host.keeps_opcode ? v->raised_fop : v->fop;
 	image->fip = v->fip;
-	image->fdp = v->fdp;
+	image->fdp = host.keeps_data ? v->raised_fdp : v->fdp;
 	image->fcs = v->fcs;
 	image->fds = v->fds;
 }
 
 static void make_live(struct vcpu *vcpu, struct soft_vectors *v)
 {
-	make_loadable(image_of(vcpu));
-	load_registers(image_of(vcpu));
+	struct xsave_image *image = image_of(vcpu);
+
+	make_loadable(image);
+	image->fop = 0;
+	image->fdp = 0;
+	load_registers(image);
 	v->live = true;
 }
 
@@ -146,6 +177,9 @@ void soft__vector_changed(struct vcpu *vcpu)
 	v->fdp = image->fdp;
 	v->fcs = image->fcs;
 	v->fds = image->fds;
+	v->raised = v->raised_by_memory = false;
+	v->raised_fop = image->fop;
+	v->raised_fdp = image->fdp;
 	if (v->live) {
 		v->live = false;
 		give_to_host(v);
@@ -195,6 +229,16 @@ bool soft__x87_has_selectors(void)
 	return host.selectors;
 }
 
+bool soft__x87_keeps_opcode(void)
+{
+	return host.keeps_opcode;
+}
+
+bool soft__x87_keeps_data(void)
+{
+	return host.keeps_data;
+}
+
 /* ---- execution ---- */
 
 static void track_x87(struct vcpu *vcpu, struct soft_vectors *v, const struct insn *insn)
@@ -217,6 +261,9 @@ static void forget_x87(struct soft_vectors *v)
 	v->fdp = 0;
 	v->fcs = 0;
 	v->fds = 0;
+	v->raised = v->raised_by_memory = false;
+	v->raised_fop = 0;
+	v->raised_fdp = 0;
 }
 
 static __always_inline u32 enter_stub(struct vcpu *vcpu, struct soft_vectors *v,
@@ -224,8 +271,14 @@ static __always_inline u32 enter_stub(struct vcpu *vcpu, struct soft_vectors *v,
 {
 	u32 vector;
 
-	if (unlikely(!v->live))
+	if (unlikely(!v->live)) {
 		make_live(vcpu, v);
+	} else if (unlikely(stub & STUB_CLEAR) && host.keeps_opcode) {
+		/* It can still be told who has raised what is pending. */
+		save_state(vcpu, v);
+		v->raised = v->raised_by_memory = false;
+		make_live(vcpu, v);
+	}
 	if (likely(!(stub & STUB_FULL))) {
 		vector = stub__call_plain(call->mem, stub__address(stub));
 	} else {
@@ -292,6 +345,26 @@ enum exec_result soft__vector_exec(struct vcpu *vcpu, struct insn *insn, struct 
 
 /* ---- set-up ---- */
 
+/* By what an instruction leaves: a hypervisor may hide CPUID.7:EBX[6] and [13], which say the same to guests. */
+static void look_at_x87(void)
+{
+	static const float one = 1;
+	u32 env[7];
+	u16 control;
+
+	__asm__ volatile("fnstcw %1\n\t"
+			 "fninit\n\t"
+			 "flds %2\n\t"
+			 "fnstenv %0\n\t"
+			 "fninit\n\t"
+			 "fldcw %1"
+			 : "=m"(env), "=m"(control)
+			 : "m"(one));
+	host.selectors = env[4] & 0xffff;
+	host.keeps_opcode = !(env[4] >> 16);
+	host.keeps_data = !env[5];
+}
+
 static void look_at_host(void)
 {
 	u8 area[512] __attribute__((aligned(16)));
@@ -307,13 +380,7 @@ static void look_at_host(void)
 		host__cpuid(CPUID_XSTATE, 1, regs);
 		host.xsaveopt = regs[0] & 1;
 	}
-	/* CPUID.7:EBX[13]: "deprecates FPU CS and DS" (guests are told what the host has) */
-	host__cpuid(0, 0, regs);
-	host.selectors = true;
-	if (regs[0] >= 7) {
-		host__cpuid(7, 0, regs);
-		host.selectors = !(regs[1] >> 13 & 1);
-	}
+	look_at_x87();
 	memset(area, 0, sizeof(area));
 	__asm__ volatile("fxsave64 %0" : "+m"(area));
 	memcpy(&mask, area + offsetof(struct xsave_image, mxcsr_mask), sizeof(mask));

@@ -20,14 +20,19 @@
 struct soft_vectors {
 	bool live; /* the state is in this thread's registers; vcpu->xsave may be old */
 	/*
-	 * What FNSTENV shows of the last x87 instruction that is no control instruction. The host's
-	 * registers hold addresses of stubs and host pointers instead.
+	 * Of the last x87 instruction that is no control instruction. The host's registers hold
+	 * addresses of stubs and host pointers instead.
 	 */
 	u16 fop;
 	u16 fcs;
 	u16 fds;
 	u64 fip;
 	u64 fdp;
+	/* What FNSTENV shows on processors that keep these of the last one that raised an unmasked exception. */
+	bool raised; /* the exception that is pending was raised by the last instruction */
+	bool raised_by_memory; /* which has an operand in memory */
+	u16 raised_fop;
+	u64 raised_fdp;
 	/* The host's control words, while loaded. */
 	u32 host_mxcsr;
 	u16 host_fcw;
@@ -51,8 +56,11 @@ void soft__vectors_put(struct vcpu *vcpu);
 /* Takes live guest state out of the calling thread's registers. Cheap when there is none. */
 void soft__park_vectors(void);
 
-/* Whether FNSTENV shows the selectors of the pointers, not zeros. */
+/* What FNSTENV shows on this host: the selectors of the pointers, not zeros. */
 bool soft__x87_has_selectors(void);
+/* Opcode and data pointer of the last instruction that raised an unmasked exception, not of the last one. */
+bool soft__x87_keeps_opcode(void);
+bool soft__x87_keeps_data(void);
 
 /* Puts the guest's state into the thread's registers, if it is not there. */
 void soft__vectors_make_live(struct vcpu *vcpu);

@@ -44,7 +44,7 @@ static struct host_mutex spare_lock; /* guards the spare stub, held while it exe
 struct encoding {
 	u64 key; /* the bytes, little-endian; never 0 */
 	unsigned length;
-	u32 kind; /* STUB_FULL, STUB_X87, STUB_INIT */
+	u32 kind; /* STUB_FULL, STUB_X87, STUB_INIT, STUB_CLEAR */
 };
 
 static void put_byte(struct encoding *e, u8 byte)
@@ -173,6 +173,8 @@ static void encode_x87(const struct insn *insn, struct encoding *e)
 		put_byte(e, insn->modrm);
 	if (insn->opcode == 0xdb && insn->modrm == 0xe3)
 		e->kind |= STUB_INIT;
+	else if (insn->opcode == 0xdb && insn->modrm == 0xe2)
+		e->kind |= STUB_CLEAR;
 	else if (!(insn->row->flags & ROW_X87_ENV))
 		e->kind |= STUB_X87;
 	if (insn->row->reads || insn->row->writes || insn->row->op[0] == OP_rAXv)

@@ -13,6 +13,7 @@
 #define STUB_FULL 0x80000000 /* general registers or flags go in or out */
 #define STUB_X87 0x40000000  /* moves the x87 instruction and data pointers */
 #define STUB_INIT 0x20000000 /* FNINIT: clears them */
+#define STUB_CLEAR 0x10000000 /* FNCLEX: ends a pending exception */
 
 #define STUB_SIZE 16
 

@@ -126,6 +126,13 @@ u64 instance__linear(const struct instance *in)
 	return ea + instance__segment_base(in, insn->seg);
 }
 
+u64 instance__stack(const struct instance *in)
+{
+	u64 rsp = in->before.gpr[X86_RSP];
+
+	return (in->code_size == 8 ? rsp : (u32)rsp) + instance__segment_base(in, X86_SS);
+}
+
 /* ---- the memory operand ---- */
 
 static unsigned y_size(const struct insn *insn)

@@ -17,6 +17,9 @@ struct comparison {
  */
 void compare__outcomes(const struct instance *in, const struct isa_state *native,
 		       const struct isa_state *here, struct comparison *c);
+/* Both are faults, or one is, of an instruction whose faults can't be compared. */
+bool compare__is_of_no_use(const struct instance *in, const struct isa_state *native,
+			   const struct isa_state *here);
 /* Data of both, DATA_BYTES. */
 void compare__data(const struct instance *in, const u8 *native, const u8 *here,
 		   struct comparison *c);

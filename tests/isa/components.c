@@ -36,6 +36,11 @@ static bool is_address(const struct instance *in, unsigned gpr)
 	return in->insn.base == gpr || in->insn.index == gpr;
 }
 
+bool components__are_more(void)
+{
+	return beyond;
+}
+
 bool components__are_in_address(const struct instance *in)
 {
 	const u64 *gpr = in->before.gpr;

@@ -20,6 +20,9 @@
 /* offered: the XCR0 that the guest has. */
 void components__setup(u64 offered);
 
+/* Whether the host has any. */
+bool components__are_more(void);
+
 /* Whether registers that address the operand ask for such components. */
 bool components__are_in_address(const struct instance *in);
 

@@ -46,8 +46,18 @@ static bool names_rsp_with_x(const struct instance *in)
 	return !(p[1] & 0x40);
 }
 
+/* AC comes with the flags. */
+static bool returns_to_alignment_checks(const struct instance *in)
+{
+	u64 linear = instance__stack(in) + 2 * in->insn.opsize, flags = 0;
+
+	return instance__peek(in, linear, &flags, in->insn.opsize) && flags & RFLAGS_AC;
+}
+
 const char *exclude__instance(const struct instance *in)
 {
+	if (!native_is_amd && in->code_size != 8 && !strcmp(in->row->name, "kmovq") && !(in->insn.flags & INSN_MEM))
+		return "invalid by the manual outside of 64-bit code, executed as KMOVD";
 	if (in->undefined)
 		return strcmp(in->row->name, "verw") ? NULL : "some microcode executes LOCK VERW";
 	if (!strcmp(in->row->name, "int") && (u8)in->insn.imm == 0x80)
@@ -59,6 +69,8 @@ const char *exclude__instance(const struct instance *in)
 	if (native_is_deprived && !strcmp(in->row->name, "wrgsbase") &&
 	    in->before.gpr[in->insn.rm] >> 47)
 		return "the hypervisor below the host's kernel does not keep it";
+	if (!native_is_amd && in->code_size == 8 && !strcmp(in->row->name, "iret") && returns_to_alignment_checks(in))
+		return "Intel's processors check its own stack by the AC it loads, and Linux takes that #AC for a split lock";
 	if (names_rsp_with_x(in))
 		return "with EVEX.X set the processor takes an RSP from before the last PUSH or CALL";
 	if (components__are_in_address(in))
@@ -66,7 +78,6 @@ const char *exclude__instance(const struct instance *in)
 	return NULL;
 }
 
-#define GPR(reg) (1u << X86_##reg)
 
 /*
  * State images are written and read in many pieces, in an order that differs from processor to
@@ -84,17 +95,52 @@ static bool is_state_image(const struct opcode_row *row)
 	return false;
 }
 
+static bool begins(const char *name, const char *const *beginnings, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		if (!strncmp(name, beginnings[i], strlen(beginnings[i])))
+			return true;
+	return false;
+}
+
+/*
+ * Where Intel's processors differ from AMD's in the order of what they do. They enter the MMX state, clear the
+ * mask and upper halves of a gather's registers, and set MXCSR before a page fault; store nothing, so don't fault,
+ * for x87 instructions that raise an unmasked exception; look at bytes that a mask leaves out; and touch only those
+ * parts of a state image that are asked for.
+ */
+static bool varies_on_intel(const struct instance *in)
+{
+	static const char *const rows[] = {
+		"maskmov", "vmaskmov", "vpgather", "vgather", "fst", "fist", "fbstp", "vcvtps2ph", "pcmpestr", "pcmpistr",
+		"vpcmpestr", "vpcmpistr", "bound",
+	};
+	const struct opcode_row *row = in->row;
+
+	return is_state_image(row) || begins(row->name, rows, ARRAY_LENGTH(rows)) ||
+	       ((row->flags & ROW_WRITES_MEM) && (row->op[1] == OP_Pq || row->op[0] == OP_Qq));
+}
+
+/* Of masked elements in memory CR2 may name the first, or the first that takes part. */
+static bool is_masked(const struct instance *in)
+{
+	return !strncmp(in->row->name, "vpmaskmov", 9) || (in->row->evex && in->insn.evex & INSN_EVEX_MASK);
+}
+
+#define GPR(reg) (1u << X86_##reg)
+
 struct varying exclude__varying(const struct instance *in)
 {
 	static const struct {
 		const char *name;
 		struct varying varying;
 	} values[] = {
-		{ "rdtsc", { GPR(RAX) | GPR(RDX), 0, false, false, "the time" } },
-		{ "rdtscp", { GPR(RAX) | GPR(RDX) | GPR(RCX), 0, false, false,
-			"the time and the CPU" } },
+		{ "rdtsc", { GPR(RAX) | GPR(RDX), 0, .why = "the time" } },
+		{ "rdtscp", { GPR(RAX) | GPR(RDX) | GPR(RCX), 0, .why = "the time and the CPU" } },
 		{ "cpuid", { GPR(RAX) | GPR(RBX) | GPR(RCX) | GPR(RDX), 0,
-			     false, false, "a guest is told other things" } },
+			     .why = "a guest is told other things" } },
 	};
 	unsigned i;
 
@@ -104,14 +150,17 @@ struct varying exclude__varying(const struct instance *in)
 		if (!strcmp(in->row->name, values[i].name))
 			return values[i].varying;
 	if (!strcmp(in->row->name, "rdpid"))
-		return (struct varying){ 1u << in->insn.rm, 0, false, false, "the CPU" };
+		return (struct varying){ 1u << in->insn.rm, 0, .why = "the CPU" };
 	if (!strcmp(in->row->name, "rdrand") || !strcmp(in->row->name, "rdseed"))
-		return (struct varying){ 1u << in->insn.rm, RFLAGS_CF, false, false,
-					 "random numbers" };
+		return (struct varying){ 1u << in->insn.rm, RFLAGS_CF, .why = "random numbers" };
 	/* AMD family 25, models 1 and 17: the one begins with ES:rDI, the other with rSI. */
 	if (!strcmp(in->row->name, "cmps"))
 		return (struct varying){ .order = true, .why = "which of two operands is read first" };
+	if (!native_is_amd && varies_on_intel(in))
+		return (struct varying){ .faults = true, .why = "what faults come first and leave" };
+	if (!native_is_amd && is_masked(in))
+		return (struct varying){ .cr2 = true, .why = "which of masked bytes CR2 names" };
 	if (is_state_image(in->row))
-		return (struct varying){ 0, 0, true, false, "the order of accesses to state images" };
+		return (struct varying){ .cr2 = true, .why = "the order of accesses to state images" };
 	return (struct varying){ 0 };
 }

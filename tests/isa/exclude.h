@@ -16,6 +16,7 @@ struct varying {
 	u64 flags;
 	bool cr2; /* which byte of the operand CR2 names */
 	bool order; /* which of two faults is raised */
+	bool faults; /* which faults are raised, and what they leave */
 	const char *why;
 };
 struct varying exclude__varying(const struct instance *in);

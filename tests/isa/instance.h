@@ -45,6 +45,7 @@ void instance__aim_special(struct instance *in);
 /* aim.c, for special.c */
 u64 instance__segment_base(const struct instance *in, enum x86_segreg seg);
 u64 instance__linear(const struct instance *in); /* of the memory operand */
+u64 instance__stack(const struct instance *in); /* where RSP points to */
 unsigned instance__memory_size(const struct instance *in); /* in bytes; a guess where it varies */
 u64 instance__pick_address(const struct instance *in, enum x86_segreg seg, unsigned size,
 			   unsigned adsize);

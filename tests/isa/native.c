@@ -20,12 +20,13 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "core/host.h"
 #include "tests/host_segment.h"
 #include "tests/isa/native.h"
 
 u8 *native_data;
 u8 *native_code;
-bool native_has_ldt, native_has_code32, native_has_fsgsbase, native_is_deprived;
+bool native_has_ldt, native_has_code32, native_has_fsgsbase, native_is_deprived, native_is_amd;
 
 const struct ldt_description ldt_descriptions[NR_LDT_ENTRIES] = {
 	[LDT_CODE16] = { CODE_LINEAR, 0xffff, .contents = 2 },
@@ -423,6 +424,7 @@ const char *native__setup(void)
 	struct itimerval second = { { 1, 0 }, { 1, 0 } };
 	stack_t stack = { .ss_size = 65536 };
 	sigset_t alarm;
+	u32 leaf[4];
 
 	if (!map_memory())
 		return "can't map memory at the test's addresses (vm.mmap_min_addr?)";
@@ -430,6 +432,8 @@ const char *native__setup(void)
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (stack.ss_sp == MAP_FAILED || sigaltstack(&stack, NULL))
 		return "no memory";
+	host__cpuid(0, 0, leaf);
+	native_is_amd = leaf[1] == 0x68747541 || leaf[1] == 0x6f677948; /* "Auth", "Hygo" */
 	native_keeps_fsgsbase = getauxval(AT_HWCAP2) & 2; /* HWCAP2_FSGSBASE */
 	native_has_ldt = make_ldt() && host_segment__is_code(SEL_LDT(LDT_CODE32));
 	native_has_code32 = host_segment__is_code(SEL_USER32_CODE);

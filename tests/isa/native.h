@@ -32,6 +32,8 @@ extern bool native_has_fsgsbase;  /* RDFSBASE and kin */
  * that does not return with an RSP that is not canonical.
  */
 extern bool native_is_deprived;
+/* The processor is AMD's or Hygon's, not Intel's. */
+extern bool native_is_amd;
 
 /*
  * Puts *state into the processor and executes until the first exception, which *state then is

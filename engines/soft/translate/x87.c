@@ -17,8 +17,8 @@ static bool is_inline(const struct insn *insn)
 		return true;
 	if (row->exec != exec_x87 && row->exec != exec_x87_flags)
 		return false;
-	/* FNINIT clears the pointers. */
-	return insn->opcode != 0xdb || insn->modrm != 0xe3;
+	/* FNCLEX and FNINIT: see enter_stub() in vector.c. */
+	return insn->opcode != 0xdb || (insn->modrm != 0xe2 && insn->modrm != 0xe3);
 }
 
 bool translate__is_x87(const struct translation *t, const struct insn *insn)

@@ -41,6 +41,8 @@ bool variant__exists(const struct variant *v)
 		return false;
 	if ((v->w && (row->flags & ROW_W0)) || (!v->w && (row->flags & ROW_W1)))
 		return false;
+	if (!v->w && (row->flags & ROW_W1_INTEL) && index_kind == DECODE_AS_INTEL)
+		return false;
 	if (!v->w || v->code_size == 8)
 		return true;
 	/* Outside of 64-bit code there is no REX, and W does not widen general registers. */

@@ -215,6 +215,7 @@ void fake__reset(void)
 	memset(&fake_vcpu.tlb, 0xff, sizeof(fake_vcpu.tlb));
 	memset(&fake_vcpu.exception, 0, sizeof(fake_vcpu.exception));
 	memset(fake_vcpu.cpuid.features, 0xff, sizeof(fake_vcpu.cpuid.features));
+	fake_vcpu.cpuid.intel = index_kind == DECODE_AS_INTEL;
 	memset(fake_memory, 0, sizeof(fake_memory));
 	fake_vcpu.view = fake_vcpu.tlb.entry[TLB_KERNEL];
 	for (i = 0; i < GUEST_PAGES; i++)

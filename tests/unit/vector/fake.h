@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "core/decode/index.h"
 #include "core/emulate/emulate.h"
 #include "core/emulate/vector.h"
 #include "core/vm/vm.h"

@@ -141,6 +141,7 @@ static void restores_agree_with_the_processor(void **state)
 
 static void environment_shows_guest_pointers(void **state)
 {
+	bool selectors = soft__x87_has_selectors();
 	u32 env[7];
 
 	fake_vcpu.cpu.seg[X86_CS].selector = 0x33;
@@ -152,14 +153,37 @@ static void environment_shows_guest_pointers(void **state)
 	assert_int_equal(EXECUTE(FNSTENV), EXEC_NEXT);
 	memcpy(env, area(), sizeof(env));
 	assert_int_equal(env[3], 0x12345678);
-	assert_int_equal(env[4] & 0xffff, 0x33);
-	assert_int_equal(env[4] >> 16, 0x103); /* D9 03 */
-	assert_int_equal(env[5], GUEST_BASE + AREA);
-	assert_int_equal(env[6] & 0xffff, 0x2b);
+	assert_int_equal(env[4] & 0xffff, selectors ? 0x33 : 0);
+	assert_int_equal(env[4] >> 16, soft__x87_keeps_opcode() ? 0 : 0x103); /* D9 03 */
+	assert_int_equal(env[5], soft__x87_keeps_data() ? 0 : GUEST_BASE + AREA);
+	assert_int_equal(env[6] & 0xffff, selectors && !soft__x87_keeps_data() ? 0x2b : 0);
 	assert_int_equal(EXECUTE(0xdb, 0xe3), EXEC_NEXT); /* fninit forgets them */
 	assert_int_equal(EXECUTE(FNSTENV), EXEC_NEXT);
 	memcpy(env, area(), sizeof(env));
 	assert_int_equal(env[3] | env[5] | (env[6] & 0xffff), 0);
+}
+
+/* Of the last instruction, or on processors that keep these of the last one that raised an unmasked exception. */
+static void pointers_are_those_of_the_processor(void **state)
+{
+	bool keeps = soft__x87_keeps_opcode();
+	u32 env[7];
+
+	assert_int_equal(EXECUTE(FLD1), EXEC_NEXT);
+	fake__image()->fcw = 0x37b; /* division by zero is not masked */
+	soft__vector_changed(&fake_vcpu);
+	assert_int_equal(EXECUTE(0xd9, 0xee), EXEC_NEXT); /* fldz */
+	fake_vcpu.cpu.rip = 0x2000;
+	assert_int_equal(EXECUTE(0xd8, 0xf9), EXEC_NEXT); /* fdivr %st(1), %st: by zero */
+	assert_int_equal(EXECUTE(0xdb, 0xe2), EXEC_NEXT); /* fnclex */
+	fake_vcpu.cpu.rip = 0x3000;
+	assert_int_equal(EXECUTE(FLD_M32), EXEC_NEXT);
+	assert_int_equal(EXECUTE(FNSTENV), EXEC_NEXT);
+	memcpy(env, area(), sizeof(env));
+	assert_int_equal(env[3], 0x3000);
+	assert_int_equal(env[4] >> 16, keeps ? 0x0f9 : 0x103);
+	/* The one that raised it has no operand in memory. */
+	assert_int_equal(env[5], soft__x87_keeps_data() ? 0 : GUEST_BASE + AREA);
 }
 
 static void real_mode_environment_is_linear(void **state)
@@ -176,8 +200,9 @@ static void real_mode_environment_is_linear(void **state)
 	fake_vcpu.cpu.seg[X86_DS].base = GUEST_BASE;
 	assert_int_equal(EXECUTE(0xd9, 0x34), EXEC_NEXT); /* fnstenv (%si) */
 	memcpy(env, fake_memory, sizeof(env));
-	assert_int_equal(env[3], 0x2350);
-	assert_int_equal(env[4], 0x11e8); /* bits 19:16, and D9 E8 */
+	assert_int_equal(env[3], soft__x87_has_selectors() ? 0x2350 : 0x0010);
+	/* bits 19:16, and D9 E8 */
+	assert_int_equal(env[4], (soft__x87_has_selectors() ? 0x1000 : 0) | (soft__x87_keeps_opcode() ? 0 : 0x1e8));
 }
 
 static void images_hold_no_host_pointers(void **state)
@@ -199,7 +224,7 @@ static void images_hold_no_host_pointers(void **state)
 	assert_int_equal(EXECUTE(0xd8, 0xf0), EXEC_NEXT); /* fdiv: 0 / 0 */
 	assert_int_equal(EXECUTE(FXSAVE64), EXEC_NEXT);
 	assert_int_equal(area()->fip, 0x7fff00003333);
-	assert_int_equal(area()->fdp, GUEST_BASE + AREA);
+	assert_int_equal(area()->fdp, soft__x87_keeps_data() ? 0 : GUEST_BASE + AREA);
 	assert_int_equal(area()->fop, 0x0f0);
 }
 
@@ -403,6 +428,7 @@ int main(void)
 		TEST(saves_agree_with_the_processor),
 		TEST(restores_agree_with_the_processor),
 		TEST(environment_shows_guest_pointers),
+		TEST(pointers_are_those_of_the_processor),
 		TEST(real_mode_environment_is_linear),
 		TEST(images_hold_no_host_pointers),
 		TEST(areas_must_be_aligned),
