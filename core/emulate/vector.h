@@ -122,6 +122,14 @@ static inline u8 *xsave_image__at(const struct xsave_image *image, unsigned comp
 #define FSW_B 0x8000
 #define FSW_EXCEPTIONS 0x3f
 
+/* Which x87 exceptions are unmasked decides whether one is pending. */
+static inline void vector__update_pending(struct xsave_image *image)
+{
+	image->fsw &= ~(FSW_ES | FSW_B);
+	if (image->fsw & ~image->fcw & FSW_EXCEPTIONS)
+		image->fsw |= FSW_ES | FSW_B;
+}
+
 /* The bits of MXCSR that this vCPU may set: what the host has, without what CPUID hides. */
 u32 vector__mxcsr_mask(struct vcpu *vcpu);
 /* Writes the vector state to vcpu->xsave and returns it. */

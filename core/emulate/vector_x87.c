@@ -221,9 +221,7 @@ static void take_environment(struct vcpu *vcpu, const struct insn *insn, struct 
 		image->fop = small ? 0 : env[4] >> 16 & 0x7ff;
 	}
 	/* The control word decides anew which exceptions are pending. */
-	image->fsw &= ~(FSW_ES | FSW_B);
-	if (image->fsw & ~image->fcw & FSW_EXCEPTIONS)
-		image->fsw |= FSW_ES | FSW_B;
+	vector__update_pending(image);
 	image->xstate_bv |= XSTATE_X87;
 }
 

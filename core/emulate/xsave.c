@@ -52,7 +52,7 @@ static void build_x87_header(struct vcpu *vcpu, const struct insn *insn,
 	memcpy(out + 16, &dp, 8);
 }
 
-static void take_x87(const struct insn *insn, struct xsave_image *image, const u8 *in)
+static void take_x87(struct vcpu *vcpu, const struct insn *insn, struct xsave_image *image, const u8 *in)
 {
 	memcpy(image, in, 24);
 	image->fcw = (image->fcw & FCW_WRITABLE) | FCW_FIXED;
@@ -67,6 +67,12 @@ static void take_x87(const struct insn *insn, struct xsave_image *image, const u
 		image->fdp = (u32)image->fdp;
 	}
 	memcpy(image->st, in + OFFSET_ST, sizeof(image->st));
+	if (!vector__is_amd(vcpu)) {
+		/* Intel's processors work out anew which exceptions are pending, and keep addresses that can be. */
+		vector__update_pending(image);
+		image->fip = cpuid__make_canonical(&vcpu->cpuid, image->fip);
+		image->fdp = cpuid__make_canonical(&vcpu->cpuid, image->fdp);
+	}
 	image->xstate_bv |= XSTATE_X87;
 }
 
@@ -187,7 +193,7 @@ enum exec_result exec_fxrstor(struct vcpu *vcpu, const struct insn *insn)
 	if ((vcpu->cpu.cr4 & CR4_OSFXSR) && (mxcsr & ~vector__mxcsr_mask(vcpu)))
 		return x86__raise_gp(vcpu, 0);
 	image = vector__image(vcpu);
-	take_x87(insn, image, in);
+	take_x87(vcpu, insn, image, in);
 	if (vcpu->cpu.cr4 & CR4_OSFXSR)
 		image->mxcsr = mxcsr;
 	if (with_xmm(vcpu)) {
@@ -402,14 +408,14 @@ static void restore_component(struct xsave_image *image, const struct insn *insn
 	image->xstate_bv |= BIT64(component);
 }
 
-static void restore_components(struct xsave_image *image, const struct insn *insn,
+static void restore_components(struct vcpu *vcpu, struct xsave_image *image, const struct insn *insn,
 			       const struct xsave_image *area, u64 rfbm)
 {
 	unsigned bytes = xmm_bytes(insn), i;
 
 	if (rfbm & XSTATE_X87) {
 		if (area->xstate_bv & XSTATE_X87)
-			take_x87(insn, image, (const u8 *)area);
+			take_x87(vcpu, insn, image, (const u8 *)area);
 		else
 			init_x87(image);
 	}
@@ -483,7 +489,7 @@ static enum exec_result restore(struct vcpu *vcpu, const struct insn *insn, bool
 	image = vector__image(vcpu);
 	if (!restore_mxcsr(vcpu, image, &area, rfbm))
 		return x86__raise_gp(vcpu, 0);
-	restore_components(image, insn, &area, rfbm);
+	restore_components(vcpu, image, insn, &area, rfbm);
 	vector__image_changed(vcpu);
 	return EXEC_NEXT;
 }

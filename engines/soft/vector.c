@@ -175,8 +175,8 @@ void soft__vector_changed(struct vcpu *vcpu)
 	v->fop = image->fop;
 	v->fip = image->fip;
 	v->fdp = image->fdp;
-	v->fcs = image->fcs;
-	v->fds = image->fds;
+	v->fcs = host.selectors ? image->fcs : 0;
+	v->fds = host.selectors ? image->fds : 0;
 	v->raised = v->raised_by_memory = false;
 	v->raised_fop = image->fop;
 	v->raised_fdp = image->fdp;

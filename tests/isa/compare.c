@@ -60,6 +60,12 @@ static bool pointers_are_shown(const struct xsave_image *native)
 	return !native_is_amd || (native->fsw & FSW_ES);
 }
 
+/* Intel's processors keep as many bits of the x87 pointers as their addresses have, 48 or 57. */
+static u64 as_kept(u64 pointer)
+{
+	return native_is_amd ? pointer : pointer << 16;
+}
+
 static void compare_component(const struct xsave_image *a, const struct xsave_image *b,
 			      const char *name, unsigned component, unsigned n, unsigned first,
 			      struct comparison *c)
@@ -88,8 +94,8 @@ static void compare_fp(const struct xsave_image *a, const struct xsave_image *b,
 
 	if (pointers_are_shown(a)) {
 		differ(c, "fop", a->fop, b->fop);
-		differ(c, "fip", a->fip, b->fip);
-		differ(c, "fdp", a->fdp, b->fdp);
+		differ(c, "fip", as_kept(a->fip), as_kept(b->fip));
+		differ(c, "fdp", as_kept(a->fdp), as_kept(b->fdp));
 	}
 	differ(c, "fcw", a->fcw, b->fcw);
 	differ(c, "fsw", a->fsw, b->fsw);

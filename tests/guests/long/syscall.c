@@ -30,13 +30,6 @@ static void user_sysenter(u64 arg)
 	__asm__ volatile("sysenter" : : : MARK_CLOBBERS);
 }
 
-static bool is_amd(void)
-{
-	u32 vendor = cpuid(0, 0).ebx;
-
-	return vendor == 0x68747541 || vendor == 0x6f677948; /* "Auth", "Hygo" */
-}
-
 static void check_syscall(void)
 {
 	struct user_state state;
@@ -110,7 +103,7 @@ static void check_sysret(void)
 	trap__set_gate(X86_GP, 0xe, 0, 2);
 	vector = TRY(__asm__ volatile("mov $2, %%r11d; sysretq" : : "c"(bad) : "memory", "r11"));
 	check__equal(vector, X86_GP, "SYSRETQ to a non-canonical address");
-	check__equal(trap()->frame.cs & 3, is_amd() ? 3 : 0, "SYSRETQ to a non-canonical address: CPL");
+	check__equal(trap()->frame.cs & 3, cpu__is_amd() ? 3 : 0, "SYSRETQ to a non-canonical address: CPL");
 	trap__set_gate(X86_GP, 0xe, 0, 0);
 }
 
@@ -125,7 +118,7 @@ static void check_sysenter(void)
 	user__state(&state, user_sysenter, 0);
 	state.rflags |= RFLAGS_IF | RFLAGS_CF;
 	check__equal(user__run(&state), X86_UD, "SYSENTER");
-	if (is_amd()) {
+	if (cpu__is_amd()) {
 		/* AMD's processors have none in long mode. */
 		check__equal(trap()->frame.cs, USER_CS, "SYSENTER in long mode: #UD");
 		return;
@@ -154,7 +147,7 @@ static void check_compat_syscall(void)
 		state.rip = USER((u64)insn);
 		state.cs = USER_CS32;
 		check__equal(user__run(&state), X86_UD, "SYSCALL in compatibility mode");
-		if (!is_amd()) {
+		if (!cpu__is_amd()) {
 			check__equal(trap()->frame.cs, USER_CS32, "SYSCALL in compatibility mode: #UD");
 			return;
 		}
@@ -176,7 +169,7 @@ static void check_msrs(void)
 
 		wrmsr(bases[i], 0xffff800012345678);
 		check__equal(rdmsr(bases[i]), 0xffff800012345678, "MSR %x holds 64 bits", bases[i]);
-		if (!(is_amd() && bases[i] >= MSR_SYSENTER_ESP && bases[i] <= MSR_SYSENTER_EIP))
+		if (!(cpu__is_amd() && bases[i] >= MSR_SYSENTER_ESP && bases[i] <= MSR_SYSENTER_EIP))
 			check__equal(trap__code(TRY(wrmsr(bases[i], bad))),
 				     TRAP(X86_GP, 0), "MSR %x non-canonical", bases[i]);
 		wrmsr(bases[i], old);
@@ -193,7 +186,7 @@ static void check_msrs(void)
 		__asm__ volatile("rdtscp" : "=c"(aux) : : "rax", "rdx");
 		check__equal(aux, 0x1234, "RDTSCP gives TSC_AUX");
 		/* AMD's processors ignore the upper half. */
-		if (!is_amd())
+		if (!cpu__is_amd())
 			check__equal(trap__code(TRY(wrmsr(MSR_TSC_AUX, 0x100000000))),
 				     TRAP(X86_GP, 0), "TSC_AUX has 32 bits");
 	}

@@ -43,13 +43,6 @@ __asm__(".text\n"
 	"sysret32_insn: sysretl\n"
 	"stepped_sysret_to: mov %rdi, %rcx; mov %rsi, %r11; pushf; orl $0x100, (%rsp); popf; sysretq\n");
 
-static bool is_amd(void)
-{
-	u32 vendor = cpuid(0, 0).ebx;
-
-	return vendor == 0x68747541 || vendor == 0x6f677948; /* "Auth", "Hygo" */
-}
-
 /* ---- there and back ---- */
 
 /* The #DB traps since `count` was cleared. */
@@ -225,7 +218,7 @@ static bool is_refused(void)
 
 	/* Intel's processors check at CPL 0, AMD's fault at the target. */
 	return vector == X86_GP && !trap()->frame.error &&
-	       (is_amd() ? trap()->frame.cs == USER_CS && trap()->frame.rip == rip :
+	       (cpu__is_amd() ? trap()->frame.cs == USER_CS && trap()->frame.rip == rip :
 			   trap()->frame.cs == KERNEL_CS && trap()->frame.rip == (u64)sysret_insn);
 }
 

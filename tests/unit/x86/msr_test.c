@@ -131,6 +131,10 @@ static void canonical_addresses(void **state)
 		assert_int_equal(rd(refused[i]), 0xffff800000000000ULL);
 	}
 	assert_int_equal(vcpu->cpu.seg[X86_GS].base, 0xffff800000000000ULL);
+	vcpu->cpuid.intel = true;
+	assert_int_equal(wr(MSR_SYSENTER_EIP, BIT64(47)), 1);
+	assert_int_equal(msr__write(vcpu, MSR_SYSENTER_ESP, true, BIT64(47)), 1);
+	vcpu->cpuid.intel = false;
 	assert_int_equal(wr(MSR_SYSENTER_EIP, BIT64(47)), 0);
 	assert_int_equal(rd(MSR_SYSENTER_EIP), 0xffff800000000000ULL);
 }
@@ -139,6 +143,7 @@ static void canonical_addresses(void **state)
 static void canonical_addresses_of_57_bits(void **state)
 {
 	vcpu->cpuid.features[FEAT_LA57 / 64] |= BIT64(FEAT_LA57 % 64);
+	vcpu->cpuid.intel = false;
 	for (vcpu->cpu.cr4 = 0;; vcpu->cpu.cr4 = CR4_LA57) {
 		assert_int_equal(wr(MSR_LSTAR, BIT64(47)), 0);
 		assert_int_equal(wr(MSR_FS_BASE, BIT64(55)), 0);

@@ -172,5 +172,13 @@ static inline bool cpu__has(u32 leaf, u32 subleaf, unsigned reg, unsigned bit)
 		return false;
 	return word_of[reg] >> bit & 1;
 }
+
+/* The processor says AMD or Hygon: some corners differ from Intel's. */
+static inline bool cpu__is_amd(void)
+{
+	u32 vendor = cpuid(0, 0).ebx;
+
+	return vendor == 0x68747541 || vendor == 0x6f677948; /* "Auth", "Hygo" */
+}
 #endif
 #endif
