@@ -54,6 +54,8 @@ static void build_x87_header(struct vcpu *vcpu, const struct insn *insn,
 
 static void take_x87(struct vcpu *vcpu, const struct insn *insn, struct xsave_image *image, const u8 *in)
 {
+	unsigned i;
+
 	memcpy(image, in, 24);
 	image->fcw = (image->fcw & FCW_WRITABLE) | FCW_FIXED;
 	image->reserved0 = 0;
@@ -66,7 +68,10 @@ static void take_x87(struct vcpu *vcpu, const struct insn *insn, struct xsave_im
 		image->fip = (u32)image->fip;
 		image->fdp = (u32)image->fdp;
 	}
-	memcpy(image->st, in + OFFSET_ST, sizeof(image->st));
+	/* What stands behind the ten bytes of a register is lost. */
+	memset(image->st, 0, sizeof(image->st));
+	for (i = 0; i < 8; i++)
+		memcpy(image->st[i], in + OFFSET_ST + 16 * i, 10);
 	if (!vector__is_amd(vcpu)) {
 		/* Intel's processors work out anew which exceptions are pending, and keep addresses that can be. */
 		vector__update_pending(image);

@@ -159,7 +159,7 @@ struct varying exclude__varying(const struct instance *in)
 	if (!native_is_amd && varies_on_intel(in))
 		return (struct varying){ .faults = true, .why = "what faults come first and leave" };
 	if (!native_is_amd && is_masked(in))
-		return (struct varying){ .cr2 = true, .why = "which of masked bytes CR2 names" };
+		return (struct varying){ .cr2 = true, .order = true, .why = "which of masked bytes is looked at first" };
 	if (is_state_image(in->row))
 		return (struct varying){ .cr2 = true, .why = "the order of accesses to state images" };
 	return (struct varying){ 0 };

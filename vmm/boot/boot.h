@@ -19,6 +19,7 @@ struct boot_request {
 	uint64_t acpi_start;	/* range that ACPI tables and the EBDA occupy: keep off, and report */
 	uint64_t acpi_size;	/* in the memory map as ACPI data */
 	bool unpack;		/* a bzImage's kernel here, if that can be done, not by the guest */
+	const char *kernel_cache; /* directory of unpacked kernels, or NULL */
 };
 
 /* State of the boot vCPU; the machine sets it with KVM_SET_SREGS and KVM_SET_REGS. */

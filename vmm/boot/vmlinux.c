@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include "vmm/boot/elf.h"
-#include "vmm/boot/unpack.h"
+#include "vmm/boot/kernel_cache.h"
 
 /* The kernel's virtual window is at __START_KERNEL_map, 1 GiB long if it can be moved there. */
 #define KERNEL_MAP 0xffffffff80000000ULL
@@ -291,8 +291,8 @@ int vmlinux__load(struct boot_loader *loader, const struct setup_header *header,
 	vmlinux->data = file_place(loader, vmlinux);
 	/* It unpacks itself into `extent` bytes, too. */
 	if (!vmlinux->data ||
-	    unpack__data(kernel->data + payload, header->payload_length, vmlinux->data, vmlinux->extent,
-			 &vmlinux->size) ||
+	    kernel_cache__unpack(loader->request->kernel_cache, kernel->data + payload, header->payload_length,
+				 vmlinux->data, vmlinux->extent, &vmlinux->size) ||
 	    !check_kernel(loader, vmlinux))
 		return 1;
 	return place(loader, vmlinux, randomise);

@@ -150,6 +150,32 @@ static int set_unpack(void *object, const char *name, const char *value)
 	return cli__error("--unpack \"%s\": unknown; give auto, on or off", value);
 }
 
+static int set_kernel_cache(void *object, const char *name, const char *value)
+{
+	struct run_options *options = object;
+
+	if (!*value)
+		return cli__error("--kernel-cache: empty; give a directory, or off");
+	options->has_kernel_cache = true;
+	options->config.kernel_cache = strcmp(value, "off") ? value : NULL;
+	return 0;
+}
+
+/* Without a home there is none. */
+static void find_kernel_cache(struct run_options *options)
+{
+	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	int n = -1;
+
+	/* The base directory specification: what is not absolute is ignored. */
+	if (cache && cache[0] == '/')
+		n = snprintf(options->kernel_cache, sizeof(options->kernel_cache), "%s/trivet/kernels", cache);
+	else if (home && home[0] == '/')
+		n = snprintf(options->kernel_cache, sizeof(options->kernel_cache), "%s/.cache/trivet/kernels", home);
+	if (n > 0 && n < (int)sizeof(options->kernel_cache))
+		options->config.kernel_cache = options->kernel_cache;
+}
+
 /* Takes `device`, which may be NULL after a message. */
 static int add_short(struct run_options *options, const char *name, char *device)
 {
@@ -237,6 +263,10 @@ static const struct cli_option run_table[] = {
 	  "unpack a bzImage's kernel before the guest runs: auto does where the engine is slower than "
 	  "the host (default: auto)",
 	  set_unpack },
+	{ "kernel-cache", "DIR|off",
+	  "where kernels that are started again and again are kept unpacked (default: trivet/kernels in "
+	  "$XDG_CACHE_HOME or ~/.cache)",
+	  set_kernel_cache },
 	{ "firmware", "seabios|ovmf|FILE[,vars=FILE]",
 	  "starts firmware instead of a kernel; vars: file for its variables, made if need be",
 	  cli_run__set_firmware },
@@ -360,6 +390,8 @@ static int run_with(struct run_options *options, int argc, char **argv)
 	}
 	if (!options->consoles)
 		options->config.console[0] = "stdio";
+	if (!options->has_kernel_cache)
+		find_kernel_cache(options);
 	return run_machine(&options->config);
 }
 

@@ -3,6 +3,8 @@
 #ifndef VMM_CLI_RUN_H
 #define VMM_CLI_RUN_H
 
+#include <limits.h>
+#include <stdbool.h>
 #include "vmm/cli/options.h"
 #include "vmm/config/file.h"
 #include "vmm/machine/machine.h"
@@ -24,6 +26,8 @@ struct run_options {
 	unsigned consoles;
 	struct config_file files[RUN_FILES_MOST]; /* options point into them */
 	unsigned file_count;
+	bool has_kernel_cache; /* it was given; else the path is made here */
+	char kernel_cache[PATH_MAX];
 };
 
 int cli_run__set_firmware(void *object, const char *name, const char *value);

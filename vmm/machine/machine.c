@@ -325,7 +325,8 @@ static int load_kernel(struct machine *machine)
 					.rsdp_gpa = ACPI_GPA, /* the image starts with it */
 					.acpi_start = ACPI_GPA,
 					.acpi_size = TABLES_BYTES,
-					.unpack = unpacks(machine) };
+					.unpack = unpacks(machine),
+					.kernel_cache = machine->config.kernel_cache };
 	struct kvm_vcpu *boot_vcpu = &machine->board.vcpus.vcpu[0].kvm;
 	struct boot_state state = { 0 };
 	int err = kvm_vcpu__get_sregs(boot_vcpu, &state.sregs);

@@ -47,6 +47,7 @@ struct machine_config {
 	const char *initrd; /* path or NULL */
 	const char *append; /* kernel command line or NULL */
 	enum machine_unpack unpack;
+	const char *kernel_cache; /* directory of unpacked kernels (vmm/boot/kernel_cache.h), or NULL */
 	enum machine_engine engine;
 	const char *engine_options; /* "key=value,..." or NULL; not with AUTO */
 	const char *kvm_path; /* of the kernel's KVM, NULL for MACHINE_KVM_PATH */
