@@ -110,8 +110,11 @@ enum exec_result port__check(struct vcpu *vcpu, u16 port, unsigned size);
 enum exec_result port__read(struct vcpu *vcpu, u16 port, unsigned size, u32 *value);
 enum exec_result port__write(struct vcpu *vcpu, u16 port, unsigned size, u32 value);
 
-/* The guest's CPU says GenuineIntel: some corners of SYSCALL and SYSENTER differ by vendor. */
-bool system__is_intel(const struct vcpu *vcpu);
+/* The guest's CPU says that it is none of AMD's or Hygon's: corners of system instructions differ by vendor. */
+static inline bool system__is_intel(const struct vcpu *vcpu)
+{
+	return vcpu->cpuid.intel;
+}
 
 /* access__*()'s `how` for the instruction's memory operand: a bad address may be #SS. */
 static inline unsigned system__operand_how(const struct insn *insn)

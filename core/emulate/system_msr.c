@@ -82,20 +82,6 @@ enum exec_result system__cpuid(struct vcpu *vcpu, const struct insn *insn)
 	return EXEC_NEXT;
 }
 
-bool system__is_intel(const struct vcpu *vcpu)
-{
-	const struct x86_cpuid *cpuid = &vcpu->cpuid;
-
-	for (u32 i = 0; i < cpuid->count; i++) {
-		const struct kvm_cpuid_entry2 *e = &cpuid->entry[i];
-
-		if (e->function == 0)
-			return e->ebx == 0x756e6547 && e->edx == 0x49656e69 &&
-			       e->ecx == 0x6c65746e; /* GenuineIntel */
-	}
-	return false;
-}
-
 enum exec_result system__swapgs(struct vcpu *vcpu, const struct insn *insn)
 {
 	struct x86_cpu *cpu = &vcpu->cpu;

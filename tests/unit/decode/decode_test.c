@@ -543,6 +543,7 @@ static void test_kinds(void **state)
 	unsigned i, kind;
 
 	for (kind = DECODE_AS_INTEL; kind <= DECODE_AS_AMD_STRICT; kind++) {
+		int amd_only = kind == DECODE_AS_INTEL ? DECODE_UNDEFINED : DECODE_OK;
 		struct insn insn;
 
 		decode__init_for(kind);
@@ -551,6 +552,12 @@ static void test_kinds(void **state)
 					 cases[i].everywhere || kind == DECODE_AS_AMD ? DECODE_OK : DECODE_UNDEFINED);
 		assert_int_equal(decode__insn((const u8 *)"\x66\xe8\0\0\0\0", 6, 8, &insn), DECODE_OK);
 		assert_int_equal(insn.len, kind == DECODE_AS_INTEL ? 6 : 4);
+		/* VPERMQ with W = 0, VPXORD with V' outside of 64-bit code, XCHG R8 with F3 */
+		assert_int_equal(decode__insn((const u8 *)"\xc4\xe3\x7d\x00\xd2\x44", 6, 8, &insn), amd_only);
+		assert_int_equal(decode__insn((const u8 *)"\x62\xf1\x05\x27\xef\xda", 6, 4, &insn), amd_only);
+		assert_int_equal(decode__insn((const u8 *)"\x62\xf1\x05\x2f\xef\xda", 6, 4, &insn), DECODE_OK);
+		assert_int_equal(decode__insn((const u8 *)"\xf3\x41\x90", 3, 8, &insn), DECODE_OK);
+		assert_string_equal(insn.row->name, kind == DECODE_AS_INTEL ? "pause" : "xchg");
 	}
 	decode__init_for(DECODE_AS_INTEL);
 }

@@ -220,6 +220,75 @@ static void repeated_copy_counts_ecx_with_32_bit_addresses(void **state)
 	assert_int_equal(guest_ram[4 * PAGE_SIZE_4K + 3], 0);
 }
 
+/* Of what Intel's processors clear even if nothing is done, and AMD's leave as it was. */
+static void upper_halves_of_repetition_registers(void **state)
+{
+	static const u8 rep_movsb[] = { 0x67, 0xf3, 0xa4 }, rep_lodsb[] = { 0x67, 0xf3, 0xac };
+	const u64 high = 0x1200000000;
+	unsigned times, intel;
+
+	for (intel = 0; intel < 2; intel++) {
+		u64 kept = intel ? 0 : high;
+
+		start_with_hole();
+		guest_vcpu->cpuid.intel = intel;
+		cpu->gpr[X86_RSI] = high | guest__page(6);
+		cpu->gpr[X86_RDI] = high | guest__page(5);
+		cpu->gpr[X86_RCX] = high;
+		assert_int_equal(execute_all(rep_movsb, 3, &times), EXEC_NEXT);
+		assert_int_equal(cpu->gpr[X86_RSI], kept | guest__page(6));
+		assert_int_equal(cpu->gpr[X86_RDI], kept | guest__page(5));
+		assert_int_equal(cpu->gpr[X86_RCX], kept);
+		cpu->gpr[X86_RSI] = high | guest__page(5);
+		cpu->gpr[X86_RCX] = high | 7;
+		assert_int_equal(execute_all(rep_lodsb, 3, &times), EXEC_FAULT);
+		assert_int_equal(cpu->gpr[X86_RSI], high | guest__page(5));
+		assert_int_equal(cpu->gpr[X86_RCX], kept | 7);
+	}
+}
+
+/* At a fault in the middle: Intel's processors have the flags from before, AMD's of the last comparison. */
+static void flags_of_a_comparison_that_faults(void **state)
+{
+	static const u8 repz_scasb[] = { 0xf3, 0xae };
+	unsigned times, intel;
+
+	for (intel = 0; intel < 2; intel++) {
+		start_with_hole();
+		guest_vcpu->cpuid.intel = intel;
+		cpu->gpr[X86_RDI] = guest__page(5) - 10;
+		cpu->gpr[X86_RCX] = 20;
+		cpu->arith = RFLAGS_CF | RFLAGS_OF;
+		assert_int_equal(execute_all(repz_scasb, 2, &times), EXEC_FAULT);
+		assert_page_fault(guest__page(5), 0);
+		assert_int_equal(cpu->gpr[X86_RCX], 10);
+		assert_int_equal(cpu->arith & RFLAGS_ARITH,
+				 intel ? RFLAGS_CF | RFLAGS_OF : RFLAGS_ZF | RFLAGS_PF);
+		/* At its end both have those of the last. */
+		cpu->gpr[X86_RDI] = guest__page(4);
+		cpu->gpr[X86_RCX] = 20;
+		assert_int_equal(execute_all(repz_scasb, 2, &times), EXEC_NEXT);
+		assert_int_equal(cpu->arith & RFLAGS_ARITH, RFLAGS_ZF | RFLAGS_PF);
+	}
+}
+
+/* Below the stack pointer the return address stands on Intel's processors. */
+static void call_to_no_address(void **state)
+{
+	unsigned intel;
+
+	for (intel = 0; intel < 2; intel++) {
+		start_with_hole();
+		guest_vcpu->cpuid.intel = intel;
+		cpu->gpr[X86_RSP] = guest__page(7);
+		cpu->gpr[X86_RAX] = 0x800000000000;
+		assert_int_equal(EXECUTE(0xff, 0xd0), EXEC_FAULT); /* call *%rax */
+		assert_exception(X86_GP, 0);
+		assert_int_equal(cpu->gpr[X86_RSP], guest__page(7));
+		assert_int_equal(*(u64 *)(guest__page(7) - 8), intel ? cpu->rip + 2 : 0);
+	}
+}
+
 static void single_step_sees_each_iteration(void **state)
 {
 	static const u8 rep_stosb[] = { 0xf3, 0xaa };
@@ -442,6 +511,9 @@ int main(void)
 		cmocka_unit_test(repeated_copy_downwards_stops_exactly_at_a_fault),
 		cmocka_unit_test(long_copies_are_done_in_few_executions),
 		cmocka_unit_test(repeated_copy_counts_ecx_with_32_bit_addresses),
+		cmocka_unit_test(upper_halves_of_repetition_registers),
+		cmocka_unit_test(flags_of_a_comparison_that_faults),
+		cmocka_unit_test(call_to_no_address),
 		cmocka_unit_test(single_step_sees_each_iteration),
 		cmocka_unit_test(repeated_store_to_a_device_writes_one_by_one),
 		cmocka_unit_test(load_from_a_device_waits_for_its_answer),

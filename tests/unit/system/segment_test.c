@@ -147,6 +147,29 @@ static void test_pop_sreg(void **state)
 	assert_int_equal(machine__read(KERNEL_STACK + 2, 2), USER_DATA);
 }
 
+/* 32-bit items: Intel's processors touch the selector only. */
+static void test_sreg_items(void **state)
+{
+	unsigned intel;
+
+	for (intel = 0; intel < 2; intel++) {
+		machine__start(MODE_PROTECTED, 0);
+		machine_vcpu->cpuid.intel = intel;
+		machine__write(KERNEL_STACK - 4, 4, 0xccccdddd);
+		assert_int_equal(EXECUTE(0x1e), EXEC_NEXT); /* push ds */
+		assert_int_equal(CPU->gpr[X86_RSP], KERNEL_STACK - 4);
+		assert_int_equal(machine__read(KERNEL_STACK - 4, 4), (intel ? 0xcccc0000 : 0) | KERNEL_DATA);
+		/* The upper half of the item is beyond the segment. */
+		CPU->seg[X86_SS].limit = KERNEL_STACK - 3;
+		CPU->seg[X86_SS].flat = false;
+		assert_int_equal(EXECUTE(0x1f), intel ? EXEC_NEXT : EXEC_FAULT); /* pop ds */
+		if (intel)
+			assert_int_equal(CPU->gpr[X86_RSP], KERNEL_STACK);
+		else
+			assert_int_equal(machine__fault(), FAULT(X86_SS_FAULT, 0));
+	}
+}
+
 static void test_real_mode_keeps_limit(void **state)
 {
 	machine__start(MODE_REAL, 0);
@@ -258,6 +281,7 @@ int main(void)
 		cmocka_unit_test(test_null_ss_in_long_mode),
 		cmocka_unit_test(test_far_pointer_load_is_atomic),
 		cmocka_unit_test(test_pop_sreg),
+		cmocka_unit_test(test_sreg_items),
 		cmocka_unit_test(test_real_mode_keeps_limit),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_flat_is_only_what_needs_no_check),

@@ -102,6 +102,30 @@ static void test_call_gate_in_long_mode(void **state)
 	assert_int_equal(machine__fault(), FAULT(X86_GP, S));
 }
 
+/* To 32-bit code with a 64-bit operand Intel's processors take the offset's lower half. */
+static void test_far_return_to_compatibility_code(void **state)
+{
+	unsigned intel;
+
+	for (intel = 0; intel < 2; intel++) {
+		machine__start(MODE_LONG, 3);
+		machine_vcpu->cpuid.intel = intel;
+		machine__write(USER_STACK, 8, 0x700001234);
+		machine__write(USER_STACK + 8, 8, 0xffffffffffff0000 | USER_CODE32 | 3);
+		CPU->gpr[X86_RSP] = USER_STACK;
+		assert_int_equal(EXECUTE(0x48, 0xcb), intel ? EXEC_JUMP : EXEC_FAULT); /* lretq */
+		if (!intel) {
+			assert_int_equal(machine__fault(), FAULT(X86_GP, 0));
+			continue;
+		}
+		assert_int_equal(CPU->rip, 0x1234);
+		assert_int_equal(CPU->gpr[X86_RSP], USER_STACK + 16);
+		/* From there no SYSRET is known, whatever the level. */
+		EXECUTE(0x0f, 0x07);
+		assert_int_equal(machine__fault(), FAULT(X86_UD, 0));
+	}
+}
+
 static void test_syscall_and_sysret(void **state)
 {
 	machine__start(MODE_LONG, 3);
@@ -503,6 +527,7 @@ int main(void)
 		cmocka_unit_test(test_far_jump_checks),
 		cmocka_unit_test(test_call_gate_with_parameters),
 		cmocka_unit_test(test_call_gate_in_long_mode),
+		cmocka_unit_test(test_far_return_to_compatibility_code),
 		cmocka_unit_test(test_syscall_and_sysret),
 		cmocka_unit_test(test_sysenter),
 		cmocka_unit_test(test_iretq),
