@@ -23,9 +23,15 @@
 #include "vmm/boot/unpack.h"
 
 #define MAGIC "TRVKERN1"
+/*
+ * A sum of the packed kernel's end (that of two differs, and kernels are compared as a whole), its length, and what
+ * the file is. Files with other names are never touched.
+ */
 #define NAME_BYTES 64
-/* Names are made of the end of the packed kernel: that of two differs, and it is compared as a whole. */
 #define NAMED_BYTES 65536u
+#define KEPT ".kernel"
+#define MET ".kernel-met" /* empty: it was unpacked once */
+#define WRITING ".kernel-new"
 /* Unpacked at some 2 GB/s, and a third of the size; better ratios take longer. */
 #define PACK_LEVEL (-5)
 /* The oldest go when there are more. */
@@ -76,12 +82,20 @@ static int open_directory(const char *path)
 	return fd;
 }
 
-static void make_name(char name[NAME_BYTES], const uint8_t *data, size_t size)
+static void make_name(char name[NAME_BYTES], const uint8_t *data, size_t size, const char *what)
 {
 	size_t named = size < NAMED_BYTES ? size : NAMED_BYTES;
 	uint32_t sum = crc32(0, data + size - named, named);
 
-	snprintf(name, NAME_BYTES, "%08x-%zx", sum, size);
+	snprintf(name, NAME_BYTES, "%08x-%zx%s", sum, size, what);
+}
+
+static bool is_name(const char *name)
+{
+	const char *end = name + strspn(name, "0123456789abcdef-");
+
+	return end - name > 9 && name[8] == '-' &&
+	       (!strcmp(end, KEPT) || !strcmp(end, MET) || !strcmp(end, WRITING));
 }
 
 /* ---- looking ---- */
@@ -141,12 +155,10 @@ static int by_use(const void *a, const void *b)
 
 static bool is_temporary(const char *name)
 {
-	const char *dot = strrchr(name, '.');
-
-	return dot && !strcmp(dot, ".new");
+	return !strcmp(strrchr(name, '.'), WRITING);
 }
 
-/* All files but those that may be about to be written; more than `most` are left for the next time. */
+/* The cache's files but those that may be about to be written; more than `most` are left for the next time. */
 static unsigned list(int directory, struct kept *kept, unsigned most)
 {
 	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -161,7 +173,7 @@ static unsigned list(int directory, struct kept *kept, unsigned most)
 		return 0;
 	}
 	while (n < most && (entry = readdir(stream))) {
-		if (strlen(entry->d_name) >= NAME_BYTES ||
+		if (strlen(entry->d_name) >= NAME_BYTES || !is_name(entry->d_name) ||
 		    fstatat(directory, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode) ||
 		    (is_temporary(entry->d_name) && time(NULL) - st.st_mtime < WRITING_SECONDS))
 			continue;
@@ -205,14 +217,15 @@ static bool write_all(int fd, const void *data, size_t size)
 	return true;
 }
 
-static void write_file(int directory, const char *name, const struct header *header, const uint8_t *data,
-		       const uint8_t *frame)
+static void write_file(int directory, const struct header *header, const uint8_t *data, const uint8_t *frame)
 {
-	char other[NAME_BYTES];
+	char name[NAME_BYTES], what[32], other[NAME_BYTES];
 	bool good;
 	int fd;
 
-	snprintf(other, sizeof(other), "%.40s-%d.new", name, getpid());
+	snprintf(what, sizeof(what), "-%x" WRITING, getpid());
+	make_name(other, data, header->packed, what);
+	make_name(name, data, header->packed, KEPT);
 	fd = openat(directory, other, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return;
@@ -222,8 +235,7 @@ static void write_file(int directory, const char *name, const struct header *hea
 		unlinkat(directory, other, 0);
 }
 
-static void keep(int directory, const char *name, const uint8_t *data, size_t size, const uint8_t *unpacked,
-		 size_t length)
+static void keep(int directory, const uint8_t *data, size_t size, const uint8_t *unpacked, size_t length)
 {
 	struct header header = { .magic = MAGIC, .packed = size, .unpacked = length };
 	size_t room = ZSTD_compressBound(length), n;
@@ -235,7 +247,7 @@ static void keep(int directory, const char *name, const uint8_t *data, size_t si
 		n = ZSTD_compress2(context, frame, room, unpacked, length);
 		if (!ZSTD_isError(n)) {
 			header.frame = n;
-			write_file(directory, name, &header, data, frame);
+			write_file(directory, &header, data, frame);
 		}
 	}
 	free(frame);
@@ -243,13 +255,13 @@ static void keep(int directory, const char *name, const uint8_t *data, size_t si
 	trim(directory);
 }
 
-/* Whether it was unpacked before: an empty file says so. */
-static bool was_met(int directory, const char *name)
+/* Whether it was unpacked before. */
+static bool was_met(int directory, const uint8_t *data, size_t size)
 {
 	char met[NAME_BYTES];
 	int fd;
 
-	snprintf(met, sizeof(met), "%.40s.met", name);
+	make_name(met, data, size, MET);
 	fd = openat(directory, met, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		bool was = errno == EEXIST;
@@ -272,12 +284,12 @@ int kernel_cache__unpack(const char *directory, const uint8_t *data, size_t size
 		fd = open_directory(directory);
 	if (fd < 0)
 		return unpack__data(data, size, out, room, length);
-	make_name(name, data, size);
+	make_name(name, data, size, KEPT);
 	rc = 0;
 	if (!find(fd, name, data, size, out, room, length)) {
 		rc = unpack__data(data, size, out, room, length);
-		if (!rc && was_met(fd, name))
-			keep(fd, name, data, size, out, *length);
+		if (!rc && was_met(fd, data, size))
+			keep(fd, data, size, out, *length);
 	}
 	close(fd);
 	return rc;

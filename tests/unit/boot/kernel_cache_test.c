@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vmm/boot/kernel_cache.h"
@@ -277,37 +278,55 @@ static void errors_are_those_of_unpacking(void **state)
 	assert_int_equal(w->out[1000], 0xcc);
 }
 
-/* Files with contents, made by hand, of ages in days. */
+static void make_file(struct world *w, const char *name, time_t used)
+{
+	struct timespec times[2] = { { used, 0 }, { used, 0 } };
+	char path[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", w->directory, name);
+	file = fopen(path, "wb");
+	assert_non_null(file);
+	fputc('x', file);
+	fclose(file);
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static bool is_there(struct world *w, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", w->directory, name);
+	return !access(path, F_OK);
+}
+
 static void the_oldest_go(void **state)
 {
+	static const char *const others[] = { "passwd", "12345678-1", "12345678-1.kernel-old", "a.kernel", "x2345678-1.kernel" };
 	struct world *w = *state;
-	char path[512];
+	char path[512], name[32];
 	unsigned i;
 
 	keep(w, path);
 	for (i = 0; i < 80; i++) {
-		struct timespec times[2] = { { 1000000 + i, 0 }, { 1000000 + i, 0 } };
-		FILE *file;
-
-		snprintf(path, sizeof(path), "%s/%08x-1", w->directory, i);
-		file = fopen(path, "wb");
-		assert_non_null(file);
-		fputc('x', file);
-		fclose(file);
-		assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+		snprintf(name, sizeof(name), "%08x-1.kernel", i);
+		make_file(w, name, 1000000 + i);
 	}
-	/* What a writer has left counts as old at once, what one is writing is left alone. */
-	snprintf(path, sizeof(path), "%s/0-1-77.new", w->directory);
-	fclose(fopen(path, "wb"));
+	/* What is the oldest by far: a file that somebody writes, one that a writer has left, and what is no kernel. */
+	make_file(w, "00000000-1-77.kernel-new", time(NULL) - 60);
+	make_file(w, "00000001-1-77.kernel-new", time(NULL) - 7200);
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		make_file(w, others[i], 1);
 	fill_kernel(w, 3);
 	unpack(w);
 	unpack(w);
-	assert_int_equal(access(path, F_OK), 0);
-	assert_int_equal(kept(w, path), 64);
-	snprintf(path, sizeof(path), "%s/%08x-1", w->directory, 0);
-	assert_int_not_equal(access(path, F_OK), 0);
-	snprintf(path, sizeof(path), "%s/%08x-1", w->directory, 79);
-	assert_int_equal(access(path, F_OK), 0);
+	assert_true(is_there(w, "00000000-1-77.kernel-new"));
+	assert_false(is_there(w, "00000001-1-77.kernel-new"));
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_true(is_there(w, others[i]));
+	assert_int_equal(kept(w, path), 64 + sizeof(others) / sizeof(others[0]) + 1);
+	assert_false(is_there(w, "00000000-1.kernel"));
+	assert_true(is_there(w, "0000004f-1.kernel"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
