@@ -220,16 +220,23 @@ static void add_extended_features(struct offer *o)
 	u32 host[4], r[4];
 
 	feature_leaf(o, CPUID_EXTENDED_FEATURES, 0, r);
-	/* Intel's kernels assume the worst of a CPU without ARCH_CAPABILITIES. */
-	if (!o->amd)
-		r[CPUID_EDX] |= BIT64(CPUID_7_EDX_ARCH_CAPABILITIES);
 	read_host(o, CPUID_EXTENDED_FEATURES, 0, host);
 	r[CPUID_EAX] = MIN_OF(host[CPUID_EAX], 1u);
+	/*
+	 * Kernels assume the worst of an Intel CPU without ARCH_CAPABILITIES. They do without retpolines where
+	 * SPEC_CTRL has IBRS, and without a loop at each system call where it has BHI_DIS_S: see msr_state.c.
+	 */
+	if (!o->amd) {
+		r[CPUID_EDX] |= BIT64(CPUID_7_EDX_ARCH_CAPABILITIES) | BIT64(CPUID_7_EDX_SPEC_CTRL);
+		r[CPUID_EAX] = 2;
+	}
 	add(o, CPUID_EXTENDED_FEATURES, 0, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, r);
 	if (!r[CPUID_EAX])
 		return;
 	feature_leaf(o, CPUID_EXTENDED_FEATURES, 1, r);
 	add(o, CPUID_EXTENDED_FEATURES, 1, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, r);
+	if (!o->amd)
+		add_indexed(o, CPUID_EXTENDED_FEATURES, 2, 0, 0, 0, BIT64(CPUID_7_2_EDX_BHI_CTRL));
 }
 
 /*

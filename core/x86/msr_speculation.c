@@ -35,6 +35,14 @@ static bool has_virt_ssbd(struct vcpu *vcpu)
 	return has_bits(vcpu, CPUID_ADDRESS_SIZES, CPUID_EBX, BIT64(CPUID_EXT8_EBX_VIRT_SSBD));
 }
 
+static bool has_bhi_control(struct vcpu *vcpu)
+{
+	u32 r[4];
+
+	cpuid__query(vcpu, CPUID_EXTENDED_FEATURES, 2, r);
+	return r[CPUID_EDX] >> CPUID_7_2_EDX_BHI_CTRL & 1;
+}
+
 int msr_spec_ctrl__read(struct vcpu *vcpu, u32 msr, bool host, u64 *value)
 {
 	*value = vcpu->msrs.spec_ctrl;
@@ -45,7 +53,9 @@ int msr_spec_ctrl__write(struct vcpu *vcpu, u32 msr, bool host, u64 value)
 {
 	if (!host && !has_spec_ctrl(vcpu))
 		return 1;
-	if (value & ~(SPEC_CTRL_IBRS | SPEC_CTRL_STIBP | SPEC_CTRL_SSBD))
+	if (value & ~(SPEC_CTRL_IBRS | SPEC_CTRL_STIBP | SPEC_CTRL_SSBD | SPEC_CTRL_BHI_DIS_S))
+		return 1;
+	if (!host && (value & SPEC_CTRL_BHI_DIS_S) && !has_bhi_control(vcpu))
 		return 1;
 	vcpu->msrs.spec_ctrl = value;
 	return 0;

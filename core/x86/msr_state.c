@@ -13,8 +13,15 @@
 /*
  * Guest page tables are never the host CPU's, so faults on them reveal nothing (RDCL_NO) and
  * changes of page size can't raise a machine check.
+ *
+ * The others keep guest kernels from what costs them much and protects nothing where guest branches and returns are
+ * executed as other ones of the host's, and VERW clears no buffers: retpolines and thunks (IBRS_ALL, BHI_NO, ITS_NO),
+ * and VERW at each return to user mode. docs/threat-model.md has what that means.
  */
-#define ARCH_CAPABILITIES (ARCH_CAP_RDCL_NO | ARCH_CAP_SKIP_L1DFLUSH | ARCH_CAP_PSCHANGE_MC_NO)
+#define ARCH_CAPABILITIES                                                                          \
+	(ARCH_CAP_RDCL_NO | ARCH_CAP_SKIP_L1DFLUSH | ARCH_CAP_PSCHANGE_MC_NO | ARCH_CAP_IBRS_ALL | \
+	 ARCH_CAP_BHI_NO | ARCH_CAP_PBRSB_NO | ARCH_CAP_ITS_NO | ARCH_CAP_MDS_NO | ARCH_CAP_TAA_NO | \
+	 ARCH_CAP_SBDR_SSDP_NO | ARCH_CAP_FBSDP_NO | ARCH_CAP_PSDP_NO | ARCH_CAP_RFDS_NO)
 
 static bool is_intel_host(void)
 {

@@ -66,10 +66,13 @@ static bool ends_block(const struct soft_vcpu *soft, const struct insn *insn, en
 
 /*
  * What has been translated already is jumped to. So is what may soon be, as other code has jumped there: both
- * would translate what follows. Behind a branch begins a BLOCK_SHORT in any case.
+ * would translate what follows. Behind a branch begins a BLOCK_SHORT in any case. STI is done in line only if the
+ * next instruction stands with it; behind it, too, one begins in any case.
  */
 static bool goes_on_elsewhere(struct block_cache *cache, u64 gpa, u32 mode, const struct insn *last)
 {
+	if (last->flags & INSN_STOP)
+		return false;
 	return block_cache__has_code(cache, gpa, mode) ||
 	       (!(last->flags & INSN_BRANCH) && block_cache__has_short(cache, gpa, mode));
 }

@@ -188,7 +188,10 @@ static void efer_by_msr(void **state)
 
 static void speculation_control_needs_cpuid(void **state)
 {
-	struct kvm_cpuid_entry2 e[] = { { .function = 7, .edx = BIT64(26) } };
+	struct kvm_cpuid_entry2 e[] = {
+		{ .function = 7, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .edx = BIT64(26) },
+		{ .function = 7, .index = 2, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .edx = BIT64(4) },
+	};
 	u64 value;
 
 	assert_int_equal(msr__read(vcpu, MSR_SPEC_CTRL, false, &value), 1);
@@ -200,6 +203,10 @@ static void speculation_control_needs_cpuid(void **state)
 	assert_int_equal(wr(MSR_PRED_CMD, 1), 0);
 	assert_int_equal(wr(MSR_PRED_CMD, 2), 1);
 	assert_int_equal(msr__read(vcpu, MSR_PRED_CMD, false, &value), 1);
+	assert_int_equal(wr(MSR_SPEC_CTRL, BIT64(10)), 1);
+	assert_int_equal(cpuid__set(vcpu, e, 2), 0);
+	assert_int_equal(wr(MSR_SPEC_CTRL, BIT64(10) | 1), 0);
+	assert_int_equal(rd(MSR_SPEC_CTRL), BIT64(10) | 1);
 }
 
 static void hwcr_bits(void **state)
