@@ -115,7 +115,7 @@ static void note_raised(struct soft_vectors *v, const struct xsave_image *image)
 		v->raised = v->raised_by_memory = false;
 		return;
 	}
-	v->raised |= image->fop || image->fdp;
+	v->raised |= image->fop || (host.keeps_data && image->fdp);
 	v->raised_by_memory |= image->fdp;
 	if (v->raised)
 		v->raised_fop = v->fop;
