@@ -7,6 +7,8 @@ set -u
 build=$1
 cache=$(cd "$2" && pwd)
 export TRIVET_CACHE="$cache"
+# Kernels that tests start are not kept in the user's own cache.
+export XDG_CACHE_HOME="$cache"
 
 meson test -C "$build" --no-rebuild --print-errorlogs --timeout-multiplier "${TIMEOUT_MULTIPLIER:-1}" </dev/null
 log="$build/meson-logs/testlog.json"

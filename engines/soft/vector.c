@@ -266,6 +266,15 @@ static void forget_x87(struct soft_vectors *v)
 	v->raised_fdp = 0;
 }
 
+/* In the registers. */
+static bool exception_is_pending(void)
+{
+	u16 status;
+
+	__asm__ volatile("fnstsw %0" : "=a"(status));
+	return status & FSW_ES;
+}
+
 static __always_inline u32 enter_stub(struct vcpu *vcpu, struct soft_vectors *v,
 				      const struct insn *insn, struct vector_call *call, u32 stub)
 {
@@ -273,7 +282,7 @@ static __always_inline u32 enter_stub(struct vcpu *vcpu, struct soft_vectors *v,
 
 	if (unlikely(!v->live)) {
 		make_live(vcpu, v);
-	} else if (unlikely(stub & STUB_CLEAR) && host.keeps_opcode) {
+	} else if (unlikely(stub & STUB_CLEAR) && host.keeps_opcode && exception_is_pending()) {
 		/* It can still be told who has raised what is pending. */
 		save_state(vcpu, v);
 		v->raised = v->raised_by_memory = false;

@@ -216,7 +216,8 @@ static void print_fp(const struct xsave_image *fp)
 {
 	unsigned i, j;
 
-	printf("  fcw %04x fsw %04x ftw %02x fop %03x fip %llx fdp %llx mxcsr %08x\n", fp->fcw, fp->fsw, fp->ftw, fp->fop, (unsigned long long)fp->fip, (unsigned long long)fp->fdp, fp->mxcsr);
+	printf("  fcw %04x fsw %04x ftw %02x fop %03x fip %llx fdp %llx mxcsr %08x\n", fp->fcw, fp->fsw, fp->ftw,
+	       fp->fop, (unsigned long long)fp->fip, (unsigned long long)fp->fdp, fp->mxcsr);
 	for (i = 0; i < 8; i++) {
 		printf("  st%u ", i);
 		for (j = 10; j-- > 0;)

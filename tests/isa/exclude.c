@@ -114,7 +114,7 @@ static bool begins(const char *name, const char *const *beginnings, unsigned n)
 static bool varies_on_intel(const struct instance *in)
 {
 	static const char *const rows[] = {
-		"maskmov", "vmaskmov", "vpgather", "vgather", "fst", "fist", "fbstp", "vcvtps2ph", "pcmpestr", "pcmpistr",
+		"maskmov", "vmaskmov", "vpmaskmov", "vpgather", "vgather", "fst", "fist", "fbstp", "vcvtps2ph", "pcmpestr", "pcmpistr",
 		"vpcmpestr", "vpcmpistr", "bound",
 	};
 	const struct opcode_row *row = in->row;
@@ -126,7 +126,7 @@ static bool varies_on_intel(const struct instance *in)
 /* Of masked elements in memory CR2 may name the first, or the first that takes part. */
 static bool is_masked(const struct instance *in)
 {
-	return !strncmp(in->row->name, "vpmaskmov", 9) || (in->row->evex && in->insn.evex & INSN_EVEX_MASK);
+	return in->row->evex && in->insn.evex & INSN_EVEX_MASK;
 }
 
 #define GPR(reg) (1u << X86_##reg)
