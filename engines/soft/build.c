@@ -53,15 +53,21 @@ static enum decode_result decode_one(struct vcpu *vcpu, const u8 *code, unsigned
 	return result;
 }
 
-/* Code behind a conditional jump is translated with it: mostly it will be needed. */
-static bool ends_block(const struct soft_vcpu *soft, const struct insn *insn, enum block_kind kind)
+/*
+ * Code behind a conditional jump is translated with it: mostly it will be needed. Not behind one to the block's
+ * beginning: code that a loop does not come to would only stand in its way (translate/loop.c).
+ */
+static bool ends_block(const struct soft_vcpu *soft, const struct block *block, const struct insn *insn,
+		       enum block_kind kind)
 {
 	bool conditional = (insn->map == MAP_1BYTE && (insn->opcode & 0xf0) == 0x70) ||
 			   (insn->map == MAP_0F && (insn->opcode & 0xf0) == 0x80);
 
 	if (insn->flags & INSN_STOP)
 		return kind != BLOCK_LONG || soft->check || !soft__keeps_mode_translated(insn);
-	return (insn->flags & INSN_BRANCH) && !(conditional && kind == BLOCK_LONG);
+	if (!(insn->flags & INSN_BRANCH))
+		return false;
+	return !conditional || kind != BLOCK_LONG || !((s64)insn->imm + block->bytes);
 }
 
 /*
@@ -156,7 +162,7 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 		block->bytes += insn->len;
 		code += insn->len;
 		left -= insn->len;
-		if (alone || ends_block(vcpu->soft, insn, kind))
+		if (alone || ends_block(vcpu->soft, block, insn, kind))
 			break;
 		if (insn->flags & INSN_BRANCH)
 			branched = block->count;

@@ -215,13 +215,22 @@ static bool has_stack(struct vcpu *vcpu, const struct block *block)
 	return (block->stack_writes ? e->write : e->read) == (linear & PAGE_MASK_4K);
 }
 
-const u8 *soft__other_stack(struct vcpu *vcpu, struct block *block)
+void soft__lead_to_plain(struct soft_vcpu *soft, const struct block *block)
 {
+	if (block->stack_site)
+		soft__set_jump(soft, block->stack_site, block->plain);
+	if (block->loop_site)
+		soft__set_jump(soft, block->loop_site, block->plain);
+}
+
+const u8 *soft__other_stack(struct vcpu *vcpu, u64 at)
+{
+	struct block *block = (struct block *)(at & ~1ULL);
 	struct soft_vcpu *soft = vcpu->soft;
 
 	soft->found = EXEC_NEXT;
 	vcpu->cpu.rip = soft->code_base + (block->gpa & ~PAGE_MASK_4K);
-	if (has_stack(vcpu, block))
+	if (!(at & 1) && has_stack(vcpu, block))
 		return block->code;
 	if (!block->plain) {
 		if (!soft__has_room(vcpu))
@@ -232,7 +241,7 @@ const u8 *soft__other_stack(struct vcpu *vcpu, struct block *block)
 			block->is_too_long = true;
 			return NULL;
 		}
-		soft__set_jump(soft, block->stack_site, block->plain);
+		soft__lead_to_plain(soft, block);
 	}
 	return block->plain;
 }

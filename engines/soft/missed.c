@@ -58,7 +58,9 @@ static void translate_again(struct vcpu *vcpu, struct block *block, bool plain)
 	redirect(soft, from, to);
 	redirect(soft, from + soft->check_size, to + soft->check_size);
 	if (!plain && block->plain)
-		soft__set_jump(soft, block->stack_site, block->plain);
+		soft__lead_to_plain(soft, block);
+	/* A loop in the old code looks at this after each round, and comes to the new. */
+	vcpu->leave = 1;
 	stub__serialize();
 }
 

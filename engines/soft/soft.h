@@ -52,7 +52,8 @@ struct block {
 	u64 missed_since; /* ... since this time stamp */
 	const u8 *code;	 /* its translation, or NULL */
 	const u8 *plain; /* the same for when the stack is not where `code` needs it, or NULL */
-	u32 stack_site;	 /* in `code`: displacement of the jump to that */
+	u32 stack_site;	 /* in `code`: displacement of the jump to that ... */
+	u32 loop_site;	 /* ... and of the one where look-ups before a loop fail; 0: there is none */
 	/* What `code` has to know of the stack: bytes from RSP, for reading or writing. */
 	s16 stack_low;
 	u16 stack_span;
@@ -223,7 +224,7 @@ struct glue {
 	u32 fill_stack[TLB_NR_VIEWS][2];
 	u32 straddled; /* ZF: a group goes on apart where it often did; R14 and RAX as a failed look-up leaves them */
 	u32 group_missed; /* soft__group_missed() for the block in RAX (bit 0: `plain`), the address in R14 */
-	u32 other_stack; /* on with the block in R14, whose stack is elsewhere */
+	u32 other_stack; /* on with the block in R14, whose stack is elsewhere (bit 0: or what its loop looked up) */
 	u32 leave; /* out, to the offset in R14 */
 	u32 link;  /* to the offset in R14, making the jump at soft_vcpu.link a direct one */
 	u32 far_link; /* to the linear address in R14, sometimes making the jump at EAX direct */
@@ -257,6 +258,7 @@ struct soft_vcpu {
 	u64 kept[2]; /* operands that flags are worked out from: translate/recipe.c */
 	u64 scratch;
 	u64 more_scratch;
+	u64 loop_spans[SOFT_LOOP_SPANS]; /* as spans, from one round of a loop to the next */
 	u32 offset; /* in the page, of the instruction that `scratch` keeps: gate.c */
 	s32 far_countdown; /* far jumps that are not direct yet, until one of them is made so */
 	u32 link; /* offset in the code area of the displacement to set | SOFT_LINK_*, or 0 */
@@ -438,8 +440,12 @@ const u8 *soft__deliver(struct vcpu *vcpu);
 /* Whether the loop has nothing to do between two instructions; the context is then up to date. */
 bool soft__may_go_on(struct vcpu *vcpu);
 
-/* find.c: where the code of a block goes on whose stack is elsewhere; NULL: back to the loop. */
-const u8 *soft__other_stack(struct vcpu *vcpu, struct block *block);
+/*
+ * find.c: where the code of a block goes on whose stack is elsewhere (bit 0 of the pointer: or what its loop looked up is);
+ * NULL: back to the loop. Jumps that lead to where `code` can't go on lead to block->plain from now on.
+ */
+const u8 *soft__other_stack(struct vcpu *vcpu, u64 block);
+void soft__lead_to_plain(struct soft_vcpu *soft, const struct block *block);
 /* Whether branches from there may lead to addresses that are not canonical. */
 bool soft__is_near_edge(u64 rip);
 /* Room for another translation; else the loop is to make some. */

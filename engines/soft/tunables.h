@@ -40,7 +40,7 @@
  */
 #define SOFT_BLOCK_BRANCHING 32
 #define SOFT_BLOCK_STRAIGHT 16
-#define SOFT_BLOCK_INSNS 96
+#define SOFT_BLOCK_INSNS 192
 /* Buckets of the block hash, entries of the linear look-up and of the fetch TLB; powers of two. */
 #define SOFT_HASH_ENTRIES 131072
 #define SOFT_YOUNG_ENTRIES 16384
@@ -75,6 +75,8 @@
 /* Up to so many times, each time for the addresses of the times before, too; and for so many blocks these are kept. */
 #define SOFT_STRADDLE_MOMENTS 4
 #define SOFT_STRADDLE_BLOCKS 64 /* a power of two */
+/* Look-ups that a loop makes before its first round: operands of registers that it leaves alone. */
+#define SOFT_LOOP_SPANS 6
 /* Decoded instructions that cross a page. */
 #define SOFT_CROSSINGS 256
 /* Blocks, and interruptions of them, between two looks at pending signals (a system call each). */

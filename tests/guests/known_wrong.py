@@ -122,6 +122,8 @@ KNOWN_WRONG = {
         ("vectors", "MMX write: exponent all ones", "QEMU leaves the exponent alone"),
         ("vectors", "TS: XSAVE*", "QEMU does not look at TS there"),
         ("vectors", "SSE *", "QEMU has no unmasked SSE exceptions and no DE flag"),
+        ("loops", "division by 0*", "QEMU has no unmasked SSE exceptions"),
+        ("loops", "taken away, *", "QEMU says of an increment that it was a read"),
         ("vectors", "VDIVPD by zero*", "QEMU has no unmasked SSE exceptions"),
         ("vectors", "CVTTSD2SI of*", "QEMU has no unmasked SSE exceptions"),
         ("vectors", "COMISD of a quiet NaN", "QEMU has no unmasked SSE exceptions"),

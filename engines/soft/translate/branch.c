@@ -158,6 +158,8 @@ static bool conditional(struct translation *t)
 	translate__need_flags(t);
 	if (near && target <= t->offset)
 		translate__save_flags(t);
+	if (loop__jump_back(t))
+		return true;
 	cold = translate__cold(t, near ? COLD_LINK : COLD_JUMP,
 			       emit_jcc(&t->e, t->insn->opcode & 15));
 	cold->target = target;

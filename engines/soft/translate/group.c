@@ -13,12 +13,9 @@ static struct host_mem slot_of(const struct group *group, unsigned k)
 	return state_mem(SOFT_AT(spans) + (s32)(slot * sizeof(u64)));
 }
 
-/* The span's look-up; its host address into REG_ADDRESS and into its slot. */
-static void look_up_span(struct translation *t, unsigned k, struct cold *cold)
+void group__look_up(struct translation *t, const struct group_span *span, struct cold *cold)
 {
-	const struct group_span *span = &t->group.span[k];
 	const struct insn *insn = t->insn;
-	unsigned entry = cold->entries;
 	struct insn first = *insn;
 
 	first.base = span->base;
@@ -31,6 +28,15 @@ static void look_up_span(struct translation *t, unsigned k, struct cold *cold)
 	translate__linear(t);
 	t->insn = insn;
 	translate__check(t, span->high - span->low, span->write, span->alignment, cold);
+}
+
+/* The span's look-up; its host address into REG_ADDRESS and into its slot. */
+static void look_up_span(struct translation *t, unsigned k, struct cold *cold)
+{
+	const struct group_span *span = &t->group.span[k];
+	unsigned entry = cold->entries;
+
+	group__look_up(t, span, cold);
 	for (; span->write && entry < cold->entries; entry++)
 		cold->writes |= 1 << entry;
 	emit_store(&t->e, REG_ADDRESS, slot_of(&t->group, k));
@@ -65,7 +71,7 @@ static void open(struct translation *t)
 void group__begin(struct translation *t)
 {
 	const struct insn *insn = t->insn;
-	bool mem = group__has_operand(insn) && !stack__is_operand(t, insn);
+	bool mem = group__has_operand(insn) && !translate__is_found(t, insn);
 
 	if (t->group.open || t->block->retries > SOFT_GROUP_RETRIES || !insn->row || insn->code != 8)
 		return;
@@ -131,6 +137,8 @@ bool group__operand(struct translation *t)
 	struct group *group = &t->group;
 	u8 k;
 
+	if (loop__operand(t))
+		return true;
 	if (!group->open)
 		return false;
 	k = group->of[t->index];

@@ -349,7 +349,7 @@ bool group__plan(const struct translation *t, struct group *group)
 		if (!t->stands[i])
 			break;
 		group->of[i] = GROUP_NO_SPAN;
-		if (group__has_operand(insn) && !stack__is_operand(t, insn) && may_share(insn)) {
+		if (group__has_operand(insn) && !translate__is_found(t, insn) && may_share(insn)) {
 			s64 disp = insn->disp + added_to(&r, insn->base) +
 				   (s64)((u64)added_to(&r, insn->index) << insn->scale);
 			u8 k;
@@ -383,6 +383,74 @@ void group__survey(struct translation *t)
 		t->stands[i] = may_stand_in_group(t, &t->block->insn[i]);
 }
 
+/* ---- loops ---- */
+
+/* Bits of the registers that the block writes. */
+static u32 find_written(const struct block *block)
+{
+	struct registers r = { 0 };
+	u32 written = 0;
+	unsigned i, reg;
+
+	for (i = 0; i < block->count; i++) {
+		if (!(block->insn[i].flags & INSN_BRANCH))
+			note_writes(&r, &block->insn[i]);
+		for (reg = 0; reg < X86_NR_GPR; reg++)
+			if (r.version[reg] || r.added[reg])
+				written |= 1u << reg;
+	}
+	return written;
+}
+
+static bool is_left_alone(u32 written, u8 slot)
+{
+	return slot >= X86_NR_GPR || !(written >> slot & 1);
+}
+
+static u8 find_loop_span(const struct translation *t, struct loop_plan *loop, unsigned i, s64 disp)
+{
+	const struct insn *insn = &t->block->insn[i];
+	struct group_span key = {
+		.base = insn->base, .index = insn->index, .scale = insn->scale, .seg = insn->seg,
+		.alignment = 1, .low = disp, .high = disp, .first = i,
+	};
+	unsigned k;
+
+	for (k = 0; k < loop->nr_spans; k++) {
+		struct group_span joined = loop->span[k];
+
+		if (!has_key(&joined, &key) || !join(t, &joined, i, disp) || !is_on_one_page(t, &joined))
+			continue;
+		loop->span[k] = joined;
+		return k;
+	}
+	if (k == SOFT_LOOP_SPANS || !join(t, &key, i, disp) || !is_on_one_page(t, &key))
+		return GROUP_NO_SPAN;
+	loop->span[k] = key;
+	return loop->nr_spans++;
+}
+
+void group__plan_loop(struct translation *t)
+{
+	const struct block *block = t->block;
+	struct loop_plan *loop = &t->loop;
+	u32 written = find_written(block);
+	s64 offset = t->offset;
+	unsigned i;
+
+	for (i = 0; i < block->count; i++) {
+		const struct insn *insn = &block->insn[i];
+
+		loop->of[i] = GROUP_NO_SPAN;
+		offset += insn->len;
+		if ((insn->flags & INSN_BRANCH) || !group__has_operand(insn) || insn->base == X86_RSP || !may_share(insn) ||
+		    !is_left_alone(written, insn->base) || !is_left_alone(written, insn->index))
+			continue;
+		loop->disp[i] = insn->disp + (insn->base == X86_SLOT_RIP ? offset - insn->len : 0);
+		loop->of[i] = find_loop_span(t, loop, i, loop->disp[i]);
+	}
+}
+
 bool group__loses_address(const struct translation *t)
 {
 	const struct insn *insn = t->insn;
@@ -393,5 +461,6 @@ bool group__loses_address(const struct translation *t)
 		return true;
 	if (t->rax_is_taken)
 		return false;
-	return group__has_operand(insn) && t->group.of[t->index] == GROUP_NO_SPAN;
+	return group__has_operand(insn) && t->group.of[t->index] == GROUP_NO_SPAN &&
+	       !loop__has_operand(t, insn);
 }

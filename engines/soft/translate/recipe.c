@@ -123,7 +123,7 @@ static bool looks_up(const struct translation *t, unsigned i)
 {
 	const struct insn *insn = &t->block->insn[i];
 
-	if (!group__has_operand(insn) || stack__is_operand(t, insn))
+	if (!group__has_operand(insn) || translate__is_found(t, insn))
 		return false;
 	return !t->group.open || i > t->group.last || t->group.of[i] == GROUP_NO_SPAN;
 }

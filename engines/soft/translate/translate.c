@@ -43,6 +43,7 @@ static void emit_entry(struct translation *t)
 		cold->back = e->at;
 	}
 	stack__emit_check(t);
+	loop__emit_entry(t);
 }
 
 /* Code for one instruction; false if its executor is to be called. */
@@ -200,6 +201,7 @@ static void emit_block(struct translation *t)
 	unsigned i;
 
 	group__survey(t);
+	loop__begin(t);
 	emit_entry(t);
 	for (i = 0; i < block->count && !ended; i++) {
 		t->insn = &block->insn[i];
@@ -250,6 +252,10 @@ void translate__block(struct vcpu *vcpu, struct block *block, bool plain)
 	t->size_of_code = block->mode & MODE_CODE_SIZE;
 	t->has_vectors = has_vectors(t);
 	t->plain = plain;
+	if (!plain) {
+		block->stack_site = 0;
+		block->loop_site = 0;
+	}
 	stack__begin(t);
 	emit_block(t);
 	if (t->e.overflow)

@@ -87,6 +87,7 @@ enum cold_kind {
 	COLD_LEAVE,   /* at a block's entry: something waits */
 	COLD_VECTORS, /* at a block's entry: load the guest's vector state */
 	COLD_STACK,   /* at a block's entry: the stack is elsewhere */
+	COLD_LOOP,    /* at a block's entry: so is what its loop looks up */
 };
 
 #define COLD_ENTRIES (2 * GROUP_SPANS)
@@ -184,6 +185,19 @@ struct group {
 	s64 disp[SOFT_BLOCK_INSNS]; /* of its operand */
 };
 
+/* What group.resident says of the first of them. */
+#define LOOP_FIRST_SPAN (GROUP_SPANS + GROUP_LATE_SPANS)
+
+/* A block that ends with a jump to its beginning; see loop.c. */
+struct loop_plan {
+	bool jumps_back;
+	u32 round; /* where each round but the first begins, behind what is done once; 0: at the entry */
+	u8 nr_spans;
+	struct group_span span[SOFT_LOOP_SPANS];
+	u8 of[SOFT_BLOCK_INSNS];   /* the span of each instruction, or GROUP_NO_SPAN */
+	s64 disp[SOFT_BLOCK_INSNS]; /* of its operand, as in struct group */
+};
+
 struct translation {
 	struct emit e;
 	struct vcpu *vcpu;
@@ -210,6 +224,7 @@ struct translation {
 	u32 cached_at;
 	bool stands[SOFT_BLOCK_INSNS]; /* whether the instruction may be one of a group */
 	struct group group;
+	struct loop_plan loop;
 	struct x87_pending x87;
 	/* For show.c: where the block's code and that of each instruction begins. */
 	u32 start;
@@ -278,16 +293,30 @@ void group__survey(struct translation *t);
 bool group__has_operand(const struct insn *insn);
 /* Plans the group that begins with t->insn; false: it would be worth nothing. */
 bool group__plan(const struct translation *t, struct group *group);
+/* Plans what the block's loop looks up ahead. */
+void group__plan_loop(struct translation *t);
 /* Whether the instruction's code, in a group, leaves something else in REG_ADDRESS. */
 bool group__loses_address(const struct translation *t);
 /* group.c: before an instruction: begins a group, if that is worth it. */
 void group__begin(struct translation *t);
-/* The operand's host address into REG_ADDRESS (and t->operand), if a group has it. */
+/* The look-up of a span alone: operands' host address into REG_ADDRESS. */
+void group__look_up(struct translation *t, const struct group_span *span, struct cold *cold);
+/* The operand's host address into REG_ADDRESS (and t->operand), if a group or the loop has it. */
 bool group__operand(struct translation *t);
 /* Cold code of an instruction: it ends behind it, or with the group. Call behind the instruction. */
 void group__finish_cold(struct translation *t, struct cold *cold);
 /* Behind the instruction `index`: ends the group if it was the last; `now`: in any case. */
 void group__end(struct translation *t, unsigned index, bool now);
+
+/* loop.c: before all instructions; at the end of the block's entry; the cold code of that. */
+void loop__begin(struct translation *t);
+void loop__emit_entry(struct translation *t);
+void loop__emit_cold(struct translation *t);
+/* Whether the operand was looked up before the first round; its host address into REG_ADDRESS then. */
+bool loop__has_operand(const struct translation *t, const struct insn *insn);
+bool loop__operand(struct translation *t);
+/* The conditional jump to the block's beginning, on its condition; flags stand in EFLAGS and memory. false: make another. */
+bool loop__jump_back(struct translation *t);
 
 /* A field of the view's struct tlb_stack. */
 #define STACK_FIELD(t, field) STACK_FIELD_AT(translate__view(t), field, 0)
@@ -314,6 +343,11 @@ void stack__settle(struct translation *t);
  * same for what PUSH writes, and what POP and RET (which releases more) read, moving RSP. false: with a look-up.
  */
 bool stack__is_operand(const struct translation *t, const struct insn *insn);
+/* Whether the operand is found without a look-up where the instruction stands, on the stack or as the loop's. */
+static inline bool translate__is_found(const struct translation *t, const struct insn *insn)
+{
+	return stack__is_operand(t, insn) || loop__has_operand(t, insn);
+}
 struct host_mem stack__operand(struct translation *t);
 bool stack__push(struct translation *t, struct host_mem *at);
 bool stack__pop(struct translation *t, struct host_mem *at, s32 release);

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Loops: a block that ends with a conditional jump to its own beginning goes there without leaving, and does
+ * once what holds for all of its rounds.
+ *
+ * That is to see that vector state is in the registers, that the stack is in one page, and the look-ups of operands
+ * whose registers the block leaves alone. Their host addresses are kept in soft_vcpu.loop_spans. Nothing can
+ * take these pages away before the look at `leave` between two rounds: flushes of the TLB, and those who
+ * protect a page, wait for it. Where one of these look-ups fails, block->plain does the round, which does without;
+ * the next one begins at the block's entry again. So nothing is done for operands that a round does not come to but
+ * a look into the TLB.
+ */
+#include "engines/soft/translate/translate.h"
+
+/* No executor that the code would call if nothing fails, and nothing that moves RSP. */
+static bool may_stand_in_loop(const struct translation *t, unsigned i)
+{
+	const struct insn *insn = &t->block->insn[i];
+
+	if (insn->flags & INSN_BRANCH)
+		return translate__is_conditional(insn) && insn->opsize == t->size_of_code;
+	return t->stands[i];
+}
+
+static bool jumps_back(const struct translation *t)
+{
+	const struct block *block = t->block;
+	unsigned i;
+
+	/* A comparison is of one round. What crosses pages stands alone. From the plain code the way leads back. */
+	if (t->soft->check || t->plain || (block->mode & MODE_CROSSING) || (s64)block->insn[block->count - 1].imm + block->bytes)
+		return false;
+	if (!(block->insn[block->count - 1].flags & INSN_BRANCH))
+		return false;
+	for (i = 0; i < block->count; i++)
+		if (!may_stand_in_loop(t, i))
+			return false;
+	return true;
+}
+
+void loop__begin(struct translation *t)
+{
+	memset(t->loop.of, GROUP_NO_SPAN, sizeof(t->loop.of));
+	t->loop.jumps_back = jumps_back(t);
+	if (t->loop.jumps_back && t->size_of_code == 8)
+		group__plan_loop(t);
+}
+
+static struct host_mem slot_of(unsigned k)
+{
+	return state_mem(SOFT_AT(loop_spans) + (s32)(k * sizeof(u64)));
+}
+
+void loop__emit_entry(struct translation *t)
+{
+	struct loop_plan *loop = &t->loop;
+	struct cold *cold;
+	unsigned k;
+
+	if (!loop->jumps_back)
+		return;
+	if (loop->nr_spans) {
+		t->insn = t->block->insn;
+		cold = translate__cold(t, COLD_LOOP, 0);
+		cold->entries = 0;
+		for (k = 0; k < loop->nr_spans; k++) {
+			group__look_up(t, &loop->span[k], cold);
+			emit_store(&t->e, REG_ADDRESS, slot_of(k));
+		}
+	}
+	loop->round = t->e.at;
+}
+
+/* The jump leads on at first, and to block->plain once there is that. */
+void loop__emit_cold(struct translation *t)
+{
+	struct emit *e = &t->e;
+
+	t->block->loop_site = emit_jmp(e);
+	emit_patch(e, t->block->loop_site, e->at);
+	emit_mov_imm64(e, REG_ADDRESS, (u64)t->block | 1);
+	emit_jmp_to(e, t->soft->glue.other_stack);
+}
+
+bool loop__has_operand(const struct translation *t, const struct insn *insn)
+{
+	return t->loop.of[insn - t->block->insn] != GROUP_NO_SPAN;
+}
+
+bool loop__operand(struct translation *t)
+{
+	struct loop_plan *loop = &t->loop;
+	u8 k = loop->of[t->index];
+
+	if (k == GROUP_NO_SPAN)
+		return false;
+	if (!t->group.open || t->group.resident != LOOP_FIRST_SPAN + k) {
+		u32 at = t->e.at;
+
+		emit_load(&t->e, REG_ADDRESS, slot_of(k));
+		translate__rax_stands(t, at);
+	}
+	t->group.resident = LOOP_FIRST_SPAN + k;
+	t->operand = mem_at(REG_ADDRESS, loop->disp[t->index] - loop->span[k].low);
+	return true;
+}
+
+bool loop__jump_back(struct translation *t)
+{
+	struct emit *e = &t->e;
+	u32 out;
+
+	if (!t->loop.jumps_back || t->index != t->block->count - 1u)
+		return false;
+	out = emit_jcc(e, (t->insn->opcode & 15) ^ 1);
+	emit_rm(e, false, 0x83, 7, state_mem(VCPU_AT(leave)));
+	emit8(e, 0);
+	emit_patch(e, emit_jcc(e, CC_E), t->loop.round);
+	/* The entry sees that somebody waits. */
+	emit_patch(e, emit_jmp(e), t->start);
+	emit_patch(e, out, e->at);
+	return true;
+}
