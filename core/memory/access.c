@@ -100,6 +100,9 @@ static void fill_tlb(struct vcpu *vcpu, enum tlb_view view, const struct piece *
 	writable = writable && (wrote || r->dirty) && !(slot->flags & KVM_MEM_READONLY) &&
 		   !(__atomic_load_n(&slot->code[index], __ATOMIC_ACQUIRE) & MEMORY_CODE_CACHED) &&
 		   (!slot->dirty || (slot->dirty[index / 64] >> (index % 64) & 1));
+	/* What the journal permits it finds by the entry. */
+	if (likely(!vcpu->journal))
+		tlb__drive_out(&vcpu->tlb, view, i, page);
 	vcpu->tlb.used[view][i / 64] |= BIT64(i % 64);
 	if (r->global)
 		vcpu->tlb.local[view][i / 64] &= ~BIT64(i % 64);
@@ -155,7 +158,9 @@ static enum exec_result translate_piece(struct vcpu *vcpu, struct piece *piece, 
 	struct tlb_entry *e = tlb__slot(vcpu->tlb.entry[view], piece->linear);
 	u64 page = piece->linear & PAGE_MASK_4K;
 
-	if (is_hit(vcpu, e, page, write)) {
+	if (is_hit(vcpu, e, page, write) ||
+	    (likely(!vcpu->journal) && tlb__bring_back(&vcpu->tlb, view, piece->linear) &&
+	     is_hit(vcpu, e, page, write))) {
 		piece->host = tlb__host(e, piece->linear);
 		piece->gpa = (e->info & PAGE_MASK_4K) | (piece->linear & ~PAGE_MASK_4K);
 		piece->slot = NULL; /* nothing to announce */

@@ -3,15 +3,15 @@
 #include "core/memory/tlb.h"
 #include "core/vm/vcpu.h"
 
-static void drop_entry(struct tlb *tlb, unsigned view, unsigned i)
+static void drop_entry(struct tlb *tlb, unsigned table, unsigned i)
 {
-	struct tlb_entry *e = &tlb->entry[view][i];
+	struct tlb_entry *e = &tlb->entry[table][i];
 
 	e->read = tlb__no_tag(i);
 	e->write = tlb__no_tag(i);
 	e->info = TLB_NO_PAGE;
-	tlb->used[view][i / 64] &= ~BIT64(i % 64);
-	tlb->local[view][i / 64] &= ~BIT64(i % 64);
+	tlb->used[table][i / 64] &= ~BIT64(i % 64);
+	tlb->local[table][i / 64] &= ~BIT64(i % 64);
 }
 
 /* Addresses in bits 63 to 57 of which the first two differ are canonical in no mode. */
@@ -80,18 +80,18 @@ static void forget_fetches(struct vcpu *vcpu)
 void tlb__flush_all(struct vcpu *vcpu)
 {
 	struct tlb *tlb = &vcpu->tlb;
-	unsigned view, i;
+	unsigned table, i;
 
 	/* Never filled: not a single entry has its empty tags yet. */
 	if (unlikely(!tlb->entry[0][0].info)) {
 		tlb->stack_none = choose_stack_none();
-		for (view = 0; view < TLB_NR_VIEWS; view++)
+		for (table = 0; table < TLB_NR_TABLES; table++)
 			for (i = 0; i < TLB_ENTRIES; i++)
-				drop_entry(tlb, view, i);
+				drop_entry(tlb, table, i);
 	}
-	for (view = 0; view < TLB_NR_VIEWS; view++)
-		FOR_EACH_TLB_ENTRY(tlb, used, view, i)
-			drop_entry(tlb, view, i);
+	for (table = 0; table < TLB_NR_TABLES; table++)
+		FOR_EACH_TLB_ENTRY(tlb, used, table, i)
+			drop_entry(tlb, table, i);
 	vcpu->tlb_large_regions = 0;
 	tlb__drop_stacks(tlb);
 	vcpu->stats.tlb_flushes++;
@@ -101,11 +101,11 @@ void tlb__flush_all(struct vcpu *vcpu)
 void tlb__flush_non_global(struct vcpu *vcpu)
 {
 	struct tlb *tlb = &vcpu->tlb;
-	unsigned view, i;
+	unsigned table, i;
 
-	for (view = 0; view < TLB_NR_VIEWS; view++)
-		FOR_EACH_TLB_ENTRY(tlb, local, view, i)
-			drop_entry(tlb, view, i);
+	for (table = 0; table < TLB_NR_TABLES; table++)
+		FOR_EACH_TLB_ENTRY(tlb, local, table, i)
+			drop_entry(tlb, table, i);
 	tlb__drop_stacks(tlb);
 	vcpu->stats.tlb_flushes++;
 	if (vcpu->fetches.kernel_not_global)
@@ -122,19 +122,19 @@ void tlb__flush_page(struct vcpu *vcpu, u64 linear)
 {
 	const struct vcpu_fetches *f = &vcpu->fetches;
 	struct tlb *tlb = &vcpu->tlb;
-	unsigned view, i;
+	unsigned table, i;
 
-	for (view = 0; view < TLB_NR_VIEWS; view++) {
-		struct tlb_entry *e = tlb__slot(tlb->entry[view], linear);
+	for (table = 0; table < TLB_NR_TABLES; table++) {
+		struct tlb_entry *e = tlb__slot(tlb->entry[table], linear);
 
 		if (e->read == (linear & PAGE_MASK_4K) || e->write == (linear & PAGE_MASK_4K))
-			drop_entry(tlb, view, e - tlb->entry[view]);
+			drop_entry(tlb, table, e - tlb->entry[table]);
 		if (!(vcpu->tlb_large_regions >> (linear >> 30 & 63) & 1))
 			continue;
-		FOR_EACH_TLB_ENTRY(tlb, used, view, i) {
-			e = &tlb->entry[view][i];
+		FOR_EACH_TLB_ENTRY(tlb, used, table, i) {
+			e = &tlb->entry[table][i];
 			if ((e->info & TLB_INFO_LARGE) && (e->read ^ linear) >> 30 == 0)
-				drop_entry(tlb, view, i);
+				drop_entry(tlb, table, i);
 		}
 	}
 	tlb__drop_stacks(tlb);
@@ -144,20 +144,20 @@ void tlb__flush_page(struct vcpu *vcpu, u64 linear)
 		forget_fetches(vcpu);
 }
 
-static void drop_write(struct tlb *tlb, unsigned view, unsigned i)
+static void drop_write(struct tlb *tlb, unsigned table, unsigned i)
 {
-	tlb->entry[view][i].write = tlb__no_tag(i);
-	tlb->entry[view][i].info &= ~(u64)TLB_INFO_WRITABLE;
+	tlb->entry[table][i].write = tlb__no_tag(i);
+	tlb->entry[table][i].info &= ~(u64)TLB_INFO_WRITABLE;
 }
 
 void tlb__flush_writes(struct vcpu *vcpu)
 {
 	struct tlb *tlb = &vcpu->tlb;
-	unsigned view, i;
+	unsigned table, i;
 
-	for (view = 0; view < TLB_NR_VIEWS; view++)
-		FOR_EACH_TLB_ENTRY(tlb, used, view, i)
-			drop_write(tlb, view, i);
+	for (table = 0; table < TLB_NR_TABLES; table++)
+		FOR_EACH_TLB_ENTRY(tlb, used, table, i)
+			drop_write(tlb, table, i);
 	tlb__drop_stacks(tlb);
 	vcpu->stats.tlb_flushes++;
 }
@@ -167,17 +167,17 @@ static u16 *writer_of(struct tlb *tlb, u64 info)
 	return &tlb->writer[(info >> PAGE_SHIFT_4K) & (TLB_WRITERS - 1)];
 }
 
-static bool is_writable(const struct tlb *tlb, unsigned view, unsigned i)
+static bool is_writable(const struct tlb *tlb, unsigned table, unsigned i)
 {
-	const struct tlb_entry *e = &tlb->entry[view][i];
+	const struct tlb_entry *e = &tlb->entry[table][i];
 
 	return e->write != tlb__no_tag(i) || (e->info & TLB_INFO_WRITABLE && e->info != TLB_NO_PAGE);
 }
 
-void tlb__note_writer(struct tlb *tlb, unsigned view, unsigned i)
+void tlb__note_writer(struct tlb *tlb, unsigned table, unsigned i)
 {
-	u16 *writer = writer_of(tlb, tlb->entry[view][i].info);
-	u16 self = 1 + view * TLB_ENTRIES + i;
+	u16 *writer = writer_of(tlb, tlb->entry[table][i].info);
+	u16 self = 1 + table * TLB_ENTRIES + i;
 
 	if (*writer && *writer != self) {
 		unsigned other = *writer - 1;
@@ -192,25 +192,25 @@ void tlb__note_writer(struct tlb *tlb, unsigned view, unsigned i)
 	*writer = self;
 }
 
-static void protect_entry(struct tlb *tlb, unsigned view, unsigned i, u64 gpa)
+static void protect_entry(struct tlb *tlb, unsigned table, unsigned i, u64 gpa)
 {
-	if ((tlb->entry[view][i].info & PAGE_MASK_4K) == gpa)
-		drop_write(tlb, view, i);
+	if ((tlb->entry[table][i].info & PAGE_MASK_4K) == gpa)
+		drop_write(tlb, table, i);
 }
 
 /* Looks at all; what is left of those that share the page's place in tlb->writer is entered anew. */
 static void protect_among_many(struct tlb *tlb, u64 gpa, u16 *writer)
 {
-	unsigned view, i;
+	unsigned table, i;
 
 	*writer = 0;
-	for (view = 0; view < TLB_NR_VIEWS; view++) {
-		FOR_EACH_TLB_ENTRY(tlb, used, view, i) {
-			if (writer_of(tlb, tlb->entry[view][i].info) != writer)
+	for (table = 0; table < TLB_NR_TABLES; table++) {
+		FOR_EACH_TLB_ENTRY(tlb, used, table, i) {
+			if (writer_of(tlb, tlb->entry[table][i].info) != writer)
 				continue;
-			protect_entry(tlb, view, i, gpa);
-			if (is_writable(tlb, view, i))
-				tlb__note_writer(tlb, view, i);
+			protect_entry(tlb, table, i, gpa);
+			if (is_writable(tlb, table, i))
+				tlb__note_writer(tlb, table, i);
 		}
 	}
 }
@@ -225,4 +225,52 @@ void tlb__protect_page(struct tlb *tlb, u64 gpa)
 		protect_entry(tlb, (*writer - 1) / TLB_ENTRIES, (*writer - 1) % TLB_ENTRIES, gpa);
 	/* Which page it is in is not known there. */
 	tlb__drop_stacks(tlb);
+}
+
+/* ---- two tables for a view ---- */
+
+static void swap_bit(u64 *a, u64 *b, unsigned i)
+{
+	u64 differ = (a[i / 64] ^ b[i / 64]) & BIT64(i % 64);
+
+	a[i / 64] ^= differ;
+	b[i / 64] ^= differ;
+}
+
+/* The entries change places; each page's writer with them. */
+static void swap_tables(struct tlb *tlb, unsigned view, unsigned i)
+{
+	unsigned second = TLB_SECOND(view);
+	struct tlb_entry first = tlb->entry[view][i];
+
+	tlb->entry[view][i] = tlb->entry[second][i];
+	tlb->entry[second][i] = first;
+	swap_bit(tlb->used[view], tlb->used[second], i);
+	swap_bit(tlb->local[view], tlb->local[second], i);
+	if (is_writable(tlb, view, i))
+		tlb__note_writer(tlb, view, i);
+	if (is_writable(tlb, second, i))
+		tlb__note_writer(tlb, second, i);
+}
+
+void tlb__drive_out(struct tlb *tlb, unsigned view, unsigned i, u64 page)
+{
+	const struct tlb_entry *e = &tlb->entry[view][i];
+	unsigned second = TLB_SECOND(view);
+	bool is_same = e->read == page;
+
+	if (!is_same || tlb->entry[second][i].read == page)
+		drop_entry(tlb, second, i);
+	if (!is_same && e->info != TLB_NO_PAGE)
+		swap_tables(tlb, view, i);
+}
+
+bool tlb__bring_back(struct tlb *tlb, unsigned view, u64 linear)
+{
+	struct tlb_entry *e = tlb__slot(tlb->entry[TLB_SECOND(view)], linear);
+
+	if (e->read != (linear & PAGE_MASK_4K))
+		return false;
+	swap_tables(tlb, view, e - tlb->entry[TLB_SECOND(view)]);
+	return true;
 }

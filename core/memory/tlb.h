@@ -24,6 +24,13 @@ enum tlb_view {
 	TLB_NR_VIEWS,
 };
 
+/*
+ * A table for each view, which accesses look into; then another for each, in the same order, with what was driven
+ * out of the first by a page that falls to the same place. No page is in both tables of a view.
+ */
+#define TLB_NR_TABLES (2 * TLB_NR_VIEWS)
+#define TLB_SECOND(view) ((view) + TLB_NR_VIEWS)
+
 struct tlb_entry {
 	u64 read;  /* page address, or tlb__no_tag() */
 	u64 write; /* page address, or tlb__no_tag() */
@@ -49,12 +56,12 @@ struct tlb_stack {
 #define TLB_MANY_WRITERS 0xffff
 
 struct tlb {
-	struct tlb_entry entry[TLB_NR_VIEWS][TLB_ENTRIES];
+	struct tlb_entry entry[TLB_NR_TABLES][TLB_ENTRIES];
 	/* A bit for each entry that may not be empty, and for those that are not global: a flush looks at few. */
-	u64 used[TLB_NR_VIEWS][TLB_ENTRIES / 64];
-	u64 local[TLB_NR_VIEWS][TLB_ENTRIES / 64];
+	u64 used[TLB_NR_TABLES][TLB_ENTRIES / 64];
+	u64 local[TLB_NR_TABLES][TLB_ENTRIES / 64];
 	/*
-	 * By the number of the guest-physical page: 0, or 1 + view * TLB_ENTRIES + index of the only entry that may
+	 * By the number of the guest-physical page: 0, or 1 + table * TLB_ENTRIES + index of the only entry that may
 	 * let it be written, or TLB_MANY_WRITERS. So that taking the permission away finds it without a search.
 	 */
 	u16 writer[TLB_WRITERS];
@@ -110,10 +117,10 @@ static __always_inline void *tlb__write(struct tlb_entry *view, u64 linear, unsi
 	return NULL;
 }
 
-/* Calls what follows with i the index of each entry of `view` whose bit in `set` (`used`, `local`) is 1. */
-#define FOR_EACH_TLB_ENTRY(t, set, view, i)                                                        \
+/* Calls what follows with i the index of each entry of a table whose bit in `set` (`used`, `local`) is 1. */
+#define FOR_EACH_TLB_ENTRY(t, set, table, i)                                                        \
 	for (unsigned word_ = 0; word_ < TLB_ENTRIES / 64; word_++)                                \
-		for (u64 left_ = (t)->set[view][word_];                                            \
+		for (u64 left_ = (t)->set[table][word_];                                           \
 		     left_ && ((i) = word_ * 64 + __builtin_ctzll(left_), true);                   \
 		     left_ &= left_ - 1)
 
@@ -131,8 +138,12 @@ void tlb__flush_non_global(struct vcpu *vcpu);
 void tlb__flush_page(struct vcpu *vcpu, u64 linear);
 /* Drops only write permission everywhere (dirty log cleared). */
 void tlb__flush_writes(struct vcpu *vcpu);
-/* The i-th entry of a view, just filled, lets its page be written (or will, with a journal). */
-void tlb__note_writer(struct tlb *tlb, unsigned view, unsigned i);
+/* The i-th entry of a table, just filled, lets its page be written (or will, with a journal). */
+void tlb__note_writer(struct tlb *tlb, unsigned table, unsigned i);
+/* Before the page comes into the i-th entry of a view: what is there goes to the second table. */
+void tlb__drive_out(struct tlb *tlb, unsigned view, unsigned i, u64 page);
+/* Brings the page of `linear` back from the second table, in exchange for what is in its place; false: it is not there. */
+bool tlb__bring_back(struct tlb *tlb, unsigned view, u64 linear);
 /* Drops only write permission of one guest-physical page (code marked). The vCPU may be another's, stopped. */
 void tlb__protect_page(struct tlb *tlb, u64 gpa);
 /* Empties tlb.stack. */

@@ -211,6 +211,9 @@ struct code_fault {
 	u32 go_on;
 };
 
+/* 1, 2, 4, ... 64 bytes. */
+#define SOFT_SECOND_SIZES 7
+
 /* Offsets in the code area of what all blocks share. */
 struct glue {
 	u32 enter;
@@ -222,6 +225,11 @@ struct glue {
 	u32 load_vectors;
 	/* For writing: [1]. The page of a stack beside the TLB; above: it can't be. */
 	u32 fill_stack[TLB_NR_VIEWS][2];
+	/*
+	 * By the logarithm of the access' size: the page in the view's second table, for what was driven out of the first. R14 and
+	 * RAX as a failed look-up leaves them; "below or equal" and the host address in R14, or "above". For writing: [1].
+	 */
+	u32 second[TLB_NR_VIEWS][2][SOFT_SECOND_SIZES];
 	u32 straddled; /* ZF: a group goes on apart where it often did; R14 and RAX as a failed look-up leaves them */
 	u32 group_missed; /* soft__group_missed() for the block in RAX (bit 0: `plain`), the address in R14 */
 	u32 other_stack; /* on with the block in R14, whose stack is elsewhere (bit 0: or what its loop looked up) */

@@ -262,6 +262,39 @@ static void generate_group_missed(struct emit *e, struct glue *glue)
 	emit8(e, 0xc3);
 }
 
+static struct host_mem entry_field(unsigned table, size_t field, s32 pushed)
+{
+	s32 at = VCPU_AT(tlb) + (s32)(table * TLB_ENTRIES * sizeof(struct tlb_entry) + field);
+
+	return mem_indexed(H_RSP, H_RAX, 0, at + pushed);
+}
+
+static u32 generate_second(struct emit *e, unsigned view, bool write, unsigned size)
+{
+	size_t tag = write ? offsetof(struct tlb_entry, write) : offsetof(struct tlb_entry, read);
+	u32 start = e->at, miss;
+
+	emit_alu_mem(e, true, ALU_XOR, H_R14, entry_field(view, tag, 8));
+	emit_alu_mem(e, true, ALU_XOR, H_R14, entry_field(TLB_SECOND(view), tag, 8));
+	emit_alu_imm(e, true, ALU_CMP, H_R14, PAGE_SIZE_4K - size);
+	miss = emit_jcc(e, CC_A);
+	emit_alu_mem(e, true, ALU_ADD, H_R14, entry_field(TLB_SECOND(view), offsetof(struct tlb_entry, host), 8));
+	emit_rr(e, false, 0x31, H_RAX, H_RAX);
+	emit_patch(e, miss, e->at);
+	emit8(e, 0xc3);
+	return start;
+}
+
+static void generate_seconds(struct emit *e, struct glue *glue)
+{
+	unsigned view, write, i;
+
+	for (view = 0; view < TLB_NR_VIEWS; view++)
+		for (write = 0; write < 2; write++)
+			for (i = 0; i < SOFT_SECOND_SIZES; i++)
+				glue->second[view][write][i] = generate_second(e, view, write, 1u << i);
+}
+
 /*
  * EAX: the greatest offset in the page; R14: the address of the access ^ the tag that did not match. Back
  * with "above" if the TLB does not have it.
@@ -392,6 +425,7 @@ void glue__generate(struct vcpu *vcpu)
 	glue->execute_system = e.at;
 	generate_execute(&e, end, EXECUTE_SYSTEM);
 	generate_load_vectors(&e, glue);
+	generate_seconds(&e, glue);
 	generate_straddled(&e, glue);
 	generate_group_missed(&e, glue);
 	for (view = 0; view < TLB_NR_VIEWS; view++) {

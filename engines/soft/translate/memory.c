@@ -144,6 +144,11 @@ struct cold *translate__look_up(struct translation *t, unsigned size, bool write
 
 	cold->entries = 0;
 	translate__check(t, size, write, alignment, cold);
+	/* Only by the size is it known how much of the page must be left. */
+	if (alignment == 1 && !(size & (size - 1)) && size <= 64) {
+		cold->second = t->soft->glue.second[translate__view(t)][write][__builtin_ctz(size)];
+		cold->found = t->e.at;
+	}
 	return cold;
 }
 

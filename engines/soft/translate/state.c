@@ -212,6 +212,16 @@ static void execute_cold(struct translation *t, const struct cold *cold)
 	emit_jmp_to(&t->e, cold->back);
 }
 
+/* Pages that drive each other out of the TLB's first table are found without a call in C. */
+static void try_second(struct translation *t, const struct cold *cold)
+{
+	struct emit *e = &t->e;
+
+	emit_patch(e, cold->from[0], e->at);
+	emit_call_to(e, cold->second);
+	emit_patch(e, emit_jcc(e, CC_BE), cold->found);
+}
+
 static void emit_one(struct translation *t, const struct cold *cold)
 {
 	switch ((enum cold_kind)cold->kind) {
@@ -257,8 +267,10 @@ void translate__emit_cold(struct translation *t)
 	for (i = 0; i < t->nr_cold; i++) {
 		struct cold *cold = &t->cold[i];
 
+		if (cold->second)
+			try_second(t, cold);
 		cold->start = t->e.at;
-		for (j = 0; j < cold->entries; j++)
+		for (j = cold->second != 0; j < cold->entries; j++)
 			emit_patch(&t->e, cold->from[j], t->e.at);
 		emit_one(t, cold);
 	}

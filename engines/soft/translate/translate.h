@@ -120,6 +120,8 @@ struct cold {
 	bool in_group;
 	bool is_late;	 /* of a group: the look-up stands in its midst */
 	bool is_apart;	 /* of a group: its instructions stand behind the block, each with its own look-up */
+	u32 second;	 /* glue that the first entry tries before, a look-up in the TLB's second table; or 0 ... */
+	u32 found;	 /* ... and where to go on if that finds the page */
 	u16 writes;	 /* bits of entries: a look-up for writing, of a group */
 	u32 retry;	 /* of a group: where its look-ups begin */
 	u8 count;	 /* COLD_EXECUTE: instructions */

@@ -7,6 +7,9 @@
 #include "tests/guests/lib/long/mark.h"
 
 #define VA 0x10000000000UL
+/* Pages so far from each other fall to the same place in TLBs whose index is an address' lower bits. */
+#define APART (64UL << 20)
+#define RIVALS 3
 
 static u64 *pages[4];
 static u64 root;
@@ -184,6 +187,92 @@ static void check_views(void)
 	write_cr4(read_cr4() & ~CR4_SMAP);
 }
 
+/* ---- pages that drive each other out ---- */
+
+static u64 read_at(u64 linear)
+{
+	return *(volatile u64 *)linear;
+}
+
+/* Of each the last words; the page at VA comes first, and is driven out by the others. */
+static u64 read_rivals(void)
+{
+	u64 sum = read_va();
+	unsigned i;
+
+	for (i = 1; i <= RIVALS; i++)
+		sum += read_at(VA + i * APART + PAGE_SIZE_4K - 8);
+	return sum;
+}
+
+static void check_rivals(void)
+{
+	u64 *frames[RIVALS + 1], sum = 0;
+	unsigned i, wrong[6] = { 0 };
+
+	for (i = 1; i <= RIVALS; i++) {
+		frames[i] = page__alloc();
+		frames[i][PAGE_SIZE_4K / 8 - 1] = 1000 * i;
+		paging__map(VA + i * APART, (u64)frames[i], 1, PTE_P | PTE_W);
+		sum += 1000 * i;
+	}
+	for (i = 0; i < 200; i++) {
+		set_page(i % 4, PTE_W);
+		invlpg((void *)VA);
+		wrong[0] += read_rivals() != 100 + i % 4 + sum;
+		wrong[0] += read_rivals() != 100 + i % 4 + sum;
+		set_page((i + 1) % 4, PTE_W);
+		invlpg((void *)VA);
+		wrong[1] += read_rivals() != 100 + (i + 1) % 4 + sum;
+		set_page((i + 2) % 4, PTE_W);
+		flush_tlb();
+		wrong[2] += read_rivals() != 100 + (i + 2) % 4 + sum;
+		/* The one that came last is the one that is changed. */
+		paging__map(VA + RIVALS * APART, (u64)frames[1], 1, PTE_P | PTE_W);
+		invlpg((void *)(VA + RIVALS * APART));
+		wrong[3] += read_rivals() != 100 + (i + 2) % 4 + sum - 1000 * (RIVALS - 1);
+		paging__map(VA + RIVALS * APART, (u64)frames[RIVALS], 1, PTE_P | PTE_W);
+		invlpg((void *)(VA + RIVALS * APART));
+		/* Written while another is in its place, and no longer when that is not allowed any more. */
+		*(volatile u64 *)(VA + 8) = i;
+		read_at(VA + APART);
+		*(volatile u64 *)(VA + 8) += 1;
+		wrong[4] += pages[(i + 2) % 4][1] != i + 1;
+		read_at(VA + APART);
+		set_page((i + 2) % 4, 0);
+		invlpg((void *)VA);
+		wrong[5] += TRY(*(volatile u64 *)(VA + 8) = 5) != X86_PF;
+		wrong[5] += read_at(VA + 8) != i + 1;
+	}
+	check__equal(wrong[0], 0, "rivals: what is there");
+	check__equal(wrong[1], 0, "rivals: INVLPG of the one that was driven out");
+	check__equal(wrong[2], 0, "rivals: MOV CR3");
+	check__equal(wrong[3], 0, "rivals: INVLPG of the one that came last");
+	check__equal(wrong[4], 0, "rivals: writes");
+	check__equal(wrong[5], 0, "rivals: write permission taken away");
+}
+
+/* Code is written while its page is where it came first, and where it was driven to. */
+static void check_rival_code(void)
+{
+	static const u8 code[] = { 0xb8, 0, 0, 0, 0, 0xc3 }; /* mov $..., %eax; ret */
+	u64 at = VA + (RIVALS + 1) * APART, frame = (u64)page__alloc();
+	u32 (*call)(void) = (u32 (*)(void))at;
+	unsigned i, wrong = 0;
+
+	paging__map(at, frame, 1, PTE_P | PTE_W);
+	memcpy((void *)at, code, sizeof(code));
+	for (i = 0; i < 200; i++) {
+		*(volatile u32 *)(at + 1) = i;
+		read_rivals();
+		wrong += call() != i;
+		read_rivals();
+		*(volatile u32 *)(at + 1) = ~i;
+		wrong += call() != ~i;
+	}
+	check__equal(wrong, 0, "rivals: code that is written");
+}
+
 int main(void)
 {
 	unsigned i;
@@ -194,6 +283,8 @@ int main(void)
 		pages[i][0] = 100 + i;
 	}
 	check_flushes();
+	check_rivals();
+	check_rival_code();
 	check_no_flush_needed();
 	check_structures();
 	check_views();
