@@ -156,6 +156,16 @@ bool block_queue__collect(struct block_queue *queue)
 	return ended & 1 && end_requests(queue, false);
 }
 
+void block_queue__commit_and_collect(struct block_queue *queue)
+{
+	block_queue__commit(queue);
+	block_queue__collect(queue);
+}
+
+void block_queue__let_write(struct block_queue *queue)
+{
+}
+
 static void end_all(struct block_queue *queue, bool cancel)
 {
 	end_requests(queue, cancel);

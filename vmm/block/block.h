@@ -244,6 +244,10 @@ void block_queue__commit(struct block_queue *queue);
  * something. Not from within a done().
  */
 bool block_queue__collect(struct block_queue *queue);
+/* Both, one after the other: what is completed at once costs no turn of the loop. */
+void block_queue__commit_and_collect(struct block_queue *queue);
+/* The loop is an I/O thread's: it may write to the host's page cache itself (io/aio.h). */
+void block_queue__let_write(struct block_queue *queue);
 
 /* Requests taken and not completed. */
 unsigned block_queue__in_flight(const struct block_queue *queue);

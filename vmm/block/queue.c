@@ -11,6 +11,9 @@
 #include "vmm/loop/loop.h"
 
 #define RETRY_NS 1000000000ULL
+/* A write to the page cache takes some microseconds, if it waits for nothing. */
+#define SLOW_WRITE_NS 2000000ULL
+#define SLOW_WRITE_PAUSE_NS 1000000000ULL
 
 static int check_request(const struct block_request *request)
 {
@@ -206,6 +209,16 @@ void block_queue__submit(struct block_queue *queue, struct block_request *reques
 void block_queue__commit(struct block_queue *queue)
 {
 	aio__commit(queue->aio);
+}
+
+void block_queue__commit_and_collect(struct block_queue *queue)
+{
+	aio__commit_and_collect(queue->aio);
+}
+
+void block_queue__let_write(struct block_queue *queue)
+{
+	aio__let_write(queue->aio, SLOW_WRITE_NS, SLOW_WRITE_PAUSE_NS);
 }
 
 bool block_queue__collect(struct block_queue *queue)

@@ -16,6 +16,9 @@
 #include "vmm/block/io/iov.h"
 #include "vmm/loop/loop.h"
 
+/* In first ones. */
+#define LONGEST_PAUSE 64
+
 struct aio {
 	struct loop *loop;
 	struct aio_uring *uring; /* NULL: threads only */
@@ -24,6 +27,10 @@ struct aio {
 	int event; /* tells the loop that `done` is not empty */
 	pthread_mutex_t lock; /* done, last */
 	struct aio_op *done, **last;
+	/* Writes that this thread has made itself, to be delivered. */
+	struct aio_op *own, **own_last;
+	uint64_t slow, first_pause; /* aio__let_write() */
+	uint64_t pause, pause_end;
 	void (*delivered)(void *opaque); /* may be NULL */
 	void *opaque;
 };
@@ -184,6 +191,7 @@ int aio__create(struct loop *loop, enum aio_choice choice, struct aio **out, cha
 	aio->loop = loop;
 	aio->event = -1;
 	aio->last = &aio->done;
+	aio->own_last = &aio->own;
 	err = watch_event(aio);
 	if (!err)
 		err = choose_way(aio, choice, error, error_size);
@@ -199,6 +207,12 @@ void aio__on_delivered(struct aio *aio, void (*delivered)(void *opaque), void *o
 {
 	aio->delivered = delivered;
 	aio->opaque = opaque;
+}
+
+void aio__let_write(struct aio *aio, uint64_t slow, uint64_t pause)
+{
+	aio->slow = slow;
+	aio->first_pause = pause;
 }
 
 void aio__destroy(struct aio *aio)
@@ -220,6 +234,46 @@ bool aio__uses_uring(const struct aio *aio)
 	return aio->uring;
 }
 
+/* ---- writes by this thread ---- */
+
+/*
+ * Some file systems take no buffered write without the right to wait, so io_uring leaves all of them to threads of
+ * its own: two switches and a wake-up for a copy of some microseconds.
+ */
+static bool writes_itself(const struct aio *aio, const struct aio_op *op)
+{
+	return aio->slow && op->kind == AIO_WRITE && !op->file->direct && !op->file->device &&
+	       loop__now() >= aio->pause_end;
+}
+
+static void write_itself(struct aio *aio, struct aio_op *op)
+{
+	uint64_t start = loop__now(), end;
+
+	op->result = file__writev(op->file, op->offset, op->iov, op->iov_count);
+	op->next = NULL;
+	*aio->own_last = op;
+	aio->own_last = &op->next;
+	end = loop__now();
+	if (end - start < aio->slow)
+		return;
+	/* Soon again: within the length of the last pause behind its end. */
+	if (end - aio->pause_end > aio->pause)
+		aio->pause = aio->first_pause;
+	else if (aio->pause < LONGEST_PAUSE * aio->first_pause)
+		aio->pause *= 2;
+	aio->pause_end = end + aio->pause;
+}
+
+static struct aio_op *take_own(struct aio *aio)
+{
+	struct aio_op *op = aio->own;
+
+	aio->own = NULL;
+	aio->own_last = &aio->own;
+	return op;
+}
+
 void aio__submit(struct aio *aio, struct aio_op *op)
 {
 	op->aio = aio;
@@ -229,6 +283,8 @@ void aio__submit(struct aio *aio, struct aio_op *op)
 		aio__complete(aio, op, 0);
 	} else if (op->kind == AIO_SYNC && atomic_load(&op->file->sync_error)) {
 		aio__complete(aio, op, -EIO);
+	} else if (aio->uring && op->file->fd >= 0 && writes_itself(aio, op)) {
+		write_itself(aio, op);
 	} else if (aio->uring && op->file->fd >= 0) {
 		aio_uring__submit(aio->uring, op);
 	} else if (aio->pool || !aio_pool__create(&aio->pool)) {
@@ -240,16 +296,48 @@ void aio__submit(struct aio *aio, struct aio_op *op)
 
 void aio__commit(struct aio *aio)
 {
+	struct aio_op *op, *next;
+
 	if (aio->uring)
 		aio_uring__commit(aio->uring);
+	/* Nobody may be about to collect. */
+	for (op = take_own(aio); op; op = next) {
+		next = op->next;
+		aio__complete(aio, op, op->result);
+	}
+}
+
+static bool deliver_own(struct aio *aio)
+{
+	struct aio_op *op, *next;
+	bool any = false;
+
+	/* done() may have more written. */
+	while ((op = take_own(aio))) {
+		any = true;
+		for (; op; op = next) {
+			next = op->next;
+			op->done(op, op->result);
+		}
+	}
+	return any;
 }
 
 bool aio__collect(struct aio *aio)
 {
+	bool any = deliver_own(aio);
+
 	if (!aio->uring || !aio_uring__has_completed(aio->uring))
-		return false;
+		return any;
 	aio_uring__reap(aio->uring, finish_uring);
 	return true;
+}
+
+void aio__commit_and_collect(struct aio *aio)
+{
+	if (aio->uring)
+		aio_uring__commit(aio->uring);
+	aio__collect(aio);
 }
 
 void aio__wait(struct aio *aio)

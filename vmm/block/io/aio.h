@@ -40,6 +40,13 @@ int aio__create(struct loop *loop, enum aio_choice choice, struct aio **aio, cha
 		size_t error_size);
 /* `delivered` is called behind each run of done() calls. */
 void aio__on_delivered(struct aio *aio, void (*delivered)(void *opaque), void *opaque);
+/*
+ * From now on writes to the host's page cache are made by the loop's thread itself as long as they are quick: the
+ * loop has nothing to do that must not wait. One that takes `slow` nanoseconds or longer waits for something (the host's
+ * limit of dirty pages, a journal); then writes go the other way for `pause` nanoseconds, and for twice as long
+ * each time that happens soon again.
+ */
+void aio__let_write(struct aio *aio, uint64_t slow, uint64_t pause);
 /* Nothing may be in flight. NULL is fine. */
 void aio__destroy(struct aio *aio);
 /* Whether it goes by io_uring. */
@@ -53,6 +60,8 @@ void aio__commit(struct aio *aio);
  * something. delivered() is not called.
  */
 bool aio__collect(struct aio *aio);
+/* Both, one after the other. */
+void aio__commit_and_collect(struct aio *aio);
 /* Waits until something has completed, and delivers it. Something must be in flight. */
 void aio__wait(struct aio *aio);
 

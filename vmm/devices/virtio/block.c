@@ -210,8 +210,12 @@ static int open_queue(struct virtio_block *blk, unsigned index, char *error, siz
 		return err;
 	}
 	err = block_queue__create(blk->block, bq->queue->loop, &events, &bq->io, error, error_size);
-	if (err || !blk->poll)
+	if (err)
 		return err;
+	if (blk->virtio.options.io_thread)
+		block_queue__let_write(bq->io);
+	if (!blk->poll)
+		return 0;
 	err = loop__look(bq->queue->loop, &blk_queue_look_ops, bq, (uint32_t)blk->poll * 1000,
 			 &bq->looker);
 	if (err)

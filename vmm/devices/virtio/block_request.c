@@ -385,8 +385,7 @@ static bool take_one(struct blk_queue *bq)
 static void hand_over(struct blk_queue *bq)
 {
 	bq->taken_bytes = 0;
-	block_queue__commit(bq->io);
-	block_queue__collect(bq->io);
+	block_queue__commit_and_collect(bq->io);
 	if (bq->ended)
 		push_ended(bq);
 }
