@@ -257,11 +257,11 @@ void tlb__drive_out(struct tlb *tlb, unsigned view, unsigned i, u64 page)
 {
 	const struct tlb_entry *e = &tlb->entry[view][i];
 	unsigned second = TLB_SECOND(view);
-	bool is_same = e->read == page;
+	bool stays = e->info == TLB_NO_PAGE || e->read == page;
 
-	if (!is_same || tlb->entry[second][i].read == page)
+	if (!stays || tlb->entry[second][i].read == page)
 		drop_entry(tlb, second, i);
-	if (!is_same && e->info != TLB_NO_PAGE)
+	if (!stays)
 		swap_tables(tlb, view, i);
 }
 

@@ -115,6 +115,9 @@ void vm__resume_all(struct vm *vm, struct vcpu *self)
 	host__cond_broadcast(&vm->stop_cond);
 	host__mutex_unlock(&vm->stop_lock);
 	host__mutex_unlock(&vm->exclusive_lock);
-	if (self)
-		vm__enter_guest(self);
+	if (!self)
+		return;
+	vm__enter_guest(self);
+	/* In the midst of an instruction. What the engine has looked up before it may be gone by now. */
+	__atomic_store_n(&self->leave, 1, __ATOMIC_SEQ_CST);
 }

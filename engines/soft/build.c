@@ -112,6 +112,8 @@ static void begin(struct vcpu *vcpu, struct block *block, u64 gpa, u32 mode)
 	block->misses = 0;
 	block->code = NULL;
 	block->plain = NULL;
+	block->stack_site = 0;
+	block->loop_site = 0;
 	block->next_page = NULL;
 	memset(block->link, 0, sizeof(block->link));
 }

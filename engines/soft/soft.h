@@ -268,6 +268,7 @@ struct soft_vcpu {
 	u64 more_scratch;
 	u64 loop_spans[SOFT_LOOP_SPANS]; /* as spans, from one round of a loop to the next */
 	u32 offset; /* in the page, of the instruction that `scratch` keeps: gate.c */
+	u32 second_countdown; /* accesses found in the TLB's second table until one is treated as missed */
 	s32 far_countdown; /* far jumps that are not direct yet, until one of them is made so */
 	u32 link; /* offset in the code area of the displacement to set | SOFT_LINK_*, or 0 */
 	u32 found; /* enum exec_result: what soft__find_code() has executed on the way, if it found none */

@@ -19,7 +19,7 @@
 /* The steps in which a vCPU gets it. */
 #define SOFT_ROOM_STEP (512u << 10)
 /* A block's code is smaller than this, and so is what stands apart of it. */
-#define SOFT_CODE_ROOM (48u << 10)
+#define SOFT_CODE_ROOM (96u << 10)
 /* Vector instructions in generated code that can raise signals. */
 #define SOFT_FAULT_ENTRIES (512u << 10)
 /* In soft_vcpu.link: the jump leads forwards, so the target need not look whether to leave. */
@@ -75,6 +75,8 @@
 /* Up to so many times, each time for the addresses of the times before, too; and for so many blocks these are kept. */
 #define SOFT_STRADDLE_MOMENTS 4
 #define SOFT_STRADDLE_BLOCKS 64 /* a power of two */
+/* Of accesses that generated code finds in the TLB's second table, one of so many brings its page back to the first. */
+#define SOFT_SECOND_PERIOD 64
 /* Look-ups that a loop makes before its first round: operands of registers that it leaves alone. */
 #define SOFT_LOOP_SPANS 6
 /* Decoded instructions that cross a page. */

@@ -242,21 +242,16 @@ def differences(guest, soft, kvm, tcg):
 
 
 def guest_options(test):
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--engine")
-    parser.add_argument("--cpus", default="1")
-    parser.add_argument("--seconds", type=int, default=30)
-    parser.add_argument("--trivet")
-    parser.add_argument("--resets", action="store_true")
-    parser.add_argument("image")
-    return parser.parse_known_args(test["cmd"][1:])[0]
+    return guest_runner.options_parser().parse_args(test["cmd"][1:])
 
 
 def run_here(engine, options, build, image):
     """Output and status of a guest on an engine of this host."""
-    settings = argparse.Namespace(engine=engine, cpus=int(options.cpus), image=image,
-                                  trivet=os.path.join(build, "trivet"),
-                                  seconds=options.seconds * 4)
+    settings = argparse.Namespace(**vars(options))
+    settings.engine = engine
+    settings.image = image
+    settings.trivet = os.path.join(build, "trivet")
+    settings.seconds *= 4
     return guest_runner.run(settings)
 
 

@@ -106,7 +106,7 @@ def judge_reset(text, status, engine):
     return []
 
 
-def main():
+def options_parser():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", required=True, choices=["soft", "kvm", "tcg"])
     parser.add_argument("--engine-options", default="", metavar="KEY=VALUE,...")
@@ -117,7 +117,11 @@ def main():
     parser.add_argument("--trivet", default="build/trivet")
     parser.add_argument("--resets", action="store_true", help="the guest must end by a reset")
     parser.add_argument("image")
-    options = parser.parse_args()
+    return parser
+
+
+def main():
+    options = options_parser().parse_args()
     name = os.path.basename(options.image)
     name = name[6:] if name.startswith("guest-") else name
     if options.engine == "kvm":

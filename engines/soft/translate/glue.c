@@ -272,8 +272,10 @@ static struct host_mem entry_field(unsigned table, size_t field, s32 pushed)
 static u32 generate_second(struct emit *e, unsigned view, bool write, unsigned size)
 {
 	size_t tag = write ? offsetof(struct tlb_entry, write) : offsetof(struct tlb_entry, read);
-	u32 start = e->at, miss;
+	u32 start = e->at, miss, due;
 
+	emit_rm(e, false, 0xff, 1, at(SOFT_AT(second_countdown), 8)); /* dec */
+	due = emit_jcc(e, CC_E);
 	emit_alu_mem(e, true, ALU_XOR, H_R14, entry_field(view, tag, 8));
 	emit_alu_mem(e, true, ALU_XOR, H_R14, entry_field(TLB_SECOND(view), tag, 8));
 	emit_alu_imm(e, true, ALU_CMP, H_R14, PAGE_SIZE_4K - size);
@@ -281,6 +283,12 @@ static u32 generate_second(struct emit *e, unsigned view, bool write, unsigned s
 	emit_alu_mem(e, true, ALU_ADD, H_R14, entry_field(TLB_SECOND(view), offsetof(struct tlb_entry, host), 8));
 	emit_rr(e, false, 0x31, H_RAX, H_RAX);
 	emit_patch(e, miss, e->at);
+	emit8(e, 0xc3);
+	/* "Above": the executor, which changes the tables where the page is there. */
+	emit_patch(e, due, e->at);
+	emit_rm(e, false, 0xc7, 0, at(SOFT_AT(second_countdown), 8));
+	emit32(e, SOFT_SECOND_PERIOD);
+	emit_rr(e, true, 0x85, H_RSP, H_RSP);
 	emit8(e, 0xc3);
 	return start;
 }
@@ -418,6 +426,7 @@ void glue__generate(struct vcpu *vcpu)
 	emit8(&e, 0xcc);
 	generate_enter(&e, glue);
 	end = generate_end(&e);
+	soft->second_countdown = SOFT_SECOND_PERIOD;
 	glue->execute = e.at;
 	generate_execute(&e, end, EXECUTE_PLAIN);
 	glue->execute_vectors = e.at;

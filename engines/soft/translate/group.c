@@ -163,6 +163,10 @@ void group__finish_cold(struct translation *t, struct cold *cold)
 
 	if (!cold)
 		return;
+	if (group->open && group->nr_cold == GROUP_COLD) {
+		t->e.overflow = true;
+		return;
+	}
 	if (group->open) {
 		cold->in_group = true;
 		group->index[group->nr_cold] = t->index;

@@ -7,8 +7,8 @@
 
 /* What became of the registers since the group began. */
 struct registers {
-	u8 version[X86_NR_GPR]; /* 0: the value that it had, but for what was added; else which other one */
-	u8 versions;
+	u16 version[X86_NR_GPR]; /* 0: the value that it had, but for what was added; else which other one */
+	u16 versions;
 	s64 added[X86_NR_GPR]; /* since this version is there */
 };
 
@@ -34,11 +34,29 @@ static bool is_with_accumulator(const struct insn *insn)
 	return insn->row->forms == &forms_mul || insn->row->forms == &forms_imul;
 }
 
+/* ADD and kin, CMP, TEST: without a scratch register. */
+static bool is_accumulator_immediate(const struct insn *insn)
+{
+	static const struct exec_forms *const forms[] = {
+		&forms_add, &forms_or, &forms_adc, &forms_sbb, &forms_and, &forms_sub, &forms_xor, &forms_cmp,
+		&forms_test,
+	};
+	unsigned i;
+
+	if (operand_facts[insn->row->op[0]].place != PLACE_RAX || operand_facts[insn->row->op[1]].place != PLACE_IMM)
+		return false;
+	for (i = 0; i < ARRAY_LENGTH(forms); i++)
+		if (insn->row->forms == forms[i])
+			return true;
+	return false;
+}
+
 static bool is_plain_integer(const struct translation *t, const struct insn *insn)
 {
 	const struct exec_forms *forms = insn->row->forms;
 
-	if (insn->row->exec == exec_nop || forms == &forms_cbw || forms == &forms_cwd)
+	if (insn->row->exec == exec_nop || forms == &forms_cbw || forms == &forms_cwd ||
+	    is_accumulator_immediate(insn))
 		return true;
 	if (forms == &forms_lea)
 		return insn->opsize != 2 && insn->adsize != 2 && insn->disp == (s32)insn->disp;
@@ -65,11 +83,11 @@ static bool may_stand_in_group(const struct translation *t, const struct insn *i
 		return false;
 	if (translate__is_x87(t, insn))
 		return true;
-	if (insn->row->class == CLASS_VECTOR)
-		return translate__is_vector(t, insn);
-	/* What is found on the stack is found by where RSP is now. */
+	/* What is found on the stack is found by where RSP is now. Vector instructions have general registers, too. */
 	if (moves_stack_pointer(insn))
 		return false;
+	if (insn->row->class == CLASS_VECTOR)
+		return translate__is_vector(t, insn);
 	return insn->row->class == CLASS_INTEGER && is_plain_integer(t, insn);
 }
 
@@ -132,7 +150,7 @@ static void note_writes(struct registers *r, const struct insn *insn)
 	}
 }
 
-static u8 version_of(const struct registers *r, u8 slot)
+static u16 version_of(const struct registers *r, u8 slot)
 {
 	return slot < X86_NR_GPR ? r->version[slot] : 0;
 }

@@ -76,8 +76,8 @@ void loop__emit_cold(struct translation *t)
 {
 	struct emit *e = &t->e;
 
-	t->block->loop_site = emit_jmp(e);
-	emit_patch(e, t->block->loop_site, e->at);
+	t->loop_site = emit_jmp(e);
+	emit_patch(e, t->loop_site, e->at);
 	emit_mov_imm64(e, REG_ADDRESS, (u64)t->block | 1);
 	emit_jmp_to(e, t->soft->glue.other_stack);
 }
@@ -112,6 +112,8 @@ bool loop__jump_back(struct translation *t)
 
 	if (!t->loop.jumps_back || t->index != t->block->count - 1u)
 		return false;
+	/* Also where the target is so near to the page's end that other jumps there are far ones. */
+	translate__save_flags(t);
 	out = emit_jcc(e, (t->insn->opcode & 15) ^ 1);
 	emit_rm(e, false, 0x83, 7, state_mem(VCPU_AT(leave)));
 	emit8(e, 0);

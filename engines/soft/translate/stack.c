@@ -182,7 +182,7 @@ void stack__emit_cold(struct translation *t, const struct cold *cold)
 	emit_patch(e, other, e->at);
 	emit_mov_imm64(e, REG_ADDRESS, (u64)t->block);
 	emit_jmp_to(e, t->soft->glue.other_stack);
-	t->block->stack_site = other;
+	t->stack_site = other;
 	t->block->stack_low = s->low;
 	t->block->stack_span = s->high - s->low;
 	t->block->stack_writes = s->writes;

@@ -252,19 +252,18 @@ void translate__block(struct vcpu *vcpu, struct block *block, bool plain)
 	t->size_of_code = block->mode & MODE_CODE_SIZE;
 	t->has_vectors = has_vectors(t);
 	t->plain = plain;
-	if (!plain) {
-		block->stack_site = 0;
-		block->loop_site = 0;
-	}
 	stack__begin(t);
 	emit_block(t);
 	if (t->e.overflow)
 		return;
 	keep_faults(t);
-	if (plain)
+	if (plain) {
 		block->plain = area->execute + area->used;
-	else
+	} else {
 		block->code = area->execute + area->used;
+		block->stack_site = t->stack_site;
+		block->loop_site = t->loop_site;
+	}
 	soft->check_size = t->entry_unchecked - area->used;
 	area->used = ALIGN_UP_TO(t->end, 16);
 	area->cold = t->e.at;

@@ -151,7 +151,7 @@ struct cold {
  */
 struct group_span {
 	u8 base, index, scale, seg;
-	u8 base_version, index_version; /* which value since the group began */
+	u16 base_version, index_version; /* which value since the group began */
 	u8 members;
 	u8 first, last; /* of the members, as indices in the block */
 	u8 slot; /* late: in soft_vcpu.spans, when it has been looked up */
@@ -164,6 +164,9 @@ struct group_span {
 	s64 low;
 	s64 high;
 };
+
+/* One of each instruction, of the early look-ups, and of each late one. */
+#define GROUP_COLD (SOFT_BLOCK_INSNS + 1 + GROUP_LATE_SPANS)
 
 /*
  * Instructions of a block whose operands were looked up ahead. The host addresses are kept in
@@ -181,8 +184,8 @@ struct group {
 	unsigned last; /* index in the block */
 	u32 nr_cold;   /* cold code that ends where the group does ... */
 	struct group_span span[GROUP_SPANS + GROUP_LATE_SPANS]; /* first the early ones */
-	u32 cold[SOFT_BLOCK_INSNS + 2];
-	u8 index[SOFT_BLOCK_INSNS + 2]; /* ... and the instruction that it begins with */
+	u32 cold[GROUP_COLD];
+	u8 index[GROUP_COLD]; /* ... and the instruction that it begins with */
 	u8 of[SOFT_BLOCK_INSNS];   /* the span of each instruction, or GROUP_NO_SPAN */
 	s64 disp[SOFT_BLOCK_INSNS]; /* of its operand */
 };
@@ -227,6 +230,8 @@ struct translation {
 	bool stands[SOFT_BLOCK_INSNS]; /* whether the instruction may be one of a group */
 	struct group group;
 	struct loop_plan loop;
+	u32 stack_site; /* the block's, if this becomes its code */
+	u32 loop_site;
 	struct x87_pending x87;
 	/* For show.c: where the block's code and that of each instruction begins. */
 	u32 start;

@@ -220,20 +220,75 @@ static void check_changes(void)
 
 /* ---- own code, vectors ---- */
 
-/* add $imm, %eax; incl of that; dec %ecx; jne: each round adds one more. */
+/* add $imm, %eax; incl of that; dec %ecx; jne: each round adds one more. The same with EDX. */
 static void check_own_code(void)
 {
-	static const u8 code[] = { 0x31, 0xc0, 0x05, 5, 0, 0, 0, 0xff, 0x07, 0xff, 0xc9, 0x75, 0xf5, 0xc3 };
+	static const u8 with_eax[] = { 0x31, 0xc0, 0x05, 5, 0, 0, 0, 0xff, 0x07, 0xff, 0xc9, 0x75, 0xf5, 0xc3 };
+	static const u8 with_edx[] = { 0x31, 0xd2, 0x81, 0xc2, 5, 0, 0, 0, 0xff, 0x07, 0xff, 0xc9, 0x75, 0xf4,
+				       0x89, 0xd0, 0xc3 };
 	unsigned rounds[] = { 1, 3, 100, 1000 }, n;
 	u8 *at = map(2, 0x2000, PTE_P | PTE_W);
 
-	for (n = 0; n < 4 * ARRAY_LENGTH(rounds); n++) {
-		u64 count = rounds[n % ARRAY_LENGTH(rounds)], sum;
+	for (n = 0; n < 8 * ARRAY_LENGTH(rounds); n++) {
+		u64 count = rounds[n / 2 % ARRAY_LENGTH(rounds)], sum;
+		const u8 *code = n & 1 ? with_edx : with_eax;
 
-		memcpy(at + 0x40, code, sizeof(code));
-		__asm__ volatile("call *%3" : "=a"(sum), "+c"(count) : "D"(at + 0x43), "r"(at + 0x40) : "memory", "cc");
-		count = rounds[n % ARRAY_LENGTH(rounds)];
+		memcpy(at + 0x40, code, n & 1 ? sizeof(with_edx) : sizeof(with_eax));
+		__asm__ volatile("call *%3"
+				 : "=a"(sum), "+c"(count) : "D"(at + 0x43 + (n & 1)), "r"(at + 0x40)
+				 : "rdx", "memory", "cc");
+		count = rounds[n / 2 % ARRAY_LENGTH(rounds)];
 		check__equal(sum, 5 * count + count * (count - 1) / 2, "own code, %d rounds", (int)count);
+	}
+}
+
+/* Loops that begin where a page ends: what jumps there from elsewhere goes another way. The carry lives from round to round. */
+static void check_page_ends(void)
+{
+	/* adc (%rsi), %rax; lea 8(%rsi), %rsi; dec %ecx; jne; ret */
+	static const u8 code[] = { 0x48, 0x13, 0x06, 0x48, 0x8d, 0x76, 0x08, 0xff, 0xc9, 0x75, 0xf5, 0xc3 };
+	u8 *at = map(2, 0x2000, PTE_P | PTE_W);
+	unsigned offset, n, i, wrong = 0;
+
+	for (offset = PAGE_SIZE_4K - 24; offset <= PAGE_SIZE_4K - sizeof(code); offset++) {
+		memcpy(at + offset, code, sizeof(code));
+		for (n = 0; n < 16; n++) {
+			u64 count = ROUNDS, sum, expected = 0, carry = 0;
+			const u64 *items = frames[n % 2 ? 5 : 6];
+
+			for (i = 0; i < ROUNDS; i++) {
+				u64 with = items[i] + carry;
+
+				carry = with < carry;
+				expected += with;
+				carry |= expected < with;
+			}
+			__asm__ volatile("xor %%eax, %%eax; call *%3"
+					 : "=&a"(sum), "+c"(count), "+S"(items) : "r"(at + offset) : "memory", "cc");
+			wrong += sum != expected;
+		}
+	}
+	check__equal(wrong, 0, "a page's end");
+}
+
+/* RSP as the result of a vector instruction: the page that it comes to is not the one of the round before. */
+static void check_stack_pointer(void)
+{
+	u64 stacks[2] = { AREA + 0x3800, AREA + 0x9c00 }, seen, n;
+
+	map(3, 0x3000, PTE_P | PTE_W);
+	map(4, 0x9000, PTE_P | PTE_W);
+	frames[3][0x800 / 8] = 1;
+	frames[4][0xc00 / 8] = 1000000;
+	for (n = 0; n < 12; n++) {
+		/* It alternates between the two: what is read first, then where it goes. */
+		__asm__ volatile("mov %%rsp, %%r12; movq 0(%1), %%xmm0; movq 8(%1), %%xmm1; mov 0(%1), %%rsp;"
+				 "mov $200, %%ecx; xor %%r10d, %%r10d;"
+				 "1: mov (%%rsp), %%rax; add %%rax, %%r10; pxor %%xmm1, %%xmm0; pxor %%xmm0, %%xmm1;"
+				 "pxor %%xmm1, %%xmm0; movq %%xmm0, %%rsp; dec %%ecx; jne 1b;"
+				 "mov %%r12, %%rsp; mov %%r10, %0"
+				 : "=m"(seen) : "r"(stacks) : "rax", "rcx", "r10", "r12", "memory", "cc");
+		check__equal(seen, 100 * 1000001UL, "RSP from a vector register, %d", (int)n);
 	}
 }
 
@@ -268,12 +323,43 @@ static void check_vectors(void)
 	__asm__ volatile("ldmxcsr %0" : : "m"(masked));
 }
 
+/* As much straight vector code as engines translate at once; operands of registers that are set in it come in pairs. */
+static void check_long_code(void)
+{
+	const u64 *near = map(4, 0x4000, PTE_P | PTE_W), *far = (const u64 *)frames[6];
+	u64 n, i, wrong = 0, out[2];
+
+	map(5, 0x5000, PTE_P | PTE_W);
+	for (n = 0; n < 48; n++) {
+		/* On one page, then on two. */
+		const u64 *from = near + (n < 24 ? 2 * (n % 8) : WORDS - 2);
+		u64 expected[2];
+
+		for (i = 0; i < 2; i++)
+			expected[i] = from[i] + 137 * from[i] + from[i + 2];
+		for (i = 0; i < 24; i++)
+			expected[i % 2] += far[i / 2 * 80 + i % 2] + far[i / 2 * 80 + 2 + i % 2];
+		__asm__ volatile("jmp 1f; 1: movups (%1), %%xmm0; movaps %%xmm0, %%xmm2; mov %2, %%rax;"
+				 ".set at_, 0; .rept 12;"
+				 "movups at_(%%rax), %%xmm1; paddq %%xmm1, %%xmm2;"
+				 "movups at_ + 16(%%rax), %%xmm1; paddq %%xmm1, %%xmm2; .set at_, at_ + 640; .endr;"
+				 ".rept 137; paddq %%xmm0, %%xmm2; .endr;"
+				 "movups 16(%1), %%xmm1; paddq %%xmm1, %%xmm2; movups %%xmm2, (%0)"
+				 : : "r"(out), "r"(from), "r"(far) : "rax", "memory");
+		wrong += out[0] != expected[0] || out[1] != expected[1];
+	}
+	check__equal(wrong, 0, "long vector code");
+}
+
 int main(void)
 {
 	fill();
 	check_places();
 	check_faults();
 	check_own_code();
+	check_page_ends();
+	check_long_code();
+	check_stack_pointer();
 	check_vectors();
 	if (smp__start() < 2) {
 		check__skip("one CPU", "pages that another CPU changes");

@@ -35,6 +35,7 @@ static int open_slow(struct block_file *file, const struct file_how *how, char *
 	file->align = 1;
 	file->writable = true;
 	file->direct = how->direct;
+	file->in_page_cache = true;
 	return 0;
 }
 
@@ -205,6 +206,11 @@ static void only_where_it_may(void **state)
 	assert_false(write_once());
 	end();
 	begin(true, true);
+	assert_false(write_once());
+	end();
+	/* A network file system's. */
+	begin(true, false);
+	test.file->in_page_cache = false;
 	assert_false(write_once());
 	end();
 }

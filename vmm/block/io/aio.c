@@ -242,7 +242,7 @@ bool aio__uses_uring(const struct aio *aio)
  */
 static bool writes_itself(const struct aio *aio, const struct aio_op *op)
 {
-	return aio->slow && op->kind == AIO_WRITE && !op->file->direct && !op->file->device &&
+	return aio->slow && op->kind == AIO_WRITE && !op->file->direct && op->file->in_page_cache &&
 	       loop__now() >= aio->pause_end;
 }
 
@@ -330,6 +330,7 @@ bool aio__collect(struct aio *aio)
 	if (!aio->uring || !aio_uring__has_completed(aio->uring))
 		return any;
 	aio_uring__reap(aio->uring, finish_uring);
+	deliver_own(aio);
 	return true;
 }
 

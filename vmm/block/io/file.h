@@ -56,6 +56,7 @@ struct block_file {
 	bool writable;
 	bool direct;
 	bool device;	/* its size is fixed */
+	bool in_page_cache; /* on a file system that copies what is not direct to memory, and asks no other machine or process */
 	bool no_sync;
 	bool whole;	/* a read that meets the end of the file fails */
 	enum file_lock held;

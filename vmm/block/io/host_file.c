@@ -5,12 +5,14 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "vmm/block/io/file.h"
@@ -164,6 +166,21 @@ static int look_at_device(struct block_file *file, const struct stat *st, char *
 	return 0;
 }
 
+static bool is_local(int fd)
+{
+	static const uint32_t local[] = { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC,
+					  TMPFS_MAGIC };
+	struct statfs fs;
+	unsigned i;
+
+	if (fstatfs(fd, &fs))
+		return false;
+	for (i = 0; i < sizeof(local) / sizeof(local[0]); i++)
+		if ((uint32_t)fs.f_type == local[i])
+			return true;
+	return false;
+}
+
 static int open_host_file(struct block_file *file, const struct file_how *how, char *error,
 			  size_t error_size)
 {
@@ -193,6 +210,7 @@ static int open_host_file(struct block_file *file, const struct file_how *how, c
 		snprintf(error, error_size, "%s: %s", file->path, strerror(-err));
 		goto close_fd;
 	}
+	file->in_page_cache = S_ISREG(st.st_mode) && is_local(file->fd);
 	err = look_at_device(file, &st, error, error_size);
 	if (!err && how->lock != FILE_LOCK_NONE)
 		err = lock_host_file(file, how->lock, error, error_size);
