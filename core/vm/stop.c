@@ -118,6 +118,10 @@ void vm__resume_all(struct vm *vm, struct vcpu *self)
 	if (!self)
 		return;
 	vm__enter_guest(self);
-	/* In the midst of an instruction. What the engine has looked up before it may be gone by now. */
-	__atomic_store_n(&self->leave, 1, __ATOMIC_SEQ_CST);
+	/*
+	 * In the midst of an instruction. What the engine has looked up before it may be gone by now. With a journal
+	 * vCPUs take turns, and a block is executed twice: both times to its end.
+	 */
+	if (likely(!self->journal))
+		__atomic_store_n(&self->leave, 1, __ATOMIC_SEQ_CST);
 }
