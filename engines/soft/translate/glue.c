@@ -262,13 +262,6 @@ static void generate_group_missed(struct emit *e, struct glue *glue)
 	emit8(e, 0xc3);
 }
 
-static struct host_mem entry_field(unsigned table, size_t field, s32 pushed)
-{
-	s32 at = VCPU_AT(tlb) + (s32)(table * TLB_ENTRIES * sizeof(struct tlb_entry) + field);
-
-	return mem_indexed(H_RSP, H_RAX, 0, at + pushed);
-}
-
 static u32 generate_second(struct emit *e, unsigned view, bool write, unsigned size)
 {
 	size_t tag = write ? offsetof(struct tlb_entry, write) : offsetof(struct tlb_entry, read);
@@ -276,11 +269,12 @@ static u32 generate_second(struct emit *e, unsigned view, bool write, unsigned s
 
 	emit_rm(e, false, 0xff, 1, at(SOFT_AT(second_countdown), 8)); /* dec */
 	due = emit_jcc(e, CC_E);
-	emit_alu_mem(e, true, ALU_XOR, H_R14, entry_field(view, tag, 8));
-	emit_alu_mem(e, true, ALU_XOR, H_R14, entry_field(TLB_SECOND(view), tag, 8));
+	emit_alu_mem(e, true, ALU_XOR, H_R14, translate__entry_field(view, tag, 8));
+	emit_alu_mem(e, true, ALU_XOR, H_R14, translate__entry_field(TLB_SECOND(view), tag, 8));
 	emit_alu_imm(e, true, ALU_CMP, H_R14, PAGE_SIZE_4K - size);
 	miss = emit_jcc(e, CC_A);
-	emit_alu_mem(e, true, ALU_ADD, H_R14, entry_field(TLB_SECOND(view), offsetof(struct tlb_entry, host), 8));
+	emit_alu_mem(e, true, ALU_ADD, H_R14,
+		     translate__entry_field(TLB_SECOND(view), offsetof(struct tlb_entry, host), 8));
 	emit_rr(e, false, 0x31, H_RAX, H_RAX);
 	emit_patch(e, miss, e->at);
 	emit8(e, 0xc3);

@@ -99,9 +99,7 @@ _Static_assert(sizeof(struct tlb_entry) == 32, "an index is a shift by 7");
 
 static struct host_mem entry_field(struct translation *t, size_t field)
 {
-	s32 at = VCPU_AT(tlb) + (s32)(translate__view(t) * TLB_ENTRIES * sizeof(struct tlb_entry) + field);
-
-	return mem_indexed(H_RSP, H_RAX, 0, at);
+	return translate__entry_field(translate__view(t), field, 0);
 }
 
 /*

@@ -404,6 +404,13 @@ void translate__unmatch(struct translation *t, bool write);
 bool translate__linear(struct translation *t);
 /* The index of the TLB entry for REG_ADDRESS, times its size, into RAX. */
 void translate__emit_index(struct emit *e, bool bmi2);
+/* A field of the entry whose index, times its size, is in RAX; `pushed` bytes are on the stack. */
+static inline struct host_mem translate__entry_field(unsigned table, size_t field, s32 pushed)
+{
+	s32 at = VCPU_AT(tlb) + (s32)(table * TLB_ENTRIES * sizeof(struct tlb_entry) + field);
+
+	return mem_indexed(H_RSP, H_RAX, 0, at + pushed);
+}
 /* The effective address alone; false if it can't be computed here. R14 and RAX are used. */
 bool translate__address(struct translation *t);
 /* The same into another register; w: 64 bits of it. */
