@@ -459,7 +459,6 @@ void group__plan_loop(struct translation *t)
 	for (i = 0; i < block->count; i++) {
 		const struct insn *insn = &block->insn[i];
 
-		loop->of[i] = GROUP_NO_SPAN;
 		offset += insn->len;
 		if ((insn->flags & INSN_BRANCH) || !group__has_operand(insn) || insn->base == X86_RSP || !may_share(insn) ||
 		    !is_left_alone(written, insn->base) || !is_left_alone(written, insn->index))

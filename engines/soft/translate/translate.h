@@ -196,7 +196,7 @@ struct group {
 /* A block that ends with a jump to its beginning; see loop.c. */
 struct loop_plan {
 	bool jumps_back;
-	u32 round; /* where each round but the first begins, behind what is done once; 0: at the entry */
+	u32 round; /* where each round but the first begins, behind what is done once */
 	u8 nr_spans;
 	struct group_span span[SOFT_LOOP_SPANS];
 	u8 of[SOFT_BLOCK_INSNS];   /* the span of each instruction, or GROUP_NO_SPAN */
