@@ -6,7 +6,7 @@
 static void load_number(struct translation *t)
 {
 	const struct insn *insn = t->insn;
-	u8 from = host_of[insn->reg];
+	u8 from = t->home[insn->reg];
 
 	if (insn->opsize == 8) {
 		if (from == H_NONE)

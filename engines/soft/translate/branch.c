@@ -89,7 +89,7 @@ void translate__emit_find(struct translation *t, const struct cold *cold)
 	emit_jmp_to(e, t->soft->glue.find);
 	emit_patch(e, bad, e->at);
 	if (cold->release)
-		emit_lea(e, true, host_of[X86_RSP], mem_at(host_of[X86_RSP], -cold->release));
+		emit_lea(e, true, t->home[X86_RSP], mem_at(t->home[X86_RSP], -cold->release));
 	emit_jmp_to(e, t->cold[cold->bad].start);
 }
 
@@ -183,7 +183,7 @@ static struct cold *take_target(struct translation *t)
 	} else {
 		cold = translate__cold(t, COLD_EXECUTE, 0);
 		cold->entries = 0;
-		from = host_of[insn->rm];
+		from = t->home[insn->rm];
 		if (from == H_NONE)
 			emit_load(&t->e, REG_ADDRESS, state_mem(GPR_AT(insn->rm)));
 		else
@@ -206,13 +206,13 @@ static void push_return_address(struct translation *t)
 		stack__settle(t);
 		return;
 	}
-	emit_lea(e, is_64(t), REG_ADDRESS, mem_at(host_of[X86_RSP], -(s32)t->insn->opsize));
+	emit_lea(e, is_64(t), REG_ADDRESS, mem_at(t->home[X86_RSP], -(s32)t->insn->opsize));
 	translate__look_up(t, t->insn->opsize, true, 1);
 	emit_load(e, H_RAX, state_mem(SOFT_AT(code_base)));
 	emit_lea(e, is_64(t), H_RAX, mem_at(H_RAX, t->offset + t->insn->len));
 	emit_rm(e, is_64(t), OP_STORE, H_RAX, mem_at(REG_ADDRESS, 0));
-	emit_lea(e, is_64(t), host_of[X86_RSP],
-		 mem_at(host_of[X86_RSP], -(s32)t->insn->opsize));
+	emit_lea(e, is_64(t), t->home[X86_RSP],
+		 mem_at(t->home[X86_RSP], -(s32)t->insn->opsize));
 }
 
 static bool call_indirect(struct translation *t)
@@ -248,10 +248,10 @@ static void return_near(struct translation *t)
 		go_to_linear_or(t, cold, release);
 		return;
 	}
-	emit_mov(e, is_64(t), REG_ADDRESS, host_of[X86_RSP]);
+	emit_mov(e, is_64(t), REG_ADDRESS, t->home[X86_RSP]);
 	cold = translate__look_up(t, t->insn->opsize, false, 1);
 	emit_rm(e, is_64(t), OP_LOAD, REG_ADDRESS, mem_at(REG_ADDRESS, 0));
-	emit_lea(e, is_64(t), host_of[X86_RSP], mem_at(host_of[X86_RSP], release));
+	emit_lea(e, is_64(t), t->home[X86_RSP], mem_at(t->home[X86_RSP], release));
 	go_to_linear_or(t, cold, release);
 }
 

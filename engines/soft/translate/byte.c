@@ -71,10 +71,10 @@ bool translate__high_byte(struct translation *t)
 	/* Loading flags takes RAX: first. */
 	translate__need_flags(t);
 	if (accumulator)
-		emit_mov(&t->e, true, H_RAX, host_of[X86_RAX]);
+		emit_mov(&t->e, true, H_RAX, t->home[X86_RAX]);
 	encode(t);
 	if (accumulator)
-		emit_mov(&t->e, true, host_of[X86_RAX], H_RAX);
+		emit_mov(&t->e, true, t->home[X86_RAX], H_RAX);
 	translate__flags_written(t);
 	return true;
 }

@@ -17,7 +17,7 @@ static bool take_divisor(struct translation *t, struct encoding_regs *regs, stru
 	}
 	*cold = translate__cold(t, COLD_EXECUTE, 0);
 	(*cold)->entries = 0;
-	regs->rm = host_of[insn->rm];
+	regs->rm = t->home[insn->rm];
 	if (regs->rm == H_NONE) {
 		emit_load(&t->e, REG_ADDRESS, state_mem(GPR_AT(insn->rm)));
 		regs->rm = REG_ADDRESS;
@@ -37,10 +37,10 @@ bool translate__divide(struct translation *t)
 	translate__save_flags(t);
 	if (!take_divisor(t, &regs, &cold))
 		return false;
-	emit_mov(&t->e, true, H_RAX, host_of[X86_RAX]);
+	emit_mov(&t->e, true, H_RAX, t->home[X86_RAX]);
 	at = t->e.at;
 	translate__encode(t, &regs);
-	emit_mov(&t->e, true, host_of[X86_RAX], H_RAX);
+	emit_mov(&t->e, true, t->home[X86_RAX], H_RAX);
 	t->flags = FLAGS_MEMORY;
 	group__finish_cold(t, cold);
 	translate__note_fault(t, at, cold);

@@ -56,7 +56,7 @@ static int scratch_for(const struct translation *t, unsigned i)
 	for (j = 0; j < ARRAY_LENGTH(insn->row->op); j++) {
 		int other = translate__gpr_operand(insn, j);
 
-		if (other < 0 || host_of[other] != H_NONE)
+		if (other < 0 || t->home[other] != H_NONE)
 			continue;
 		if (first < 0)
 			first = other;
@@ -70,17 +70,17 @@ static u8 register_of(const struct translation *t, unsigned i)
 {
 	int number = translate__gpr_operand(t->insn, i);
 
-	return host_of[number] != H_NONE ? host_of[number] : scratch_for(t, i);
+	return t->home[number] != H_NONE ? t->home[number] : scratch_for(t, i);
 }
 
-unsigned translate__count_scratch(const struct insn *insn)
+unsigned translate__count_scratch(const struct translation *t, const struct insn *insn)
 {
 	unsigned i, j, count = 0;
 
 	for (i = 0; i < ARRAY_LENGTH(insn->row->op); i++) {
 		int number = translate__gpr_operand(insn, i);
 
-		if (number < 0 || host_of[number] != H_NONE)
+		if (number < 0 || t->home[number] != H_NONE)
 			continue;
 		for (j = 0; j < i; j++)
 			if (translate__gpr_operand(insn, j) == number)
@@ -140,7 +140,7 @@ bool translate__take_registers(struct translation *t, struct encoding_regs *regs
 	unsigned i, limit = insn->code == 8 ? 31 : 7;
 	bool mem = insn->flags & INSN_MEM;
 
-	if (translate__count_scratch(insn) > (mem && row->forms != &forms_mulx ? 1 : 2))
+	if (translate__count_scratch(t, insn) > (mem && row->forms != &forms_mulx ? 1 : 2))
 		return false;
 	*regs = (struct encoding_regs){
 		.reg = row->group != GROUP_ANY ? row->group : insn->reg & limit,
@@ -154,7 +154,7 @@ bool translate__take_registers(struct translation *t, struct encoding_regs *regs
 
 		if (number < 0)
 			continue;
-		if (host_of[number] == H_NONE && !is_only_written(insn, i) && !is_loaded(t, i))
+		if (t->home[number] == H_NONE && !is_only_written(insn, i) && !is_loaded(t, i))
 			emit_load(&t->e, scratch_for(t, i), state_mem(GPR_AT(number)));
 		switch (operand_facts[row->op[i]].place) {
 		case PLACE_REG:
@@ -183,10 +183,10 @@ void translate__give_registers(struct translation *t)
 	for (i = 0; i < (translate__writes_second(insn) ? 2 : 1); i++) {
 		int number = translate__gpr_operand(insn, i);
 
-		if (number >= 0 && host_of[number] == H_NONE)
+		if (number >= 0 && t->home[number] == H_NONE)
 			emit_store(&t->e, scratch_for(t, i), state_mem(GPR_AT(number)));
 	}
-	if (first >= 0 && host_of[first] == H_NONE && scratch_for(t, 0) == H_RAX) {
+	if (first >= 0 && t->home[first] == H_NONE && scratch_for(t, 0) == H_RAX) {
 		t->cached = first;
 		t->cached_at = t->e.at;
 	}

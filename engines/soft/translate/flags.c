@@ -30,7 +30,7 @@ void translate__fetch_eflags(struct emit *e)
 void translate__save_flags(struct translation *t)
 {
 	if (t->flags == FLAGS_LATER)
-		recipe__emit(&t->e, &t->recipe);
+		recipe__emit(t, &t->recipe);
 	else if (t->flags != FLAGS_HOST)
 		return;
 	translate__store_eflags(&t->e);
@@ -40,7 +40,7 @@ void translate__save_flags(struct translation *t)
 void translate__load_flags(struct translation *t)
 {
 	if (t->flags == FLAGS_LATER) {
-		recipe__emit(&t->e, &t->recipe);
+		recipe__emit(t, &t->recipe);
 		t->flags = FLAGS_HOST;
 	} else if (t->flags == FLAGS_MEMORY) {
 		translate__fetch_eflags(&t->e);

@@ -61,7 +61,7 @@ static bool is_plain_integer(const struct translation *t, const struct insn *ins
 	if (forms == &forms_lea)
 		return insn->opsize != 2 && insn->adsize != 2 && insn->disp == (s32)insn->disp;
 	if (is_with_accumulator(insn))
-		return insn->opsize >= 4 && ((insn->flags & INSN_MEM) || host_of[insn->rm] != H_NONE);
+		return insn->opsize >= 4 && ((insn->flags & INSN_MEM) || t->home[insn->rm] != H_NONE);
 	return translate__is_copied(t, insn);
 }
 
@@ -78,7 +78,7 @@ static bool may_stand_in_group(const struct translation *t, const struct insn *i
 		return false;
 	if (group__has_operand(insn) && !has_plain_operand(insn))
 		return false;
-	if (translate__count_scratch(insn) >
+	if (translate__count_scratch(t, insn) >
 	    (group__has_operand(insn) && insn->row->forms != &forms_mulx ? 1 : 2))
 		return false;
 	if (translate__is_x87(t, insn))
@@ -473,8 +473,8 @@ bool group__loses_address(const struct translation *t)
 	const struct insn *insn = t->insn;
 
 	if (insn->row->forms == &forms_lea)
-		return !translate__lea_keeps_address(insn);
-	if (translate__count_scratch(insn) > !t->rax_is_taken)
+		return !translate__lea_keeps_address(t, insn);
+	if (translate__count_scratch(t, insn) > !t->rax_is_taken)
 		return true;
 	if (t->rax_is_taken)
 		return false;

@@ -135,7 +135,7 @@ static bool copy(struct translation *t)
 	group__finish_cold(t, cold);
 	if (t->rax_is_taken)
 		stack__keep_delta(t);
-	else if (!cold && !translate__count_scratch(t->insn))
+	else if (!cold && !translate__count_scratch(t, t->insn))
 		translate__rax_stands(t, at);
 	return true;
 }
@@ -167,7 +167,7 @@ static bool accumulator_immediate(struct translation *t)
 	translate__need_flags(t);
 	emit_operand_size(t);
 	emit_rr(&t->e, insn->opsize == 8, (test ? 0xf6 : 0x80) | wide,
-		test ? 0 : insn->opcode >> 3 & 7, host_of[X86_RAX]);
+		test ? 0 : insn->opcode >> 3 & 7, t->home[X86_RAX]);
 	emit_immediate(t);
 	translate__flags_written(t);
 	return true;
@@ -176,14 +176,14 @@ static bool accumulator_immediate(struct translation *t)
 static bool exchange_accumulator(struct translation *t)
 {
 	const struct insn *insn = t->insn;
-	u8 other = host_of[insn->reg];
+	u8 other = t->home[insn->reg];
 
 	if (other == H_NONE) {
 		emit_load(&t->e, H_RAX, state_mem(GPR_AT(insn->reg)));
 		other = H_RAX;
 	}
 	emit_operand_size(t);
-	emit_rr(&t->e, insn->opsize == 8, 0x87, other, host_of[X86_RAX]);
+	emit_rr(&t->e, insn->opsize == 8, 0x87, other, t->home[X86_RAX]);
 	if (other == H_RAX)
 		emit_store(&t->e, H_RAX, state_mem(GPR_AT(insn->reg)));
 	return true;
@@ -194,7 +194,7 @@ static bool increment_short(struct translation *t)
 {
 	translate__need_flags(t);
 	emit_operand_size(t);
-	emit_rr(&t->e, false, 0xff, t->insn->row->forms == &forms_dec, host_of[t->insn->reg & 7]);
+	emit_rr(&t->e, false, 0xff, t->insn->row->forms == &forms_dec, t->home[t->insn->reg & 7]);
 	translate__flags_written(t);
 	return true;
 }
@@ -202,13 +202,13 @@ static bool increment_short(struct translation *t)
 /* CBW, CWD and kin. */
 static bool widen_accumulator(struct translation *t)
 {
-	emit_mov(&t->e, true, H_RAX, host_of[X86_RAX]);
+	emit_mov(&t->e, true, H_RAX, t->home[X86_RAX]);
 	emit_operand_size(t);
 	if (t->insn->opsize == 8)
 		emit8(&t->e, 0x48);
 	emit8(&t->e, t->insn->opcode);
 	if (t->insn->row->forms == &forms_cbw)
-		emit_mov(&t->e, true, host_of[X86_RAX], H_RAX);
+		emit_mov(&t->e, true, t->home[X86_RAX], H_RAX);
 	return true;
 }
 
@@ -219,7 +219,7 @@ static bool with_accumulator(struct translation *t, unsigned alignment)
 	const struct opcode_row *row = insn->row;
 	bool write = row->flags & ROW_RMW_MEM;
 	struct encoding_regs regs = {
-		.reg = row->group != GROUP_ANY ? row->group : host_of[insn->reg],
+		.reg = row->group != GROUP_ANY ? row->group : t->home[insn->reg],
 		.mem = insn->flags & INSN_MEM,
 		.at = mem_at(REG_ADDRESS, 0),
 	};
@@ -235,15 +235,15 @@ static bool with_accumulator(struct translation *t, unsigned alignment)
 		if (!cold)
 			return false;
 	} else {
-		regs.rm = host_of[insn->rm];
+		regs.rm = t->home[insn->rm];
 		/* CMPXCHG with the accumulator as its destination: RAX stands for it. */
 		if (regs.rm == H_NONE || (write && insn->rm == X86_RAX))
 			return false;
 	}
 	translate__need_flags(t);
-	emit_mov(&t->e, true, H_RAX, host_of[X86_RAX]);
+	emit_mov(&t->e, true, H_RAX, t->home[X86_RAX]);
 	translate__encode(t, &regs);
-	emit_mov(&t->e, true, host_of[X86_RAX], H_RAX);
+	emit_mov(&t->e, true, t->home[X86_RAX], H_RAX);
 	translate__flags_written(t);
 	group__finish_cold(t, cold);
 	return true;
@@ -251,16 +251,16 @@ static bool with_accumulator(struct translation *t, unsigned alignment)
 
 /* ---- LEA ---- */
 
-bool translate__lea_keeps_address(const struct insn *insn)
+bool translate__lea_keeps_address(const struct translation *t, const struct insn *insn)
 {
-	return host_of[insn->dst / 8] != H_NONE && insn->base != X86_SLOT_RIP &&
-	       (insn->base >= X86_NR_GPR || host_of[insn->base] != H_NONE);
+	return t->home[insn->dst / 8] != H_NONE && insn->base != X86_SLOT_RIP &&
+	       (insn->base >= X86_NR_GPR || t->home[insn->base] != H_NONE);
 }
 
 static bool load_address(struct translation *t)
 {
 	const struct insn *insn = t->insn;
-	u8 to = host_of[insn->dst / 8];
+	u8 to = t->home[insn->dst / 8];
 	bool w = insn->opsize == 8 && insn->adsize == 8;
 
 	if (insn->opsize == 2)
@@ -277,7 +277,7 @@ static bool load_address(struct translation *t)
 
 static void move_stack_pointer(struct translation *t, u8 from, s32 by)
 {
-	emit_lea(&t->e, t->size_of_code == 8, host_of[X86_RSP], mem_at(from, by));
+	emit_lea(&t->e, t->size_of_code == 8, t->home[X86_RSP], mem_at(from, by));
 }
 
 /* What PUSH writes, to host memory; R14 or RAX is free. */
@@ -285,7 +285,7 @@ static void store_pushed(struct translation *t, struct host_mem at, u8 scratch)
 {
 	const struct insn *insn = t->insn;
 	bool w = t->size_of_code == 8;
-	u8 from = host_of[insn->dst / 8];
+	u8 from = t->home[insn->dst / 8];
 
 	if (operand_facts[insn->row->op[0]].place == PLACE_IMM) {
 		emit_rm(&t->e, w, 0xc7, 0, at);
@@ -313,17 +313,17 @@ static bool push(struct translation *t)
 	}
 	translate__clobber_flags(t);
 	emit_lea(&t->e, t->size_of_code == 8, REG_ADDRESS,
-		 mem_at(host_of[X86_RSP], -(s32)insn->opsize));
+		 mem_at(t->home[X86_RSP], -(s32)insn->opsize));
 	cold = translate__look_up(t, insn->opsize, true, 1);
 	store_pushed(t, mem_at(REG_ADDRESS, 0), H_RAX);
-	move_stack_pointer(t, host_of[X86_RSP], -(s32)insn->opsize);
+	move_stack_pointer(t, t->home[X86_RSP], -(s32)insn->opsize);
 	group__finish_cold(t, cold);
 	return true;
 }
 
 static void load_popped(struct translation *t, struct host_mem at, u8 scratch)
 {
-	u8 to = host_of[t->insn->dst / 8];
+	u8 to = t->home[t->insn->dst / 8];
 
 	emit_rm(&t->e, t->size_of_code == 8, OP_LOAD, to == H_NONE ? scratch : to, at);
 	if (to == H_NONE)
@@ -342,10 +342,10 @@ static bool pop(struct translation *t)
 		return true;
 	}
 	translate__clobber_flags(t);
-	emit_mov(&t->e, t->size_of_code == 8, REG_ADDRESS, host_of[X86_RSP]);
+	emit_mov(&t->e, t->size_of_code == 8, REG_ADDRESS, t->home[X86_RSP]);
 	cold = translate__look_up(t, insn->opsize, false, 1);
 	/* POP rSP loads what was popped. */
-	move_stack_pointer(t, host_of[X86_RSP], insn->opsize);
+	move_stack_pointer(t, t->home[X86_RSP], insn->opsize);
 	load_popped(t, mem_at(REG_ADDRESS, 0), H_RAX);
 	group__finish_cold(t, cold);
 	return true;
@@ -357,10 +357,10 @@ static bool leave_frame(struct translation *t)
 	struct cold *cold;
 
 	translate__clobber_flags(t);
-	emit_mov(&t->e, w, REG_ADDRESS, host_of[X86_RBP]);
+	emit_mov(&t->e, w, REG_ADDRESS, t->home[X86_RBP]);
 	cold = translate__look_up(t, t->insn->opsize, false, 1);
-	move_stack_pointer(t, host_of[X86_RBP], t->insn->opsize);
-	emit_rm(&t->e, w, OP_LOAD, host_of[X86_RBP], mem_at(REG_ADDRESS, 0));
+	move_stack_pointer(t, t->home[X86_RBP], t->insn->opsize);
+	emit_rm(&t->e, w, OP_LOAD, t->home[X86_RBP], mem_at(REG_ADDRESS, 0));
 	group__finish_cold(t, cold);
 	return true;
 }

@@ -38,17 +38,135 @@ static bool jumps_back(const struct translation *t)
 	return true;
 }
 
-void loop__begin(struct translation *t)
+/* ---- registers ---- */
+
+/* No instruction that may stand in a loop has one of these as an operand that it does not name. */
+static const u8 lenders[LOOP_LOANS] = {
+	X86_R14, X86_R13, X86_R12, X86_R9, X86_R8, X86_RBP, X86_RBX, X86_RSI, X86_RDI, X86_RSP,
+};
+
+static void count_uses(const struct insn *insn, u8 uses[X86_NR_GPR])
 {
-	memset(t->loop.of, GROUP_NO_SPAN, sizeof(t->loop.of));
-	t->loop.jumps_back = jumps_back(t);
-	if (t->loop.jumps_back && t->size_of_code == 8)
-		group__plan_loop(t);
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(insn->row->op); i++) {
+		int reg = translate__gpr_operand(insn, i);
+
+		if (reg >= 0)
+			uses[reg]++;
+	}
+	if (!(insn->flags & INSN_MEM))
+		return;
+	if (insn->base < X86_NR_GPR)
+		uses[insn->base]++;
+	if (insn->index < X86_NR_GPR)
+		uses[insn->index]++;
+}
+
+/* What a round has to load again and again, the most frequent first; registers in memory may also be in a chain. */
+static struct loan *most_used(struct loan *wish, unsigned count, const struct loop_plan *loop, const u8 uses[X86_NR_GPR])
+{
+	struct loan *best = NULL;
+	unsigned i, most = 1;
+
+	for (i = 0; i < count; i++) {
+		unsigned n = wish[i].is_span ? loop->span[wish[i].to].members : 2 * uses[wish[i].to];
+
+		if (!wish[i].granted && n > most + !wish[i].is_span) {
+			most = n;
+			best = &wish[i];
+		}
+	}
+	return best;
+}
+
+static void plan_loans(struct translation *t)
+{
+	struct loan wish[X86_NR_GPR + SOFT_LOOP_SPANS], *best;
+	struct loop_plan *loop = &t->loop;
+	u8 uses[X86_NR_GPR] = { 0 };
+	unsigned i, count = 0;
+
+	for (i = 0; i < t->block->count; i++)
+		if (!(t->block->insn[i].flags & INSN_BRANCH))
+			count_uses(&t->block->insn[i], uses);
+	uses[X86_RSP] += t->stack.known;
+	for (i = 0; i < X86_NR_GPR; i++)
+		if (host_of[i] == H_NONE)
+			wish[count++] = (struct loan){ .to = i };
+	for (i = 0; i < loop->nr_spans; i++)
+		wish[count++] = (struct loan){ .is_span = true, .to = i };
+	for (i = 0; i < LOOP_LOANS; i++) {
+		if (uses[lenders[i]])
+			continue;
+		best = most_used(wish, count, loop, uses);
+		if (!best)
+			break;
+		best->granted = true;
+		best->from = lenders[i];
+		loop->loan[loop->nr_loans++] = *best;
+	}
 }
 
 static struct host_mem slot_of(unsigned k)
 {
 	return state_mem(SOFT_AT(loop_spans) + (s32)(k * sizeof(u64)));
+}
+
+void loop__give_back(struct translation *t)
+{
+	const struct loop_plan *loop = &t->loop;
+	unsigned i;
+
+	for (i = 0; i < loop->nr_loans; i++) {
+		u8 reg = host_of[loop->loan[i].from];
+
+		if (!loop->loan[i].is_span)
+			emit_store(&t->e, reg, state_mem(GPR_AT(loop->loan[i].to)));
+		emit_load(&t->e, reg, state_mem(GPR_AT(loop->loan[i].from)));
+	}
+}
+
+void loop__lend(struct translation *t)
+{
+	const struct loop_plan *loop = &t->loop;
+	unsigned i;
+
+	for (i = 0; i < loop->nr_loans; i++) {
+		u8 reg = host_of[loop->loan[i].from];
+
+		emit_store(&t->e, reg, state_mem(GPR_AT(loop->loan[i].from)));
+		emit_load(&t->e, reg, loop->loan[i].is_span ? slot_of(loop->loan[i].to) :
+								state_mem(GPR_AT(loop->loan[i].to)));
+	}
+}
+
+static void set_homes(struct translation *t, bool lends)
+{
+	struct loop_plan *loop = &t->loop;
+	unsigned i;
+
+	memcpy(t->home, host_of, sizeof(t->home));
+	memset(loop->home, H_NONE, sizeof(loop->home));
+	loop->lends = lends && loop->nr_loans;
+	for (i = 0; loop->lends && i < loop->nr_loans; i++) {
+		const struct loan *loan = &loop->loan[i];
+
+		*(loan->is_span ? &loop->home[loan->to] : &t->home[loan->to]) = host_of[loan->from];
+	}
+}
+
+/* ---- rounds ---- */
+
+void loop__begin(struct translation *t)
+{
+	memset(t->loop.of, GROUP_NO_SPAN, sizeof(t->loop.of));
+	t->loop.jumps_back = jumps_back(t);
+	if (t->loop.jumps_back && t->size_of_code == 8) {
+		group__plan_loop(t);
+		plan_loans(t);
+	}
+	set_homes(t, false);
 }
 
 void loop__emit_entry(struct translation *t)
@@ -68,6 +186,8 @@ void loop__emit_entry(struct translation *t)
 			emit_store(&t->e, REG_ADDRESS, slot_of(k));
 		}
 	}
+	loop__lend(t);
+	set_homes(t, true);
 	loop->round = t->e.at;
 }
 
@@ -94,6 +214,10 @@ bool loop__operand(struct translation *t)
 
 	if (k == GROUP_NO_SPAN)
 		return false;
+	if (loop->home[k] != H_NONE) {
+		t->operand = mem_at(loop->home[k], loop->disp[t->index] - loop->span[k].low);
+		return true;
+	}
 	if (!t->group.open || t->group.resident != LOOP_FIRST_SPAN + k) {
 		u32 at = t->e.at;
 
@@ -118,8 +242,11 @@ bool loop__jump_back(struct translation *t)
 	emit_rm(e, false, 0x83, 7, state_mem(VCPU_AT(leave)));
 	emit8(e, 0);
 	emit_patch(e, emit_jcc(e, CC_E), t->loop.round);
+	loop__give_back(t);
 	/* The entry sees that somebody waits. */
 	emit_patch(e, emit_jmp(e), t->start);
 	emit_patch(e, out, e->at);
+	loop__give_back(t);
+	set_homes(t, false);
 	return true;
 }

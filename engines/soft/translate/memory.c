@@ -7,8 +7,8 @@
 /* A register of the address in a host register: its own, or the scratch it is loaded into. */
 static u8 address_part(struct translation *t, u8 reg, u8 scratch)
 {
-	if (host_of[reg] != H_NONE)
-		return host_of[reg];
+	if (t->home[reg] != H_NONE)
+		return t->home[reg];
 	emit_load(&t->e, scratch, state_mem(GPR_AT(reg)));
 	return scratch;
 }

@@ -153,9 +153,10 @@ static struct host_mem slot_of(unsigned k)
 	return state_mem(SOFT_AT(kept) + (s32)(k * sizeof(u64)));
 }
 
-static void keep(struct emit *e, u8 reg, unsigned k)
+static void keep(struct translation *t, u8 reg, unsigned k)
 {
-	u8 from = host_of[reg];
+	struct emit *e = &t->e;
+	u8 from = t->home[reg];
 
 	if (from == H_NONE) {
 		emit_load(e, H_RAX, state_mem(GPR_AT(reg)));
@@ -169,10 +170,10 @@ static void keep_operand(struct translation *t, unsigned k)
 	u8 reg = t->recipe.reg[k];
 	u32 at = t->e.at;
 
-	keep(&t->e, reg, k);
+	keep(t, reg, k);
 	t->recipe.kept[k] = true;
 	t->keeps[t->index][k] = reg + 1;
-	if (host_of[reg] == H_NONE)
+	if (t->home[reg] == H_NONE)
 		return;
 	translate__rax_stands(t, at);
 }
@@ -206,7 +207,7 @@ void recipe__repeat_keeps(struct translation *t, unsigned index)
 
 	for (k = 0; k < ARRAY_LENGTH(t->keeps[index]); k++)
 		if (t->keeps[index][k])
-			keep(&t->e, t->keeps[index][k] - 1, k);
+			keep(t, t->keeps[index][k] - 1, k);
 }
 
 /* ---- code ---- */
@@ -218,9 +219,9 @@ struct place {
 	struct host_mem at;
 };
 
-static struct place place_of(const struct recipe *r, unsigned k)
+static struct place place_of(const struct translation *t, const struct recipe *r, unsigned k)
 {
-	u8 reg = host_of[r->reg[k]];
+	u8 reg = t->home[r->reg[k]];
 
 	if (r->kept[k])
 		return (struct place){ .is_memory = true, .at = slot_of(k) };
@@ -279,15 +280,16 @@ static void emit_alu_rax(struct emit *e, u8 op, struct place p)
 }
 
 /* TEST or CMP. */
-static void emit_comparison(struct emit *e, const struct recipe *r, bool test)
+static void emit_comparison(struct translation *t, const struct recipe *r, bool test)
 {
-	struct place a = place_of(r, 0), b;
+	struct place a = place_of(t, r, 0), b;
+	struct emit *e = &t->e;
 
 	if (r->count == 1) {
 		emit_with_imm(e, r->size, test ? 0xf6 : 0x80, test ? 0 : ALU_CMP, a, r->imm);
 		return;
 	}
-	b = place_of(r, 1);
+	b = place_of(t, r, 1);
 	if (b.is_memory) {
 		load_rax(e, b);
 		b = in_rax();
@@ -296,18 +298,19 @@ static void emit_comparison(struct emit *e, const struct recipe *r, bool test)
 }
 
 /* From the result: what it was before into RAX, and the same again. */
-static void emit_again(struct emit *e, const struct recipe *r, bool add)
+static void emit_again(struct translation *t, const struct recipe *r, bool add)
 {
 	u8 op = add ? ALU_ADD : ALU_CMP;
+	struct emit *e = &t->e;
 	struct place b;
 
-	load_rax(e, place_of(r, 0));
+	load_rax(e, place_of(t, r, 0));
 	if (r->count == 1) {
 		emit_lea(e, true, H_RAX, mem_at(H_RAX, add ? -r->imm : r->imm));
 		emit_with_imm(e, r->size, 0x80, op, in_rax(), r->imm);
 		return;
 	}
-	b = place_of(r, 1);
+	b = place_of(t, r, 1);
 	emit_alu_rax(e, add ? ALU_SUB : ALU_ADD, b);
 	if (b.is_memory)
 		emit_sized(e, r->size, op << 3 | 2, H_RAX, true, b);
@@ -315,8 +318,9 @@ static void emit_again(struct emit *e, const struct recipe *r, bool add)
 		emit_sized(e, r->size, op << 3, b.reg, true, in_rax());
 }
 
-void recipe__emit(struct emit *e, const struct recipe *r)
+void recipe__emit(struct translation *t, const struct recipe *r)
 {
+	struct emit *e = &t->e;
 	struct place result;
 
 	switch ((enum recipe_kind)r->kind) {
@@ -326,7 +330,7 @@ void recipe__emit(struct emit *e, const struct recipe *r)
 		emit_rr(e, false, ALU_CMP << 3 | 1, H_RAX, H_RAX);
 		break;
 	case RECIPE_RESULT:
-		result = place_of(r, 0);
+		result = place_of(t, r, 0);
 		if (result.is_memory)
 			emit_with_imm(e, r->size, 0xf6, 0, result, -1);
 		else
@@ -334,11 +338,11 @@ void recipe__emit(struct emit *e, const struct recipe *r)
 		break;
 	case RECIPE_TEST:
 	case RECIPE_COMPARE:
-		emit_comparison(e, r, r->kind == RECIPE_TEST);
+		emit_comparison(t, r, r->kind == RECIPE_TEST);
 		break;
 	case RECIPE_ADD:
 	case RECIPE_SUBTRACT:
-		emit_again(e, r, r->kind == RECIPE_ADD);
+		emit_again(t, r, r->kind == RECIPE_ADD);
 		break;
 	}
 }

@@ -47,7 +47,7 @@ static bool is_plain_access(const struct translation *t, const struct insn *insn
 	if (!is_based_on_stack(insn) || (insn->flags & (INSN_LOCK | INSN_BRANCH)) ||
 	    (insn->row->flags & ROW_VSIB))
 		return false;
-	if (translate__count_scratch(insn) > 1)
+	if (translate__count_scratch(t, insn) > 1)
 		return false;
 	if (insn->row->class == CLASS_VECTOR)
 		return translate__is_vector(t, insn) && translate__alignment(insn) == 1;
@@ -161,7 +161,7 @@ void stack__emit_check(struct translation *t)
 
 	if (!s->known)
 		return;
-	emit_lea(e, true, REG_ADDRESS, mem_at(host_of[X86_RSP], s->low));
+	emit_lea(e, true, REG_ADDRESS, mem_at(t->home[X86_RSP], s->low));
 	emit_alu_mem(e, true, ALU_XOR, REG_ADDRESS,
 		     s->writes ? STACK_FIELD(t, write) : STACK_FIELD(t, read));
 	emit_alu_imm(e, true, ALU_CMP, REG_ADDRESS, PAGE_SIZE_4K - (s->high - s->low));
@@ -196,7 +196,7 @@ void stack__settle(struct translation *t)
 	struct stack_track *s = &t->stack;
 
 	if (s->pending)
-		emit_lea(&t->e, true, host_of[X86_RSP], mem_at(host_of[X86_RSP], s->pending));
+		emit_lea(&t->e, true, t->home[X86_RSP], mem_at(t->home[X86_RSP], s->pending));
 	s->register_at += s->pending;
 	s->pending = 0;
 }
@@ -213,7 +213,7 @@ static struct host_mem stack_mem(struct translation *t, s64 disp)
 {
 	if (t->stack.delta_at != t->e.at)
 		emit_load(&t->e, H_RAX, STACK_FIELD(t, delta));
-	return mem_indexed(H_RAX, host_of[X86_RSP], 0, t->stack.pending + disp);
+	return mem_indexed(H_RAX, t->home[X86_RSP], 0, t->stack.pending + disp);
 }
 
 bool stack__is_operand(const struct translation *t, const struct insn *insn)

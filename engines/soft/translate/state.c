@@ -36,7 +36,11 @@ void translate__call_executor(struct translation *t)
 	stack__settle(t);
 	translate__save_flags(t);
 	x87__settle(t);
+	if (t->loop.lends)
+		loop__give_back(t);
 	call_executor(t, t->insn, t->offset);
+	if (t->loop.lends)
+		loop__lend(t);
 	t->flags = FLAGS_MEMORY;
 }
 
@@ -58,6 +62,7 @@ struct cold *translate__cold(struct translation *t, enum cold_kind kind, u32 fro
 		.pending = t->stack.pending,
 		.x87 = t->x87,
 		.stack = t->stack,
+		.lends = t->loop.lends,
 	};
 	if (t->flags == FLAGS_LATER)
 		cold->recipe = t->recipe;
@@ -71,13 +76,21 @@ static void emit_leave(struct translation *t, s64 offset)
 	emit_jmp_to(&t->e, t->soft->glue.leave);
 }
 
+static void give_back(struct translation *t, const struct cold *cold)
+{
+	if (cold->lends)
+		loop__give_back(t);
+}
+
 /* The jump that led here is to lead to the target itself, once that has code. */
 static void emit_link(struct translation *t, const struct cold *cold)
 {
 	u32 site = cold->from[0];
 
-	if (cold->save_flags) {
-		translate__store_eflags(&t->e);
+	if (cold->save_flags || cold->lends) {
+		if (cold->save_flags)
+			translate__store_eflags(&t->e);
+		give_back(t, cold);
 		site = emit_jmp(&t->e);
 		emit_patch(&t->e, site, t->e.at);
 	}
@@ -159,7 +172,7 @@ static u32 emit_is_crossing(struct translation *t)
 static void emit_missed(struct translation *t, const struct cold *cold)
 {
 	bool apart = goes_on_apart(t, cold);
-	u32 common, retry, read = 0, write = 0;
+	u32 common, end, read = 0, write = 0;
 	struct emit *e = &t->e;
 	unsigned i;
 
@@ -177,15 +190,20 @@ static void emit_missed(struct translation *t, const struct cold *cold)
 		read = emit_is_crossing(t);
 	translate__unmatch(t, false);
 	emit_patch(e, common, e->at);
+	give_back(t, cold);
 	emit_mov_imm64(e, H_RAX, (u64)t->block | t->plain);
 	emit_call_to(e, t->soft->glue.group_missed);
 	emit_rr(e, false, 0x84, H_RAX, H_RAX);
-	retry = emit_jcc(e, CC_NE);
-	emit_patch(e, retry, cold->retry);
+	end = emit_jcc(e, CC_E);
+	if (cold->lends)
+		loop__lend(t);
+	emit_jmp_to(e, cold->retry);
 	if (apart) {
 		emit_patch(e, read, e->at);
 		emit_patch(e, write, e->at);
+		give_back(t, cold);
 	}
+	emit_patch(e, end, e->at);
 }
 
 static void execute_cold(struct translation *t, const struct cold *cold)
@@ -194,8 +212,10 @@ static void execute_cold(struct translation *t, const struct cold *cold)
 		translate__store_eflags(&t->e);
 	if (cold->is_group)
 		emit_missed(t, cold);
+	else
+		give_back(t, cold);
 	if (cold->recipe.kind != RECIPE_NONE) {
-		recipe__emit(&t->e, &cold->recipe);
+		recipe__emit(t, &cold->recipe);
 		translate__store_eflags(&t->e);
 	}
 	move_stack_pointer(&t->e, cold->pending);
@@ -209,6 +229,8 @@ static void execute_cold(struct translation *t, const struct cold *cold)
 	move_stack_pointer(&t->e, -cold->pending_back);
 	if (cold->load_flags)
 		translate__fetch_eflags(&t->e);
+	if (cold->lends)
+		loop__lend(t);
 	emit_jmp_to(&t->e, cold->back);
 }
 
@@ -240,6 +262,7 @@ static void emit_one(struct translation *t, const struct cold *cold)
 	case COLD_JUMP:
 		if (cold->save_flags)
 			translate__store_eflags(&t->e);
+		give_back(t, cold);
 		t->flags = FLAGS_MEMORY;
 		translate__go_to(t, cold->target);
 		break;

@@ -87,8 +87,8 @@ static void need_no_interrupt(struct translation *t, struct cold *cold)
 /* A guest register from RAX, 4 or 8 bytes. */
 static void put_register(struct translation *t, unsigned reg, unsigned size)
 {
-	if (host_of[reg] != H_NONE) {
-		emit_mov(&t->e, size == 8, host_of[reg], H_RAX);
+	if (t->home[reg] != H_NONE) {
+		emit_mov(&t->e, size == 8, t->home[reg], H_RAX);
 		return;
 	}
 	if (size == 4)
@@ -183,7 +183,7 @@ void translate__direction(struct translation *t)
 
 static struct host_mem stack_pointer(const struct translation *t, s32 by)
 {
-	return mem_at(host_of[X86_RSP], by * (s32)t->insn->opsize);
+	return mem_at(t->home[X86_RSP], by * (s32)t->insn->opsize);
 }
 
 /* Neither VM nor RF is ever set here. */
@@ -200,7 +200,7 @@ static bool push_flags(struct translation *t)
 	cold = translate__look_up(t, insn->opsize, true, 1);
 	translate__load_rflags(&t->e);
 	emit_rm(&t->e, w, OP_STORE, H_RAX, mem_at(REG_ADDRESS, 0));
-	emit_lea(&t->e, w, host_of[X86_RSP], stack_pointer(t, -1));
+	emit_lea(&t->e, w, t->home[X86_RSP], stack_pointer(t, -1));
 	group__finish_cold(t, cold);
 	return true;
 }
@@ -216,7 +216,7 @@ static bool pop_flags(struct translation *t)
 	if (translate__view(t) == TLB_USER || insn->opsize != t->size_of_code)
 		return false;
 	translate__save_flags(t);
-	emit_mov(e, w, REG_ADDRESS, host_of[X86_RSP]);
+	emit_mov(e, w, REG_ADDRESS, t->home[X86_RSP]);
 	cold = translate__look_up(t, insn->opsize, false, 1);
 	need_level_0(t, cold);
 	need_no_interrupt(t, cold);
@@ -229,7 +229,7 @@ static bool pop_flags(struct translation *t)
 	emit_alu_imm(e, false, ALU_AND, REG_ADDRESS, RFLAGS_IF | RFLAGS_DF);
 	emit_rm(e, false, 0x31, REG_ADDRESS, state_mem(VCPU_AT(cpu.sysflags)));
 	translate__store_arith(e);
-	emit_lea(e, w, host_of[X86_RSP], stack_pointer(t, 1));
+	emit_lea(e, w, t->home[X86_RSP], stack_pointer(t, 1));
 	t->flags = FLAGS_MEMORY;
 	group__finish_cold(t, cold);
 	return true;
@@ -297,11 +297,11 @@ static bool read_time(struct translation *t)
 	emit_rr(e, true, 0x09, H_RDX, H_RAX);
 	emit_alu_mem(e, true, ALU_ADD, H_RAX, state_mem(VCPU_AT(msrs.tsc_offset)));
 	put_register(t, X86_RAX, 4);
-	emit_mov(e, true, host_of[X86_RDX], H_RAX);
-	emit_rr(e, true, 0xc1, 5, host_of[X86_RDX]);
+	emit_mov(e, true, t->home[X86_RDX], H_RAX);
+	emit_rr(e, true, 0xc1, 5, t->home[X86_RDX]);
 	emit8(e, 32);
 	if (t->insn->exec == system__rdtscp)
-		emit_load32(e, host_of[X86_RCX], state_mem(VCPU_AT(cpu.tsc_aux)));
+		emit_load32(e, t->home[X86_RCX], state_mem(VCPU_AT(cpu.tsc_aux)));
 	group__finish_cold(t, cold);
 	return true;
 }

@@ -178,6 +178,8 @@ static void emit_group_apart(struct translation *t, struct cold *group)
 	}
 	if (group->load_flags)
 		translate__fetch_eflags(&t->e);
+	if (group->lends)
+		loop__lend(t);
 	emit_jmp_to(&t->e, group->back);
 	group->is_apart = true;
 }

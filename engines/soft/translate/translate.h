@@ -116,6 +116,7 @@ struct cold {
 	u8 entries;
 	bool save_flags; /* they are in EFLAGS only */
 	bool load_flags; /* the fast path goes on with flags in EFLAGS */
+	bool lends;	 /* it comes from a loop's round, and goes on there: loop__give_back(), loop__lend() */
 	bool is_group;	 /* a look-up of a group failed */
 	bool in_group;
 	bool is_late;	 /* of a group: the look-up stands in its midst */
@@ -193,12 +194,25 @@ struct group {
 /* What group.resident says of the first of them. */
 #define LOOP_FIRST_SPAN (GROUP_SPANS + GROUP_LATE_SPANS)
 
+/* While a loop runs, a guest register that it does not use is in memory, and its host register holds something else. */
+#define LOOP_LOANS 10
+struct loan {
+	u8 from;    /* the guest register */
+	bool is_span;
+	bool granted;
+	u8 to;	    /* the guest register that lives in memory elsewhere, or the number of a loop_plan.span */
+};
+
 /* A block that ends with a jump to its beginning; see loop.c. */
 struct loop_plan {
 	bool jumps_back;
+	bool lends; /* while its rounds are generated: registers are where `loan` says */
+	u8 nr_loans;
+	struct loan loan[LOOP_LOANS];
 	u32 round; /* where each round but the first begins, behind what is done once */
 	u8 nr_spans;
 	struct group_span span[SOFT_LOOP_SPANS];
+	u8 home[SOFT_LOOP_SPANS]; /* the host register that has its address, while `lends`; or H_NONE */
 	u8 of[SOFT_BLOCK_INSNS];   /* the span of each instruction, or GROUP_NO_SPAN */
 	s64 disp[SOFT_BLOCK_INSNS]; /* of its operand, as in struct group */
 };
@@ -213,6 +227,7 @@ struct translation {
 	unsigned index; /* of insn in the block */
 	struct host_mem operand; /* of the instruction, once it has been looked up */
 	bool rax_is_taken; /* by that */
+	u8 home[X86_NR_GPR]; /* host_of[], but for registers that a loop has borrowed */
 	u32 size_of_code; /* 8 or 4 */
 	u8 flags;   /* enum flags_place */
 	struct recipe recipe; /* of the flags in EFLAGS, or of FLAGS_LATER */
@@ -281,7 +296,7 @@ void recipe__before(struct translation *t);
 /* Whether flags that stand before t->insn, which something overwrites now, are better worked out later. */
 bool recipe__pays(const struct translation *t);
 /* The flags into EFLAGS; RAX is overwritten. */
-void recipe__emit(struct emit *e, const struct recipe *r);
+void recipe__emit(struct translation *t, const struct recipe *r);
 /* recipe__before() again, for this instruction in code that stands apart. */
 void recipe__repeat_keeps(struct translation *t, unsigned index);
 /* Whether the instruction, if it is translated, is known to leave the guest register as it is. */
@@ -322,6 +337,12 @@ void loop__emit_cold(struct translation *t);
 /* Whether the operand was looked up before the first round; its host address into REG_ADDRESS then. */
 bool loop__has_operand(const struct translation *t, const struct insn *insn);
 bool loop__operand(struct translation *t);
+/*
+ * Registers as outside of the loop's rounds, and as inside, for code that leads out of them and back. They change no flags
+ * and no scratch register. Nothing if !t->loop.lends, or !cold->lends.
+ */
+void loop__give_back(struct translation *t);
+void loop__lend(struct translation *t);
 /* The conditional jump to the block's beginning, on its condition; flags stand in EFLAGS and memory. false: make another. */
 bool loop__jump_back(struct translation *t);
 
@@ -381,7 +402,7 @@ unsigned translate__alignment(const struct insn *insn);
 int translate__gpr_operand(const struct insn *insn, unsigned i);
 bool translate__writes_first(const struct insn *insn);
 bool translate__writes_second(const struct insn *insn);
-unsigned translate__count_scratch(const struct insn *insn);
+unsigned translate__count_scratch(const struct translation *t, const struct insn *insn);
 /* translate.c: advances vcpu->stats.insns, if that is asked for. */
 void translate__count(struct translation *t);
 
@@ -416,7 +437,7 @@ bool translate__address(struct translation *t);
 /* The same into another register; w: 64 bits of it. */
 bool translate__address_into(struct translation *t, u8 to, bool w);
 /* integer.c: LEA uses not R14. */
-bool translate__lea_keeps_address(const struct insn *insn);
+bool translate__lea_keeps_address(const struct translation *t, const struct insn *insn);
 
 /* integer.c, branch.c, vector.c: code for one instruction; false: call its executor. */
 bool translate__integer(struct translation *t);

@@ -140,7 +140,7 @@ bool translate__vector(struct translation *t)
 	/* Cold code of a group comes back at the group's end. */
 	if (t->group.open && t->rax_is_taken)
 		stack__keep_delta(t);
-	else if (t->group.open && !translate__count_scratch(insn))
+	else if (t->group.open && !translate__count_scratch(t, insn))
 		translate__rax_stands(t, before);
 	return true;
 }

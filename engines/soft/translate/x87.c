@@ -131,7 +131,7 @@ static void encode(struct translation *t)
 	}
 	if (insn->row->exec == exec_fnstsw_ax) {
 		emit8(&t->e, 0x66);
-		emit_mov(&t->e, false, host_of[X86_RAX], H_RAX);
+		emit_mov(&t->e, false, t->home[X86_RAX], H_RAX);
 	}
 }
 
