@@ -109,11 +109,13 @@ static void begin(struct vcpu *vcpu, struct block *block, u64 gpa, u32 mode)
 	block->is_too_long = false;
 	block->retries = vcpu->soft->groups_apart ? SOFT_GROUP_APART : 0;
 	block->straddles = 0;
+	block->versions = 0;
 	block->misses = 0;
 	block->code = NULL;
 	block->plain = NULL;
 	block->stack_site = 0;
 	block->loop_site = 0;
+	block->version_site = 0;
 	block->next_page = NULL;
 	memset(block->link, 0, sizeof(block->link));
 }

@@ -64,6 +64,8 @@ static int create_translator(struct vcpu *vcpu, struct soft_vcpu *soft)
 	soft->counts = host__tunable("TRIVET_SOFT_COUNT", 0);
 	soft->groups_apart = host__tunable("TRIVET_SOFT_APART", 0);
 	soft->straddle_countdown = SOFT_STRADDLES;
+	soft->straddles_left = SOFT_STRADDLES_ANY;
+	soft->loop_straddles_left = SOFT_LOOP_STRADDLES;
 	soft->host_has_bmi2 = host_has_bmi2();
 	soft->faults = host__alloc_sparse(SOFT_FAULT_ENTRIES * sizeof(*soft->faults));
 	if (!soft->faults)

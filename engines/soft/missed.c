@@ -53,6 +53,8 @@ static void translate_again(struct vcpu *vcpu, struct block *block, bool plain)
 	translate__block(vcpu, block, plain);
 	if (*code == old)
 		return;
+	if (!plain)
+		block->versions = 0;
 	from = old - soft->area.execute;
 	to = *code - soft->area.execute;
 	redirect(soft, from, to);
@@ -67,7 +69,8 @@ static void translate_again(struct vcpu *vcpu, struct block *block, bool plain)
 static void note_miss(struct vcpu *vcpu, struct block *block, bool plain)
 {
 	u64 now = host__rdtsc();
-	u64 limit = block->retries ? SOFT_GROUP_APART_MISS_CYCLES : SOFT_GROUP_MISS_CYCLES;
+	u64 limit = block->retries ? SOFT_GROUP_APART_MISS_CYCLES :
+				     SOFT_GROUP_MISS_CYCLES + block->count * SOFT_GROUP_INSN_CYCLES;
 
 	if (!block->misses++)
 		block->missed_since = now;
@@ -99,7 +102,6 @@ static void keep_moment(struct vcpu *vcpu, struct block *block)
  */
 static void note_straddle(struct vcpu *vcpu, struct block *block, bool plain)
 {
-	vcpu->soft->straddle_countdown = SOFT_STRADDLES;
 	if (block->straddles == SOFT_STRADDLE_MOMENTS || !may_translate(vcpu))
 		return;
 	keep_moment(vcpu, block);
@@ -109,15 +111,61 @@ static void note_straddle(struct vcpu *vcpu, struct block *block, bool plain)
 	translate_again(vcpu, block, plain);
 }
 
+/*
+ * Of those that move on, one that goes on apart for a good part of its time: an array of which it looks at elements far apart. This is
+ * most likely the one that is here now.
+ */
+static void note_straddles(struct vcpu *vcpu, struct block *block, bool plain)
+{
+	struct soft_vcpu *soft = vcpu->soft;
+	u64 now = host__rdtsc();
+
+	if (now - soft->straddles_since < SOFT_STRADDLES_ANY * SOFT_STRADDLE_CYCLES)
+		note_straddle(vcpu, block, plain);
+	soft->straddles_since = now;
+}
+
+/*
+ * Before a loop operands are on two pages, so that block->plain does its rounds. Another version is made for that, whose
+ * look-ups do not go over the page's end as it lies now. It is tried where those of the last version fail.
+ */
+static void add_version(struct vcpu *vcpu, struct block *block)
+{
+	const u8 *code = block->code, *version;
+	struct soft_vcpu *soft = vcpu->soft;
+	u32 site = block->version_site, stack_site = block->stack_site;
+
+	if (block->versions == SOFT_LOOP_VERSIONS || !site || !may_translate(vcpu))
+		return;
+	translate__block(vcpu, block, false);
+	version = block->code;
+	if (version == code)
+		return;
+	block->code = code;
+	block->stack_site = stack_site;
+	block->versions++;
+	soft__set_jump(soft, site, version);
+	if (block->plain)
+		soft__lead_to_plain(soft, block);
+}
+
 bool soft__group_missed(struct vcpu *vcpu, u64 block, u64 linear)
 {
-	struct block *missed = (struct block *)(block & ~1ULL);
+	struct block *missed = (struct block *)(block & ~3ULL);
 	bool live = vcpu->soft->vectors.live, found = false;
+	struct soft_vcpu *soft = vcpu->soft;
 
 	if (unlikely(vcpu->soft->groups_apart))
 		soft__park_vectors();
-	if (!vcpu->soft->straddle_countdown) {
+	if (block & 2) {
+		soft->loop_straddles_left = SOFT_LOOP_STRADDLES;
+		add_version(vcpu, missed);
+	} else if (!soft->straddle_countdown) {
+		soft->straddle_countdown = SOFT_STRADDLES;
 		note_straddle(vcpu, missed, block & 1);
+	} else if (!soft->straddles_left) {
+		soft->straddles_left = SOFT_STRADDLES_ANY;
+		note_straddles(vcpu, missed, block & 1);
 	} else {
 		found = refill(vcpu, missed, linear);
 		if (!found)

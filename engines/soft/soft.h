@@ -47,13 +47,15 @@ struct block {
 	u32 verified;	 /* of BLOCK_SHORT: soft_vcpu.outside when it was last compared with memory */
 	bool is_too_long; /* there is no translation of it */
 	u8 retries;	  /* translations of it given up because of such; see SOFT_GROUP_APART: */
+	u8 versions;	  /* of a loop, besides `code`: each for operands that are on two pages somewhere else */
 	u8 straddles;	  /* translations of it for operands on two pages: soft_vcpu.straddling */
 	u8 misses;	  /* look-ups for several operands that failed ... */
 	u64 missed_since; /* ... since this time stamp */
 	const u8 *code;	 /* its translation, or NULL */
 	const u8 *plain; /* the same for when the stack is not where `code` needs it, or NULL */
 	u32 stack_site;	 /* in `code`: displacement of the jump to that ... */
-	u32 loop_site;	 /* ... and of the one where look-ups before a loop fail; 0: there is none */
+	u32 loop_site;	 /* ... and of the one where look-ups before a loop fail; 0: there is none: of its last version */
+	u32 version_site; /* displacement of the jump to the next version of the loop */
 	/* What `code` has to know of the stack: bytes from RSP, for reading or writing. */
 	s16 stack_low;
 	u16 stack_span;
@@ -230,8 +232,8 @@ struct glue {
 	 * RAX as a failed look-up leaves them; "below or equal" and the host address in R14, or "above". For writing: [1].
 	 */
 	u32 second[TLB_NR_VIEWS][2][SOFT_SECOND_SIZES];
-	u32 straddled; /* ZF: a group goes on apart where it often did; R14 and RAX as a failed look-up leaves them */
-	u32 group_missed; /* soft__group_missed() for the block in RAX (bit 0: `plain`), the address in R14 */
+	u32 straddled; /* ZF: a group goes on apart where it often did, or some group did so for some time; R14 and RAX as a failed look-up leaves them */
+	u32 group_missed; /* soft__group_missed() for the block in RAX (and its bits), the address in R14 */
 	u32 other_stack; /* on with the block in R14, whose stack is elsewhere (bit 0: or what its loop looked up) */
 	u32 leave; /* out, to the offset in R14 */
 	u32 link;  /* to the offset in R14, making the jump at soft_vcpu.link a direct one */
@@ -283,6 +285,10 @@ struct soft_vcpu {
 	/* Where a group went on apart last, in a form of its own, and how often more until that is looked at. */
 	u64 straddled_at;
 	u32 straddle_countdown;
+	/* The same wherever it was, and since when; and loops that could not begin. */
+	u32 straddles_left;
+	u32 loop_straddles_left;
+	u64 straddles_since;
 	struct straddle_moments straddling[SOFT_STRADDLE_BLOCKS];
 	u32 heat_limit; /* interpretations before a block is translated */
 	struct code_area area;
@@ -464,7 +470,8 @@ void soft__set_jump(struct soft_vcpu *soft, u32 site, const u8 *code);
 /*
  * missed.c: a look-up for several operands, of this linear address, has failed. true: the TLB has it now.
  * Else they are on two pages, most likely; where that happens often the block (or `plain`, for bit 0) is
- * translated again for the addresses of this time, or at last without such look-ups.
+ * translated again for the addresses of this time, or at last without such look-ups. Bit 1: the look-ups before a loop found
+ * operands on two pages.
  */
 /* Where the block's are kept; they may be another's. */
 static inline struct straddle_moments *soft__straddling(struct soft_vcpu *soft, const struct block *block)

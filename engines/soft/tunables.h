@@ -70,8 +70,13 @@
 /* The same once there is code for the group without shared look-ups, for when these fail: from this translation on. */
 #define SOFT_GROUP_APART 1
 #define SOFT_GROUP_APART_MISS_CYCLES 1500
+/* More, as executors for the whole group cost that by themselves, for each instruction of the block. */
+#define SOFT_GROUP_INSN_CYCLES 2000
 /* A group that goes on apart at the same address so many times in a row is translated again for it. */
 #define SOFT_STRADDLES 16
+/* So is one of those that do so that often, wherever it is: once in so many cycles. */
+#define SOFT_STRADDLES_ANY 64
+#define SOFT_STRADDLE_CYCLES 400
 /* Up to so many times, each time for the addresses of the times before, too; and for so many blocks these are kept. */
 #define SOFT_STRADDLE_MOMENTS 4
 #define SOFT_STRADDLE_BLOCKS 64 /* a power of two */
@@ -79,6 +84,9 @@
 #define SOFT_SECOND_PERIOD 64
 /* Look-ups that a loop makes before its first round: operands of registers that it leaves alone. */
 #define SOFT_LOOP_SPANS 6
+/* Versions of a loop for when these are on two pages. One is made for one of so many times, whichever it is. */
+#define SOFT_LOOP_VERSIONS 4
+#define SOFT_LOOP_STRADDLES 16
 /* Decoded instructions that cross a page. */
 #define SOFT_CROSSINGS 256
 /* Blocks, and interruptions of them, between two looks at pending signals (a system call each). */

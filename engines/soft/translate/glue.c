@@ -244,6 +244,8 @@ static void generate_straddled(struct emit *e, struct glue *glue)
 	emit_patch(e, other, e->at);
 	emit_rm(e, false, 0xc7, 0, left);
 	emit32(e, SOFT_STRADDLES);
+	emit_rm(e, false, 0x83, ALU_SUB, at(SOFT_AT(straddles_left), 8));
+	emit8(e, 1);
 	emit8(e, 0xc3);
 }
 

@@ -4,6 +4,7 @@
 
 /* How far apart operands of one span may be: farther ones are too often on two pages. */
 #define MAX_SPAN 512
+#define LOOP_MAX_GAP 96
 
 /* What became of the registers since the group began. */
 struct registers {
@@ -195,17 +196,30 @@ static bool is_on_one_page_at(const struct group_span *span, u64 address)
 	return !(((address + span->low) ^ (address + span->high - 1)) >> 12);
 }
 
-/* As far as the registers of this moment can tell, and those when its operands were found on two pages. */
-static bool is_on_one_page(const struct translation *t, const struct group_span *span)
+static u64 segment_base(const struct translation *t, const struct group_span *span)
 {
-	const struct straddle_moments *m = soft__straddling(t->soft, t->block);
+	return span->seg >= X86_FS ? t->vcpu->cpu.seg[span->seg].base : 0;
+}
+
+/* As far as the registers of this moment can tell. */
+static bool is_on_one_page_now(const struct translation *t, const struct group_span *span)
+{
 	const struct x86_cpu *cpu = &t->vcpu->cpu;
-	u64 segment = span->seg >= X86_FS ? cpu->seg[span->seg].base : 0, address = segment;
-	unsigned i;
+	u64 address = segment_base(t, span);
 
 	if (span->base != X86_SLOT_RIP)
 		address += cpu->slot[span->base] + (cpu->slot[span->index] << span->scale);
-	if (!is_on_one_page_at(span, address))
+	return is_on_one_page_at(span, address);
+}
+
+/* And those when operands of the block were found on two pages. */
+static bool is_on_one_page(const struct translation *t, const struct group_span *span)
+{
+	const struct straddle_moments *m = soft__straddling(t->soft, t->block);
+	u64 segment = segment_base(t, span);
+	unsigned i;
+
+	if (!is_on_one_page_now(t, span))
 		return false;
 	for (i = 0; i < t->block->straddles && m->block == t->block; i++) {
 		u64 base = span->base < X86_NR_GPR ? m->offset[i][span->base] : 0;
@@ -217,23 +231,36 @@ static bool is_on_one_page(const struct translation *t, const struct group_span 
 	return true;
 }
 
-static bool join(const struct translation *t, struct group_span *span, unsigned i, s64 disp)
+static bool extend(const struct translation *t, struct group_span *span, unsigned i, s64 disp)
 {
 	const struct insn *insn = &t->block->insn[i];
 	struct group_span joined = *span;
 
+	/* What a loop moves on through memory comes to a page's end the more often the farther operands are apart. */
+	if (t->loop.jumps_back && span->members && (disp - span->high > LOOP_MAX_GAP || span->low - disp > LOOP_MAX_GAP))
+		return false;
 	joined.low = MIN_OF(span->low, disp);
 	joined.high = MAX_OF(span->high, disp + translate__access_size(insn));
 	if (!join_alignment(&joined, disp, translate__alignment(insn)) ||
 	    joined.high - joined.low > MAX_SPAN || joined.low != (s32)joined.low ||
 	    joined.low - joined.bias != (s32)(joined.low - joined.bias))
 		return false;
-	if (!is_late(span) && t->block->retries != SOFT_GROUP_APART && !is_on_one_page(t, &joined))
-		return false;
 	if (insn->row->flags & (ROW_WRITES_MEM | ROW_RMW_MEM))
 		joined.write = true;
 	joined.members++;
 	joined.last = i;
+	*span = joined;
+	return true;
+}
+
+static bool join(const struct translation *t, struct group_span *span, unsigned i, s64 disp)
+{
+	struct group_span joined = *span;
+
+	if (!extend(t, &joined, i, disp))
+		return false;
+	if (!is_late(span) && t->block->retries != SOFT_GROUP_APART && !is_on_one_page(t, &joined))
+		return false;
 	*span = joined;
 	return true;
 }
@@ -437,12 +464,12 @@ static u8 find_loop_span(const struct translation *t, struct loop_plan *loop, un
 	for (k = 0; k < loop->nr_spans; k++) {
 		struct group_span joined = loop->span[k];
 
-		if (!has_key(&joined, &key) || !join(t, &joined, i, disp) || !is_on_one_page(t, &joined))
+		if (!has_key(&joined, &key) || !extend(t, &joined, i, disp) || !is_on_one_page_now(t, &joined))
 			continue;
 		loop->span[k] = joined;
 		return k;
 	}
-	if (k == SOFT_LOOP_SPANS || !join(t, &key, i, disp) || !is_on_one_page(t, &key))
+	if (k == SOFT_LOOP_SPANS || !extend(t, &key, i, disp) || !is_on_one_page_now(t, &key))
 		return GROUP_NO_SPAN;
 	loop->span[k] = key;
 	return loop->nr_spans++;

@@ -191,11 +191,28 @@ void loop__emit_entry(struct translation *t)
 	loop->round = t->e.at;
 }
 
-/* The jump leads on at first, and to block->plain once there is that. */
+/*
+ * Two jumps that lead on at first: to the next version of the loop, once there is one (missed.c), and to block->plain.
+ */
 void loop__emit_cold(struct translation *t)
 {
+	struct host_mem left = state_mem(SOFT_AT(loop_straddles_left));
 	struct emit *e = &t->e;
+	u32 other, most;
 
+	t->version_site = emit_jmp(e);
+	emit_patch(e, t->version_site, e->at);
+	/* An offset in the page is left of an address that the TLB has: operands are on two pages. */
+	emit_alu_imm(e, true, ALU_CMP, REG_ADDRESS, PAGE_SIZE_4K);
+	other = emit_jcc(e, CC_AE);
+	emit_rm(e, false, 0x83, ALU_SUB, left);
+	emit8(e, 1);
+	most = emit_jcc(e, CC_NE);
+	emit_mov_imm64(e, H_RAX, (u64)t->block | 2);
+	emit_call_to(e, t->soft->glue.group_missed);
+	emit_jmp_to(e, t->start);
+	emit_patch(e, other, e->at);
+	emit_patch(e, most, e->at);
 	t->loop_site = emit_jmp(e);
 	emit_patch(e, t->loop_site, e->at);
 	emit_mov_imm64(e, REG_ADDRESS, (u64)t->block | 1);

@@ -265,6 +265,7 @@ void translate__block(struct vcpu *vcpu, struct block *block, bool plain)
 		block->code = area->execute + area->used;
 		block->stack_site = t->stack_site;
 		block->loop_site = t->loop_site;
+		block->version_site = t->version_site;
 	}
 	soft->check_size = t->entry_unchecked - area->used;
 	area->used = ALIGN_UP_TO(t->end, 16);

@@ -247,6 +247,7 @@ struct translation {
 	struct loop_plan loop;
 	u32 stack_site; /* the block's, if this becomes its code */
 	u32 loop_site;
+	u32 version_site;
 	struct x87_pending x87;
 	/* For show.c: where the block's code and that of each instruction begins. */
 	u32 start;
