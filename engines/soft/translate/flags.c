@@ -124,5 +124,5 @@ void translate__flags_written(struct translation *t)
 	if (!((t->insn->row->writes | t->insn->row->undefined) & RFLAGS_ARITH))
 		return;
 	t->flags = FLAGS_HOST;
-	t->recipe = recipe__of(t->insn);
+	t->recipe = recipe__of(t);
 }

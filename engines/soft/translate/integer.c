@@ -129,6 +129,7 @@ static bool copy(struct translation *t)
 	at = t->e.at;
 	if (!translate__take_registers(t, &regs))
 		return false;
+	recipe__keep_original(t);
 	translate__encode(t, &regs);
 	translate__give_registers(t);
 	translate__flags_written(t);

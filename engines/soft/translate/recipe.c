@@ -30,11 +30,31 @@ static enum recipe_kind kind_of(const struct exec_forms *forms, bool same)
 		return RECIPE_COMPARE;
 	if (forms == &forms_sub)
 		return same ? RECIPE_ZERO : RECIPE_SUBTRACT;
+	if (forms == &forms_neg)
+		return RECIPE_NEGATE;
 	return forms == &forms_add && !same ? RECIPE_ADD : RECIPE_NONE;
 }
 
-struct recipe recipe__of(const struct insn *insn)
+/* By a constant that is not 0, in a register: the bits that it loses are flags. */
+static bool is_shift(const struct insn *insn)
 {
+	const struct exec_forms *forms = insn->row->forms;
+
+	return (forms == &forms_shl || forms == &forms_shr || forms == &forms_sar) && insn->opsize >= 4 &&
+	       operand_facts[insn->row->op[1]].place == PLACE_IMM && !translate__flags_needed(insn) && !(insn->flags & INSN_MEM);
+}
+
+static struct recipe recipe_of_shift(const struct insn *insn)
+{
+	return (struct recipe){
+		.kind = RECIPE_SHIFT, .size = insn->opsize, .count = 1, .reg = { translate__gpr_operand(insn, 0) },
+		.kept = { true }, .imm = insn->imm, .op = insn->row->group,
+	};
+}
+
+struct recipe recipe__of(const struct translation *t)
+{
+	const struct insn *insn = t->insn;
 	const struct opcode_row *row = insn->row;
 	bool immediate = operand_facts[row->op[1]].place == PLACE_IMM;
 	int first = register_operand(insn, 0), second = register_operand(insn, 1);
@@ -42,11 +62,13 @@ struct recipe recipe__of(const struct insn *insn)
 
 	if (row->class != CLASS_INTEGER || !row->forms || first < 0 || translate__has_high_byte(insn))
 		return r;
+	if (is_shift(insn))
+		return t->keeps[t->index][0] ? recipe_of_shift(insn) : r;
 	r.kind = kind_of(row->forms, first == second);
 	r.size = insn->opsize;
 	r.reg[0] = first;
-	if (r.kind == RECIPE_ZERO || r.kind == RECIPE_RESULT) {
-		r.count = r.kind == RECIPE_RESULT;
+	if (r.kind == RECIPE_ZERO || r.kind == RECIPE_RESULT || r.kind == RECIPE_NEGATE) {
+		r.count = r.kind != RECIPE_ZERO;
 	} else if (immediate) {
 		r.count = 1;
 		r.imm = insn->imm;
@@ -128,12 +150,10 @@ static bool looks_up(const struct translation *t, unsigned i)
 	return !t->group.open || i > t->group.last || t->group.of[i] == GROUP_NO_SPAN;
 }
 
-/* Whether flags that stand in EFLAGS before t->insn, which changes none, will be worked out later. */
-static bool will_be_needed(const struct translation *t)
+/* Whether flags that stand in EFLAGS before the instruction i, which changes none, will be worked out later. */
+static bool will_be_needed(const struct translation *t, unsigned i)
 {
-	unsigned i;
-
-	for (i = t->index; i < t->block->count; i++) {
+	for (; i < t->block->count; i++) {
 		const struct insn *insn = &t->block->insn[i];
 
 		if (!insn->row)
@@ -193,12 +213,24 @@ void recipe__before(struct translation *t)
 		/* RSP as well: what makes the register fall behind (stack_track.pending) does not keep it. */
 		if (r->kept[k] || translate__keeps_register(t, insn, r->reg[k]))
 			continue;
-		if (t->flags != FLAGS_LATER && !will_be_needed(t)) {
+		if (t->flags != FLAGS_LATER && !will_be_needed(t, t->index)) {
 			r->kind = RECIPE_NONE;
 			return;
 		}
 		keep_operand(t, k);
 	}
+}
+
+void recipe__keep_original(struct translation *t)
+{
+	int reg = translate__gpr_operand(t->insn, 0);
+	u32 at = t->e.at;
+
+	if (!is_shift(t->insn) || t->home[reg] == H_NONE || !will_be_needed(t, t->index + 1))
+		return;
+	keep(t, reg, 0);
+	t->keeps[t->index][0] = reg + 1;
+	translate__rax_stands(t, at);
 }
 
 void recipe__repeat_keeps(struct translation *t, unsigned index)
@@ -339,6 +371,16 @@ void recipe__emit(struct translation *t, const struct recipe *r)
 	case RECIPE_TEST:
 	case RECIPE_COMPARE:
 		emit_comparison(t, r, r->kind == RECIPE_TEST);
+		break;
+	case RECIPE_NEGATE:
+		load_rax(e, place_of(t, r, 0));
+		emit_sized(e, r->size, 0xf6, 3, false, in_rax());
+		emit_sized(e, r->size, 0xf6, 3, false, in_rax());
+		break;
+	case RECIPE_SHIFT:
+		load_rax(e, place_of(t, r, 0));
+		emit_rr(e, r->size == 8, 0xc1, r->op, H_RAX);
+		emit8(e, r->imm);
 		break;
 	case RECIPE_ADD:
 	case RECIPE_SUBTRACT:

@@ -131,10 +131,9 @@ static void execute_all(struct translation *t, const struct cold *cold)
 	unsigned i;
 
 	for (i = 0; i < MAX_OF(cold->count, 1); i++) {
-		if (i) {
+		if (i)
 			translate__count(t);
-			recipe__repeat_keeps(t, insn_index(t, insn));
-		}
+		recipe__repeat_keeps(t, insn_index(t, insn));
 		at[i] = t->e.at;
 		call_executor(t, insn, offset);
 		offset += insn->len;

@@ -169,10 +169,9 @@ static void emit_group_apart(struct translation *t, struct cold *group)
 	s64 offset = group->offset;
 
 	for (i = 0; i < group->count; i++) {
-		if (i) {
+		if (i)
 			translate__count(t);
-			recipe__repeat_keeps(t, index + i);
-		}
+		recipe__repeat_keeps(t, index + i);
 		emit_apart(t, group, index + i, offset);
 		offset += t->block->insn[index + i].len;
 	}

@@ -58,6 +58,8 @@ enum recipe_kind {
 	RECIPE_COMPARE,
 	RECIPE_ADD,
 	RECIPE_SUBTRACT,
+	RECIPE_NEGATE,
+	RECIPE_SHIFT, /* operand 0 is what was shifted, kept; `imm` is the count and `op` the operation */
 };
 
 /*
@@ -71,6 +73,7 @@ struct recipe {
 	u8 reg[2];   /* guest registers */
 	bool kept[2]; /* what the register held stands in soft_vcpu.kept[] */
 	s32 imm;
+	u8 op; /* as in modrm.reg */
 };
 
 /* Early spans of a group, and late ones. */
@@ -290,8 +293,10 @@ void translate__need_flags(struct translation *t);
 /* The instruction has written flags to EFLAGS, if it writes any. */
 void translate__flags_written(struct translation *t);
 
-/* recipe.c: how to work out the flags that the instruction sets. */
-struct recipe recipe__of(const struct insn *insn);
+/* recipe.c: how to work out the flags that t->insn has set. */
+struct recipe recipe__of(const struct translation *t);
+/* Before an instruction that overwrites an operand by which its flags may be worked out: keeps that, if it will be needed. */
+void recipe__keep_original(struct translation *t);
 /* Before each instruction: operands that it overwrites are kept, if they will be needed. */
 void recipe__before(struct translation *t);
 /* Whether flags that stand before t->insn, which something overwrites now, are better worked out later. */
