@@ -117,10 +117,14 @@ static void begin(struct vcpu *vcpu, struct block *block, u64 gpa, u32 mode)
 	block->loop_site = 0;
 	block->version_site = 0;
 	block->next_page = NULL;
+	block->trace = NULL;
+	block->tries = 0;
+	block->at = NULL;
+	block->head = NULL;
 	memset(block->link, 0, sizeof(block->link));
 }
 
-static void put_on_page(struct code_page *page, struct block *block)
+void block__put_on_page(struct code_page *page, struct block *block)
 {
 	/* The page was written: its older blocks are stale, all of them. */
 	if (page->code_value != block->code_value)
@@ -184,7 +188,7 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 		cache->young_used += bytes_used;
 	if (kind != BLOCK_LONG)
 		return block;
-	put_on_page(page, block);
+	block__put_on_page(page, block);
 	cache->used += bytes_used;
 	return block;
 }
@@ -208,7 +212,26 @@ struct block *block__build_crossing(struct vcpu *vcpu, const struct crossing *cr
 	block->count = 1;
 	block->bytes = PAGE_SIZE_4K - (block->gpa & ~PAGE_MASK_4K);
 	memcpy(block__code(block), bytes, crossing->insn.len);
-	put_on_page(page, block);
+	block__put_on_page(page, block);
 	cache->used += ALIGN_UP_TO(sizeof(*block) + sizeof(block->insn[0]) + crossing->insn.len, 16);
+	return block;
+}
+
+struct block *block__begin_trace(struct vcpu *vcpu, struct block *head, u64 next)
+{
+	struct block_cache *cache = &vcpu->soft->cache;
+	struct code_page *next_page;
+	struct block *block;
+
+	if (!room__grow(vcpu, ROOM_BLOCKS, cache->used + 2 * BLOCK_MOST))
+		return NULL;
+	next_page = block_cache__page(vcpu, next);
+	block = (struct block *)(cache->arena + cache->used);
+	begin(vcpu, block, head->gpa, head->mode);
+	block->code_word = head->code_word;
+	block->code_value = head->code_value;
+	block->page = head->page;
+	block->next_page = next_page;
+	block->at = (s16 *)((u8 *)block + ALIGN_DOWN_TO(BLOCK_MOST, 16)) - (SOFT_BLOCK_INSNS + 1);
 	return block;
 }

@@ -102,13 +102,16 @@ void soft__set_jump(struct soft_vcpu *soft, u32 site, const u8 *code)
 }
 
 /* The jump that asked, in the page `base`, goes directly there from now on. */
-static void set_link(struct soft_vcpu *soft, u32 link, u64 base, struct block *block)
+static void set_link(struct vcpu *vcpu, u32 link, u64 base, struct block *block)
 {
+	struct soft_vcpu *soft = vcpu->soft;
 	u32 site = link & ~(SOFT_LINK_FORWARD | SOFT_LINK_FAR);
 	u8 *at = soft->area.write + site;
 
 	if (block->next_page && !(link & SOFT_LINK_FAR))
 		return;
+	if (link & SOFT_LINK_FAR)
+		block = trace__of(vcpu, block, base);
 
 	if (link & SOFT_LINK_FAR) {
 		memcpy(at - soft->far_base, &base, sizeof(base));
@@ -166,7 +169,9 @@ const u8 *soft__find_code(struct vcpu *vcpu)
 		block = find_known(vcpu, soft);
 		if (likely(block)) {
 			if (link)
-				set_link(soft, link, base, block);
+				set_link(vcpu, link, base, block);
+			if (unlikely(soft->trace_head))
+				return NULL;
 			soft->code_base = vcpu->cpu.rip & PAGE_MASK_4K;
 			return block->code;
 		}
@@ -194,8 +199,8 @@ const u8 *soft__find_code(struct vcpu *vcpu)
 	}
 	code = soft__code_of(vcpu, &block);
 	if (code && link && flushes == soft->flushes)
-		set_link(soft, link, base, block);
-	return code;
+		set_link(vcpu, link, base, block);
+	return unlikely(soft->trace_head) ? NULL : code;
 }
 
 /* Whether the TLB has the block's part of the stack, entering it if nothing else is to be done. */

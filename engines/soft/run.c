@@ -57,6 +57,13 @@ static enum exec_result run_blocks(struct vcpu *vcpu, unsigned *budget)
 		u32 flushes;
 		enum exec_result result, fetched; /* two, so that the loop's stays in a register */
 
+		if (unlikely(soft->trace_head)) {
+			block = NULL;
+			result = trace__record(vcpu);
+			if (result != EXEC_NEXT || __atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED))
+				return result;
+			continue;
+		}
 		block = follow(vcpu, soft, block, way, &fetched);
 		if (unlikely(!block)) {
 			if (fetched != EXEC_NEXT)

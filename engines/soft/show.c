@@ -123,9 +123,9 @@ static void name_block(const struct translation *t, u64 linear)
 static bool is_wanted(const struct translation *t, u64 linear)
 {
 	const struct engine_config *config = &soft__vm(t->vcpu->vm)->config;
+	u16 bytes = t->block->head ? t->block->head->bytes : t->block->bytes;
 
-	return config->has_dump && (config->dump - linear < t->block->bytes ||
-				    config->dump - t->block->gpa < t->block->bytes);
+	return config->has_dump && (config->dump - linear < bytes || config->dump - t->block->gpa < bytes);
 }
 
 /* Host code [start, end) that stands for the instruction `index`. */
@@ -163,6 +163,7 @@ static void dump_block(const struct translation *t, u64 linear)
 {
 	const struct block *block = t->block;
 	const u8 *bytes = (const u8 *)&block->insn[block->count];
+	u64 base = linear & PAGE_MASK_4K;
 	unsigned i;
 
 	host__print(STDERR, "dump: block %s linear %llx physical %llx vcpu %u\n",
@@ -179,7 +180,7 @@ static void dump_block(const struct translation *t, u64 linear)
 		dump_host(t, "host", i, t->insn_start[i],
 			  i + 1 < t->nr_insns ? t->insn_start[i + 1] : t->end);
 		bytes += insn->len;
-		linear += insn->len;
+		linear = base + translate__next_offset(t, i, linear - base);
 	}
 	dump_cold(t);
 	host__print(STDERR, "dump: end\n");
@@ -187,7 +188,11 @@ static void dump_block(const struct translation *t, u64 linear)
 
 void show__translation(const struct translation *t)
 {
-	u64 linear = t->vcpu->cpu.rip; /* code that is translated is flat */
+	u64 linear = t->vcpu->cpu.rip, offset = t->block->gpa & ~PAGE_MASK_4K; /* code that is translated is flat */
+
+	/* Translated again from its own code, it is the page that is executing. */
+	if ((linear & ~PAGE_MASK_4K) != offset)
+		linear = t->soft->code_base + offset;
 
 	if (perf_file(t->vcpu))
 		name_block(t, linear);

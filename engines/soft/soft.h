@@ -66,6 +66,12 @@ struct block {
 	struct code_page *page; /* NULL: BLOCK_ONCE */
 	struct code_page *next_page; /* that its instruction ends on: crossing.c; else NULL */
 	struct block *page_next; /* of the same page: those that are not BLOCK_SHORT */
+	/* trace.c. A loop's way over two pages from here, or NULL; and how often it was recorded. */
+	struct block *trace;
+	u8 tries;
+	/* Of such a way: offsets of its instructions from the page's begin, and at last of the first; the block that begins there. */
+	s16 *at; /* else NULL */
+	struct block *head;
 	struct block_link link[NR_WAYS];
 	struct insn insn[];
 };
@@ -337,6 +343,10 @@ struct soft_vcpu {
 	bool want_nmi_window;
 	u8 injection; /* enum soft_injection, delivered when guest code is entered */
 	u8 injection_vector;
+	/* The block at whose address the loop is to record, that address, and `flushes` then; or NULL. */
+	struct block *trace_head;
+	u64 trace_linear;
+	u32 trace_flushes;
 	/* The BLOCK_ONCE that generated code has come to, for the loop. */
 	struct block *once;
 	u64 once_linear;
@@ -408,7 +418,7 @@ enum block_kind { BLOCK_ONCE, BLOCK_SHORT, BLOCK_LONG };
 /* Bytes of memory that a block may take, and the records of its pages. */
 #define BLOCK_MOST                                                                                 \
 	(sizeof(struct block) + SOFT_BLOCK_INSNS * (sizeof(struct insn) + INSN_MAX_LENGTH) +       \
-	 2 * sizeof(struct code_page) + 96)
+	 (SOFT_BLOCK_INSNS + 1) * sizeof(s16) + 2 * sizeof(struct code_page) + 96)
 
 /*
  * build.c: decodes a block at guest-physical address gpa. NULL if no whole instruction stands there
@@ -420,6 +430,19 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
  * are those of the first page, gpa[1] is on the other one. Never NULL; it may empty the cache.
  */
 struct block *block__build_crossing(struct vcpu *vcpu, const struct crossing *crossing, const u8 *bytes, u32 mode);
+/*
+ * A block for instructions of the block's page and of the one at gpa `next`, without any yet. It is the arena's next one until BLOCK_MOST
+ * is added to what is used. NULL: there is no room now.
+ */
+struct block *block__begin_trace(struct vcpu *vcpu, struct block *head, u64 next);
+void block__put_on_page(struct code_page *page, struct block *block);
+/*
+ * trace.c: where a jump from the page at `from` to this block, at RIP, is to lead: there, or to a loop's way over both pages.
+ * It may ask the loop to record that.
+ */
+struct block *trace__of(struct vcpu *vcpu, struct block *head, u64 from);
+/* Executes a round of the loop at RIP, as the loop was asked to; how the last instruction ended, with RIP advanced. */
+enum exec_result trace__record(struct vcpu *vcpu);
 /* cache.c: a block of this kind and mode, which may have become stale on the second page; or NULL. */
 struct block *block_cache__find_crossing(struct vcpu *vcpu, u64 gpa, u32 mode);
 /* cache.c: puts a block before others of its kind and address. */

@@ -19,7 +19,7 @@
 /* The steps in which a vCPU gets it. */
 #define SOFT_ROOM_STEP (512u << 10)
 /* A block's code is smaller than this, and so is what stands apart of it. */
-#define SOFT_CODE_ROOM (96u << 10)
+#define SOFT_CODE_ROOM (120u << 10)
 /* Vector instructions in generated code that can raise signals. */
 #define SOFT_FAULT_ENTRIES (512u << 10)
 /* In soft_vcpu.link: the jump leads forwards, so the target need not look whether to leave. */
@@ -40,7 +40,7 @@
  */
 #define SOFT_BLOCK_BRANCHING 32
 #define SOFT_BLOCK_STRAIGHT 16
-#define SOFT_BLOCK_INSNS 192
+#define SOFT_BLOCK_INSNS 240
 /* Buckets of the block hash, entries of the linear look-up and of the fetch TLB; powers of two. */
 #define SOFT_HASH_ENTRIES 131072
 #define SOFT_YOUNG_ENTRIES 16384

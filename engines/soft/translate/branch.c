@@ -148,10 +148,16 @@ static s64 relative_target(const struct translation *t)
 	return t->offset + t->insn->len + (s64)t->insn->imm;
 }
 
-/* Not taken: on with the block. A branch backwards is taken for a loop. */
+bool translate__follows_jump(const struct translation *t)
+{
+	return t->block->at && t->block->at[t->index + 1] == relative_target(t);
+}
+
+/* On with the block if it is not taken, or where a way follows it, if it is. A branch backwards is taken for a loop. */
 static bool conditional(struct translation *t)
 {
-	s64 target = relative_target(t);
+	bool follows = translate__follows_jump(t);
+	s64 target = follows ? t->offset + t->insn->len : relative_target(t);
 	bool near = is_near(target);
 	struct cold *cold;
 
@@ -161,7 +167,7 @@ static bool conditional(struct translation *t)
 	if (loop__jump_back(t))
 		return true;
 	cold = translate__cold(t, near ? COLD_LINK : COLD_JUMP,
-			       emit_jcc(&t->e, t->insn->opcode & 15));
+			       emit_jcc(&t->e, (t->insn->opcode & 15) ^ follows));
 	cold->target = target;
 	cold->save_flags = t->flags == FLAGS_HOST;
 	return true;
@@ -269,6 +275,10 @@ bool translate__branch(struct translation *t, bool *ends)
 	if (translate__is_conditional(insn)) {
 		*ends = false;
 		return conditional(t);
+	}
+	if (forms == &forms_jmp_rel && t->block->at) {
+		*ends = false;
+		return true;
 	}
 	if (forms == &forms_jmp_rel) {
 		translate__go_to(t, relative_target(t));

@@ -412,7 +412,7 @@ bool group__plan(const struct translation *t, struct group *group)
 		if ((insn->row->writes | insn->row->undefined) & RFLAGS_ARITH)
 			written = true;
 		note_writes(&r, insn);
-		offset += insn->len;
+		offset = translate__next_offset(t, i, offset);
 	}
 	drop_spans(group, t->index, i);
 	if (group->worth)
@@ -485,12 +485,13 @@ void group__plan_loop(struct translation *t)
 
 	for (i = 0; i < block->count; i++) {
 		const struct insn *insn = &block->insn[i];
+		s64 here = offset;
 
-		offset += insn->len;
+		offset = translate__next_offset(t, i, offset);
 		if ((insn->flags & INSN_BRANCH) || !group__has_operand(insn) || insn->base == X86_RSP || !may_share(insn) ||
 		    !is_left_alone(written, insn->base) || !is_left_alone(written, insn->index))
 			continue;
-		loop->disp[i] = insn->disp + (insn->base == X86_SLOT_RIP ? offset - insn->len : 0);
+		loop->disp[i] = insn->disp + (insn->base == X86_SLOT_RIP ? here : 0);
 		loop->of[i] = find_loop_span(t, loop, i, loop->disp[i]);
 	}
 }

@@ -18,7 +18,7 @@ static bool may_stand_in_loop(const struct translation *t, unsigned i)
 	const struct insn *insn = &t->block->insn[i];
 
 	if (insn->flags & INSN_BRANCH)
-		return translate__is_conditional(insn) && insn->opsize == t->size_of_code;
+		return insn->opsize == t->size_of_code && (translate__is_conditional(insn) || t->block->at);
 	return t->stands[i];
 }
 
@@ -28,9 +28,10 @@ static bool jumps_back(const struct translation *t)
 	unsigned i;
 
 	/* A comparison is of one round. What crosses pages stands alone. From the plain code the way leads back. */
-	if (t->soft->check || t->plain || (block->mode & MODE_CROSSING) || (s64)block->insn[block->count - 1].imm + block->bytes)
+	if (t->soft->check || t->plain || (block->mode & MODE_CROSSING))
 		return false;
-	if (!(block->insn[block->count - 1].flags & INSN_BRANCH))
+	if (!block->at && (!(block->insn[block->count - 1].flags & INSN_BRANCH) ||
+			   (s64)block->insn[block->count - 1].imm + block->bytes))
 		return false;
 	for (i = 0; i < block->count; i++)
 		if (!may_stand_in_loop(t, i))
@@ -162,6 +163,8 @@ void loop__begin(struct translation *t)
 {
 	memset(t->loop.of, GROUP_NO_SPAN, sizeof(t->loop.of));
 	t->loop.jumps_back = jumps_back(t);
+	/* A way that is no loop is not translated. */
+	t->e.overflow |= t->block->at && !t->loop.jumps_back;
 	if (t->loop.jumps_back && t->size_of_code == 8) {
 		group__plan_loop(t);
 		plan_loans(t);
@@ -246,22 +249,38 @@ bool loop__operand(struct translation *t)
 	return true;
 }
 
-bool loop__jump_back(struct translation *t)
+static void emit_look_and_jump(struct translation *t)
 {
 	struct emit *e = &t->e;
-	u32 out;
 
-	if (!t->loop.jumps_back || t->index != t->block->count - 1u)
-		return false;
-	/* Also where the target is so near to the page's end that other jumps there are far ones. */
-	translate__save_flags(t);
-	out = emit_jcc(e, (t->insn->opcode & 15) ^ 1);
 	emit_rm(e, false, 0x83, 7, state_mem(VCPU_AT(leave)));
 	emit8(e, 0);
 	emit_patch(e, emit_jcc(e, CC_E), t->loop.round);
 	loop__give_back(t);
 	/* The entry sees that somebody waits. */
 	emit_patch(e, emit_jmp(e), t->start);
+	t->loop.is_closed = true;
+}
+
+void loop__close(struct translation *t)
+{
+	translate__save_flags(t);
+	stack__settle(t);
+	emit_look_and_jump(t);
+	set_homes(t, false);
+}
+
+bool loop__jump_back(struct translation *t)
+{
+	struct emit *e = &t->e;
+	u32 out;
+
+	if (!t->loop.jumps_back || t->index != t->block->count - 1u || (t->block->at && !translate__follows_jump(t)))
+		return false;
+	/* Also where the target is so near to the page's end that other jumps there are far ones. */
+	translate__save_flags(t);
+	out = emit_jcc(e, (t->insn->opcode & 15) ^ 1);
+	emit_look_and_jump(t);
 	emit_patch(e, out, e->at);
 	loop__give_back(t);
 	set_homes(t, false);

@@ -136,7 +136,7 @@ static void execute_all(struct translation *t, const struct cold *cold)
 		recipe__repeat_keeps(t, insn_index(t, insn));
 		at[i] = t->e.at;
 		call_executor(t, insn, offset);
-		offset += insn->len;
+		offset = translate__next_offset(t, insn_index(t, insn), offset);
 		insn++;
 	}
 }

@@ -173,7 +173,7 @@ static void emit_group_apart(struct translation *t, struct cold *group)
 			translate__count(t);
 		recipe__repeat_keeps(t, index + i);
 		emit_apart(t, group, index + i, offset);
-		offset += t->block->insn[index + i].len;
+		offset = translate__next_offset(t, index + i, offset);
 	}
 	if (group->load_flags)
 		translate__fetch_eflags(&t->e);
@@ -209,11 +209,13 @@ static void emit_block(struct translation *t)
 		t->index = i;
 		t->insn_start[t->nr_insns++] = t->e.at;
 		ended = emit_insn(t);
-		t->offset += t->insn->len;
+		t->offset = translate__next_offset(t, i, t->offset);
 	}
-	if (!ended) {
+	if (block->at && !t->loop.is_closed) {
+		loop__close(t);
+	} else if (!ended) {
 		stack__settle(t);
-		translate__go_to(t, t->offset);
+		translate__go_to(t, block->at ? block->at[i - 1] + block->insn[i - 1].len : t->offset);
 	}
 	if (block->retries >= SOFT_GROUP_APART)
 		emit_groups_apart(t);

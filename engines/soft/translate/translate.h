@@ -209,6 +209,7 @@ struct loan {
 /* A block that ends with a jump to its beginning; see loop.c. */
 struct loop_plan {
 	bool jumps_back;
+	bool is_closed; /* the way back to the next round has been generated */
 	bool lends; /* while its rounds are generated: registers are where `loan` says */
 	u8 nr_loans;
 	struct loan loan[LOOP_LOANS];
@@ -265,6 +266,12 @@ struct translation {
 	/* When a look-up of a group has failed: where the instruction is executed, with flags in memory. */
 	u32 executed_at[SOFT_BLOCK_INSNS];
 };
+
+/* Where the instruction behind number i stands, which stands at `offset`: the block's next one, if it is a loop's way. */
+static inline s64 translate__next_offset(const struct translation *t, unsigned i, s64 offset)
+{
+	return t->block->at ? t->block->at[i + 1] : offset + t->block->insn[i].len;
+}
 
 /* translate.c: whether code of this mode is translated at all; the rest is interpreted. */
 bool translate__takes_mode(u32 mode);
@@ -351,6 +358,8 @@ void loop__give_back(struct translation *t);
 void loop__lend(struct translation *t);
 /* The conditional jump to the block's beginning, on its condition; flags stand in EFLAGS and memory. false: make another. */
 bool loop__jump_back(struct translation *t);
+/* The same for the end of a way that goes on with its beginning (block.at). */
+void loop__close(struct translation *t);
 
 /* A field of the view's struct tlb_stack. */
 #define STACK_FIELD(t, field) STACK_FIELD_AT(translate__view(t), field, 0)
@@ -475,6 +484,8 @@ bool translate__high_byte(struct translation *t);
 /* bit.c: BT, BTS, BTR, BTC of memory whose address the bit's number moves. */
 bool translate__bit_string(struct translation *t);
 bool translate__is_conditional(const struct insn *insn);
+/* Whether a way (block.at) goes on where this conditional jump leads. */
+bool translate__follows_jump(const struct translation *t);
 /* A branch; *ends: nothing of the block comes behind it. */
 bool translate__branch(struct translation *t, bool *ends);
 /* Leaves the block for a target relative to the page. */
