@@ -41,10 +41,22 @@ static bool jumps_back(const struct translation *t)
 
 /* ---- registers ---- */
 
-/* No instruction that may stand in a loop has one of these as an operand that it does not name. */
+/* No instruction that may stand in a loop has one of these as an operand that it does not name, but RAX. */
 static const u8 lenders[LOOP_LOANS] = {
-	X86_R14, X86_R13, X86_R12, X86_R9, X86_R8, X86_RBP, X86_RBX, X86_RSI, X86_RDI, X86_RSP,
+	X86_R14, X86_R13, X86_R12, X86_R9, X86_R8, X86_RBP, X86_RBX, X86_RSI, X86_RDI, X86_RAX, X86_RSP,
 };
+
+static bool has_accumulator(const struct insn *insn)
+{
+	const struct opcode_row *row = insn->row;
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LENGTH(row->op); i++)
+		if (operand_facts[row->op[i]].place == PLACE_RAX)
+			return true;
+	return row->forms == &forms_cbw || row->forms == &forms_cwd || row->forms == &forms_mul || row->forms == &forms_imul ||
+	       row->exec == exec_fnstsw_ax;
+}
 
 static void count_uses(const struct insn *insn, u8 uses[X86_NR_GPR])
 {
@@ -56,6 +68,7 @@ static void count_uses(const struct insn *insn, u8 uses[X86_NR_GPR])
 		if (reg >= 0)
 			uses[reg]++;
 	}
+	uses[X86_RAX] += has_accumulator(insn);
 	if (!(insn->flags & INSN_MEM))
 		return;
 	if (insn->base < X86_NR_GPR)

@@ -198,7 +198,7 @@ struct group {
 #define LOOP_FIRST_SPAN (GROUP_SPANS + GROUP_LATE_SPANS)
 
 /* While a loop runs, a guest register that it does not use is in memory, and its host register holds something else. */
-#define LOOP_LOANS 10
+#define LOOP_LOANS 11
 struct loan {
 	u8 from;    /* the guest register */
 	bool is_span;
