@@ -34,6 +34,8 @@ SOFT(flushes, flushes)
 SOFT(young_flushes, young_flushes)
 SOFT(evictions, evictions)
 SOFT(code_writes, code_writes)
+SOFT(loop_versions, loop_versions)
+SOFT(ways, ways)
 SOFT(exit_event, exits[ENGINE_EXIT_EVENT])
 SOFT(exit_io, exits[ENGINE_EXIT_IO])
 SOFT(exit_halt, exits[ENGINE_EXIT_HALT])
@@ -110,6 +112,8 @@ const struct counter soft__counters[] = {
 	ROW(evictions),
 	{ "invalidations", false, get_code_stale },
 	ROW(code_writes),
+	ROW(loop_versions),
+	ROW(ways),
 	ROW(tlb_misses),
 	ROW(tlb_flushes),
 	ROW(exits),

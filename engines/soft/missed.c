@@ -144,6 +144,7 @@ static void add_version(struct vcpu *vcpu, struct block *block)
 	block->code = code;
 	block->stack_site = stack_site;
 	block->versions++;
+	soft->loop_versions++;
 	soft__set_jump(soft, site, version);
 	if (block->plain)
 		soft__lead_to_plain(soft, block);

@@ -355,6 +355,8 @@ struct soft_vcpu {
 	struct crossing crossings[SOFT_CROSSINGS];
 	struct soft_vectors vectors;
 	u32 evictions; /* flushes because there was no room */
+	u32 loop_versions; /* made for operands on two pages: missed.c */
+	u32 ways; /* of loops over two pages, translated: trace.c */
 	u32 code_writes; /* looks at ways to code after a page with cached code was written */
 	u64 exits[ENGINE_EXIT_NESTED_FAULT + 1]; /* by reason */
 	struct room room[NR_ROOMS];

@@ -135,6 +135,7 @@ static void keep(struct vcpu *vcpu, struct block *head, struct block *block, u64
 	soft__lead_to_plain(soft, block);
 	block__put_on_page(head->page, block);
 	head->trace = block;
+	soft->ways++;
 }
 
 enum exec_result trace__record(struct vcpu *vcpu)
