@@ -12,6 +12,8 @@
  */
 #include "engines/soft/translate/translate.h"
 
+#define LINE 64u
+
 /* No executor that the code would call if nothing fails, and nothing that moves RSP. */
 static bool may_stand_in_loop(const struct translation *t, unsigned i)
 {
@@ -185,6 +187,20 @@ void loop__begin(struct translation *t)
 	set_homes(t, false);
 }
 
+/* Rounds begin with a line of the host's caches, as both views of the area do. */
+static void align_round(struct emit *e)
+{
+	static const u8 nop[] = { 0x0f, 0x1f, 0x80, 0, 0, 0, 0 };
+	u32 left = ALIGN_UP_TO(e->at, LINE) - e->at;
+	unsigned i;
+
+	for (; left >= sizeof(nop); left -= sizeof(nop))
+		for (i = 0; i < sizeof(nop); i++)
+			emit8(e, nop[i]);
+	for (; left; left--)
+		emit8(e, 0x90);
+}
+
 void loop__emit_entry(struct translation *t)
 {
 	struct loop_plan *loop = &t->loop;
@@ -204,6 +220,7 @@ void loop__emit_entry(struct translation *t)
 	}
 	loop__lend(t);
 	set_homes(t, true);
+	align_round(&t->e);
 	loop->round = t->e.at;
 }
 
