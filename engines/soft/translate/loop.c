@@ -9,6 +9,9 @@
  * protect a page, wait for it. Where one of these look-ups fails, block->plain does the round, which does without;
  * the next one begins at the block's entry again. So nothing is done for operands that a round does not come to but
  * a look into the TLB.
+ *
+ * In the rounds host registers of guest registers that the loop does not use hold others, which live in memory elsewhere, and
+ * host addresses of those look-ups. What leads out of the rounds gives them back; nobody but the rounds' own code sees it.
  */
 #include "engines/soft/translate/translate.h"
 
