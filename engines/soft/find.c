@@ -110,8 +110,12 @@ static void set_link(struct vcpu *vcpu, u32 link, u64 base, struct block *block)
 
 	if (block->next_page && !(link & SOFT_LINK_FAR))
 		return;
-	if (link & SOFT_LINK_FAR)
+	if (link & SOFT_LINK_FAR) {
 		block = trace__of(vcpu, block, base);
+		/* It is asked again once that is recorded. */
+		if (soft->trace_head)
+			return;
+	}
 
 	if (link & SOFT_LINK_FAR) {
 		memcpy(at - soft->far_base, &base, sizeof(base));

@@ -182,7 +182,7 @@ struct block *trace__of(struct vcpu *vcpu, struct block *head, u64 from)
 		return head->trace;
 	}
 	head->trace = NULL;
-	if (head->code && head->tries < MOST_TRIES) {
+	if (head->code && head->tries < MOST_TRIES && !soft__is_near_edge(linear)) {
 		head->tries++;
 		soft->trace_head = head;
 		soft->trace_linear = linear;

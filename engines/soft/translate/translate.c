@@ -217,6 +217,8 @@ static void emit_block(struct translation *t)
 		stack__settle(t);
 		translate__go_to(t, block->at ? block->at[i - 1] + block->insn[i - 1].len : t->offset);
 	}
+	/* Unforeseen: rounds that nothing ends. */
+	t->e.overflow |= t->loop.lends;
 	if (block->retries >= SOFT_GROUP_APART)
 		emit_groups_apart(t);
 	t->end = t->e.at;
