@@ -112,8 +112,8 @@ static void set_link(struct vcpu *vcpu, u32 link, u64 base, struct block *block)
 		return;
 	if (link & SOFT_LINK_FAR) {
 		block = trace__of(vcpu, block, base);
-		/* It is asked again once that is recorded. */
-		if (soft->trace_head)
+		/* It is asked again once that is recorded, or what somebody has asked for meanwhile is done. */
+		if (soft->trace_head || __atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED))
 			return;
 	}
 

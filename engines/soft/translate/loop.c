@@ -190,13 +190,19 @@ void loop__begin(struct translation *t)
 	set_homes(t, false);
 }
 
-/* Rounds begin with a line of the host's caches, as both views of the area do. */
-static void align_round(struct emit *e)
+/*
+ * Rounds begin with a line of the host's caches, as both views of the area do; and behind the first bytes of the entry, which
+ * become a jump elsewhere when the block is translated again.
+ */
+static void align_round(struct translation *t)
 {
 	static const u8 nop[] = { 0x0f, 0x1f, 0x80, 0, 0, 0, 0 };
+	struct emit *e = &t->e;
 	u32 left = ALIGN_UP_TO(e->at, LINE) - e->at;
 	unsigned i;
 
+	if (e->at + left < t->entry_unchecked + 5)
+		left += LINE;
 	for (; left >= sizeof(nop); left -= sizeof(nop))
 		for (i = 0; i < sizeof(nop); i++)
 			emit8(e, nop[i]);
@@ -223,7 +229,7 @@ void loop__emit_entry(struct translation *t)
 	}
 	loop__lend(t);
 	set_homes(t, true);
-	align_round(&t->e);
+	align_round(t);
 	loop->round = t->e.at;
 }
 

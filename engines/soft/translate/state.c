@@ -133,8 +133,8 @@ static void execute_all(struct translation *t, const struct cold *cold)
 	for (i = 0; i < MAX_OF(cold->count, 1); i++) {
 		if (i)
 			translate__count(t);
-		recipe__repeat_keeps(t, insn_index(t, insn));
 		at[i] = t->e.at;
+		recipe__repeat_keeps(t, insn_index(t, insn));
 		call_executor(t, insn, offset);
 		offset = translate__next_offset(t, insn_index(t, insn), offset);
 		insn++;

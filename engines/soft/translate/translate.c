@@ -147,7 +147,6 @@ static void emit_apart(struct translation *t, const struct cold *group, unsigned
 	t->rax_is_taken = false;
 	t->cached = -1;
 	at = t->e.at;
-	t->executed_at[index] = at;
 	if (!translate_insn(t, &ends)) {
 		t->e.at = at;
 		t->nr_cold = nr_cold;
@@ -171,6 +170,8 @@ static void emit_group_apart(struct translation *t, struct cold *group)
 	for (i = 0; i < group->count; i++) {
 		if (i)
 			translate__count(t);
+		/* Before what is kept: all ways lead here. */
+		t->executed_at[index + i] = t->e.at;
 		recipe__repeat_keeps(t, index + i);
 		emit_apart(t, group, index + i, offset);
 		offset = translate__next_offset(t, index + i, offset);
@@ -257,6 +258,7 @@ void translate__block(struct vcpu *vcpu, struct block *block, bool plain)
 	t->size_of_code = block->mode & MODE_CODE_SIZE;
 	t->has_vectors = has_vectors(t);
 	t->plain = plain;
+	memcpy(t->home, host_of, sizeof(t->home));
 	stack__begin(t);
 	emit_block(t);
 	if (t->e.overflow)

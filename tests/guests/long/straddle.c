@@ -114,11 +114,36 @@ static void check_walk(const struct walk *w)
 	check__equal(lost, 0, "%s: carries", w->name);
 }
 
+/* What is shifted out, behind operands on one page or two and one of another register. */
+static u64 shifted_out(u64 value, const void *pair, const void *other)
+{
+	u64 carry;
+
+	__asm__ volatile("xor %%ecx, %%ecx; jmp 1f; .balign 64;"
+			 "1: shl $3, %%rax; mov (%%rsi), %%rbx; mov 8(%%rsi), %%rdx; sfence; mov (%%rdi), %%r8; jc 2f; jmp 3f;"
+			 "2: mov $1, %%ecx; 3: mov %%rcx, %0"
+			 : "=r"(carry), "+a"(value) : "S"(pair), "D"(other) : "rbx", "rcx", "rdx", "r8", "memory", "cc");
+	return carry;
+}
+
+static void check_shifts(void)
+{
+	u64 wrong = 0, i;
+
+	for (i = 0; i < 600; i++) {
+		u64 carry = i * 7 % 5 < 2;
+
+		wrong += shifted_out(carry << 61, (void *)(AREA + (i % 3 == 2 && i > 100 ? 0xff8 : 0x40)), (void *)AREA) != carry;
+	}
+	check__equal(wrong, 0, "carries of shifts");
+}
+
 int main(void)
 {
 	unsigned round, i;
 
 	map();
+	check_shifts();
 	for (round = 0; round < 3; round++)
 		for (i = 0; i < ARRAY_LENGTH(walks); i++)
 			check_walk(&walks[i]);

@@ -39,6 +39,23 @@ __asm__(".pushsection .text\n"
 	"way_end:\n"
 	".popsection\n");
 
+/* Each round writes 9 somewhere; all but its first instruction is on the second page. */
+__asm__(".pushsection .text\n"
+	"poke_begin:\n"
+	"1: mov (%rsi, %rcx, 8), %r11\n"
+	"poke_second:\n"
+	"   .byte 0x49, 0x83, 0xc7\n" /* add $3, %r15 */
+	"poke_count: .byte 3\n"
+	"   movb $9, (%r11)\n"
+	"poke_after: add $1, %rax\n"
+	"   dec %rcx\n"
+	"   jz 3f\n"
+	"   jmp 1b\n"
+	"3: ret\n"
+	"poke_end:\n"
+	".popsection\n");
+
+extern const u8 poke_begin[], poke_second[], poke_count[], poke_after[], poke_end[];
 extern const u8 way_begin[], way_count[], way_second[], way_end[];
 
 static u64 frames[4][PAGE_SIZE_4K / 8] __attribute__((aligned(PAGE_SIZE_4K)));
@@ -240,6 +257,73 @@ static void check_changes(void)
 	}
 }
 
+/* ---- a round that is not like the others ---- */
+
+#define POKES 200
+
+static u64 targets[POKES + 1];
+static u64 debug_rip, debug_rcx, debug_count;
+
+static void note_debug(struct trap_frame *f)
+{
+	debug_rip = f->rip;
+	debug_rcx = f->rcx;
+	debug_count++;
+	write_dr6(DR6_FIXED);
+}
+
+static u64 poke(u64 at)
+{
+	u64 sum;
+
+	__asm__ volatile("xor %%r15d, %%r15d; call *%1; mov %%r15, %0"
+			 : "=&r"(sum)
+			 : "r"(at), "c"((u64)POKES), "S"(targets) : "rax", "r11", "r15", "memory", "cc");
+	return sum;
+}
+
+/* All write to `target` in the given round, else to nothing of interest. */
+static u64 place_poke(unsigned round, u8 *target)
+{
+	unsigned first = poke_second - poke_begin, i;
+	static u8 nothing;
+
+	memcpy((u8 *)code[0] + PAGE_SIZE_4K - first, poke_begin, first);
+	memcpy(code[1], poke_second, poke_end - poke_second);
+	for (i = 0; i <= POKES; i++)
+		targets[i] = (u64)&nothing;
+	targets[POKES - round] = (u64)target;
+	return CODE + PAGE_SIZE_4K - first;
+}
+
+/* It may be the one that an engine looks at to learn what the loop does. */
+static void check_one_round(void)
+{
+	u64 after = CODE + PAGE_SIZE_4K + (poke_after - poke_second), at;
+	static u8 watched;
+	unsigned k;
+
+	for (k = 0; k < 60; k++) {
+		at = place_poke(k, (u8 *)code[1] + (poke_count - poke_second));
+		check__equal(poke(at), 3 * (k + 1) + 9 * (POKES - k - 1), "code is written in round %d", (int)k);
+		check__equal(poke(at), 9 * POKES, "and stays so");
+	}
+	trap__handle(X86_DB, note_debug);
+	for (k = 0; k < 60; k++) {
+		at = place_poke(k, &watched);
+		debug_count = 0;
+		write_dr6(DR6_FIXED);
+		__asm__ volatile("mov %0, %%dr0" : : "r"((u64)&watched));
+		write_dr7(1 << 16 | 2); /* writes of a byte, by DR0 */
+		check__equal(poke(at), 3 * POKES, "watched in round %d", (int)k);
+		write_dr7(0x400);
+		check__equal(debug_count, 1, "watched: once");
+		check__equal(debug_rip, after, "watched: RIP");
+		check__equal(debug_rcx, POKES - k, "watched: round");
+	}
+	trap__handle(X86_DB, NULL);
+}
+
 /* ---- another CPU ---- */
 
 static void drop(u64 linear)
@@ -305,6 +389,7 @@ int main(void)
 	check_all_ends();
 	check_faults();
 	check_changes();
+	check_one_round();
 	if (smp__start() < 2) {
 		check__skip("one CPU", "loops that another CPU changes");
 		return 0;
