@@ -120,7 +120,6 @@ static void begin(struct vcpu *vcpu, struct block *block, u64 gpa, u32 mode)
 	block->trace = NULL;
 	block->tries = 0;
 	block->at = NULL;
-	block->head = NULL;
 	memset(block->link, 0, sizeof(block->link));
 }
 

@@ -123,7 +123,7 @@ static void name_block(const struct translation *t, u64 linear)
 static bool is_wanted(const struct translation *t, u64 linear)
 {
 	const struct engine_config *config = &soft__vm(t->vcpu->vm)->config;
-	u16 bytes = t->block->head ? t->block->head->bytes : t->block->bytes;
+	u16 bytes = t->block->at ? t->block->trace->bytes : t->block->bytes;
 
 	return config->has_dump && (config->dump - linear < bytes || config->dump - t->block->gpa < bytes);
 }

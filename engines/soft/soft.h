@@ -45,33 +45,32 @@ struct block {
 	u32 heat;	 /* times it was interpreted */
 	u32 checks;	 /* times it came to be checked */
 	u32 verified;	 /* of BLOCK_SHORT: soft_vcpu.outside when it was last compared with memory */
-	bool is_too_long; /* there is no translation of it */
-	u8 retries;	  /* translations of it given up because of such; see SOFT_GROUP_APART: */
-	u8 versions;	  /* of a loop, besides `code`: each for operands that are on two pages somewhere else */
-	u8 straddles;	  /* translations of it for operands on two pages: soft_vcpu.straddling */
-	u8 misses;	  /* look-ups for several operands that failed ... */
-	u64 missed_since; /* ... since this time stamp */
-	const u8 *code;	 /* its translation, or NULL */
-	const u8 *plain; /* the same for when the stack is not where `code` needs it, or NULL */
-	u32 stack_site;	 /* in `code`: displacement of the jump to that ... */
+	u32 stack_site;	 /* in `code`: displacement of the jump to `plain` ... */
 	u32 loop_site;	 /* ... and of the one where look-ups before a loop fail; 0: there is none: of its last version */
 	u32 version_site; /* displacement of the jump to the next version of the loop */
+	u16 count;	 /* instructions */
+	u16 bytes;	 /* of guest code, on its page; a copy of all stands behind the instructions */
 	/* What `code` has to know of the stack: bytes from RSP, for reading or writing. */
 	s16 stack_low;
 	u16 stack_span;
 	bool stack_writes;
-	u16 count;	 /* instructions */
-	u16 bytes;	 /* of guest code, on its page; a copy of all stands behind the instructions */
+	bool is_too_long; /* there is no translation of it */
+	u8 retries;	  /* translations of it given up because of such; see SOFT_GROUP_APART: */
+	u8 versions;	  /* of a loop, besides `code`: each for operands that are on two pages somewhere else */
+	u8 straddles;	  /* translations of it for operands on two pages: soft_vcpu.straddling */
+	u8 tries;	  /* to record a loop's way from here */
+	u8 misses;	  /* look-ups for several operands that failed ... */
+	u64 missed_since; /* ... since this time stamp */
+	const u8 *code;	 /* its translation, or NULL */
+	const u8 *plain; /* the same for when the stack is not where `code` needs it, or NULL */
 	struct block *next; /* in the hash chain */
 	struct code_page *page; /* NULL: BLOCK_ONCE */
 	struct code_page *next_page; /* that its instruction ends on: crossing.c; else NULL */
 	struct block *page_next; /* of the same page: those that are not BLOCK_SHORT */
-	/* trace.c. A loop's way over two pages from here, or NULL; and how often it was recorded. */
+	/* trace.c. A loop's way over two pages from here, or NULL. Of such a way: the block that begins there. */
 	struct block *trace;
-	u8 tries;
-	/* Of such a way: offsets of its instructions from the page's begin, and at last of the first; the block that begins there. */
-	s16 *at; /* else NULL */
-	struct block *head;
+	/* Of such a way: offsets of its instructions from the page's begin, and at last of the first; else NULL. */
+	s16 *at;
 	struct block_link link[NR_WAYS];
 	struct insn insn[];
 };

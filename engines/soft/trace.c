@@ -165,13 +165,18 @@ static void keep(struct recording *r)
 {
 	struct soft_vcpu *soft = r->vcpu->soft;
 	struct block *block = r->block, *head = r->head;
-	size_t size = ALIGN_UP_TO(BLOCK_MOST, 16);
+	u8 *end = block__code(block) + ALIGN_UP_TO(r->size, sizeof(s16));
+	size_t size;
 
 	block->at[block->count] = r->linear & ~PAGE_MASK_4K;
 	memcpy(block__code(block), r->bytes, r->size);
+	/* No more room than it needs. */
+	memmove(end, block->at, (block->count + 1) * sizeof(s16));
+	block->at = (s16 *)end;
+	size = ALIGN_UP_TO(end + (block->count + 1) * sizeof(s16) - (u8 *)block, 16);
 	if (!uses_next_page(block) || !is_same(r->vcpu, block) || block__is_stale(block) || !soft__has_room(r->vcpu))
 		return;
-	block->head = head;
+	block->trace = head;
 	block->plain = head->code;
 	soft->cache.used += size;
 	translate__block(r->vcpu, block, false);
