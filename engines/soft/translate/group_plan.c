@@ -236,9 +236,6 @@ static bool extend(const struct translation *t, struct group_span *span, unsigne
 	const struct insn *insn = &t->block->insn[i];
 	struct group_span joined = *span;
 
-	/* What a loop moves on through memory comes to a page's end the more often the farther operands are apart. */
-	if (t->loop.jumps_back && span->members && (disp - span->high > LOOP_MAX_GAP || span->low - disp > LOOP_MAX_GAP))
-		return false;
 	joined.low = MIN_OF(span->low, disp);
 	joined.high = MAX_OF(span->high, disp + translate__access_size(insn));
 	if (!join_alignment(&joined, disp, translate__alignment(insn)) ||
@@ -257,6 +254,9 @@ static bool join(const struct translation *t, struct group_span *span, unsigned 
 {
 	struct group_span joined = *span;
 
+	/* What a loop moves on through memory comes to a page's end the more often the farther operands are apart. */
+	if (t->loop.jumps_back && span->members && (disp - span->high > LOOP_MAX_GAP || span->low - disp > LOOP_MAX_GAP))
+		return false;
 	if (!extend(t, &joined, i, disp))
 		return false;
 	if (!is_late(span) && t->block->retries != SOFT_GROUP_APART && !is_on_one_page(t, &joined))
