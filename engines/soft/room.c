@@ -21,6 +21,7 @@ static struct room_bound *bound_of(struct vcpu *vcpu)
 void room__init(struct room_bound *bound, u64 memory)
 {
 	bound->bound = memory ? memory : SOFT_MEMORY;
+	bound->is_asked_for = memory;
 }
 
 static bool reserve(struct room_bound *bound, u64 bytes)
@@ -28,7 +29,7 @@ static bool reserve(struct room_bound *bound, u64 bytes)
 	u64 used = __atomic_load_n(&bound->used, __ATOMIC_RELAXED), peak;
 
 	do {
-		if (bytes > bound->bound - used)
+		if (used + bytes > __atomic_load_n(&bound->bound, __ATOMIC_RELAXED))
 			return false;
 	} while (!__atomic_compare_exchange_n(&bound->used, &used, used + bytes, false,
 					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
@@ -52,14 +53,18 @@ u64 room__held(const struct soft_vcpu *soft)
 
 int room__create(struct vcpu *vcpu)
 {
+	struct room_bound *bound = bound_of(vcpu);
 	struct soft_vcpu *soft = vcpu->soft;
 	u64 bytes = FIXED_BYTES;
 	unsigned i;
 
 	for (i = 0; i < NR_ROOMS; i++)
 		bytes += first_room[i];
-	if (!reserve(bound_of(vcpu), bytes))
-		return -ENOMEM;
+	while (!reserve(bound, bytes)) {
+		if (bound->is_asked_for)
+			return -ENOMEM;
+		__atomic_fetch_add(&bound->bound, bytes, __ATOMIC_RELAXED);
+	}
 	for (i = 0; i < NR_ROOMS; i++)
 		soft->room[i].size = first_room[i];
 	return 0;
@@ -75,7 +80,7 @@ static void ask_others(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 	u32 n = __atomic_load_n(&vm->nr_vcpus, __ATOMIC_ACQUIRE), i;
-	u64 share = bound_of(vcpu)->bound / MAX_OF(n, 1);
+	u64 share = __atomic_load_n(&bound_of(vcpu)->bound, __ATOMIC_RELAXED) / MAX_OF(n, 1);
 
 	if (room__held(vcpu->soft) >= share)
 		return;
@@ -105,7 +110,7 @@ bool room__grow(struct vcpu *vcpu, enum room_kind kind, size_t size)
 /* Touching what was given back costs a fault per page: not while there is enough for all. */
 static bool is_scarce(const struct room_bound *bound)
 {
-	return __atomic_load_n(&bound->used, __ATOMIC_RELAXED) > bound->bound / 4 * 3;
+	return __atomic_load_n(&bound->used, __ATOMIC_RELAXED) > __atomic_load_n(&bound->bound, __ATOMIC_RELAXED) / 4 * 3;
 }
 
 void room__emptied(struct vcpu *vcpu)

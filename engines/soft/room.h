@@ -26,14 +26,16 @@ struct room {
 
 /* What a machine has given to its vCPUs. */
 struct room_bound {
-	u64 bound; /* bytes */
+	u64 bound; /* bytes; atomic */
+	bool is_asked_for; /* else it grows so that each vCPU has its first room */
 	u64 used;  /* atomic */
 	u64 peak;  /* atomic: the most that was ever used */
 };
 
+/* memory: the bound in bytes, or 0: SOFT_MEMORY, as nobody has asked for one. */
 void room__init(struct room_bound *bound, u64 memory);
 
-/* The first room of a vCPU, for what its rooms' `start` and `most` say. 0, or -ENOMEM: the bound is reached. */
+/* The first room of a vCPU, for what its rooms' `start` and `most` say. 0, or -ENOMEM: the bound is reached, and was asked for. */
 int room__create(struct vcpu *vcpu);
 void room__destroy(struct vcpu *vcpu);
 

@@ -82,6 +82,23 @@ static void vcpu_ids_are_checked(void **state)
 	assert_ioctl_fails(m->vm, KVM_CREATE_VCPU, 5, EEXIST);
 }
 
+static void there_may_be_as_many_vcpus_as_told(void **state)
+{
+	struct machine *m = *state;
+	int max = seam__ioctl(m->vm, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS), id;
+
+	/* Number 0 is there. The host of a usable /dev/kvm may be too small for thousands. */
+	max = max > 300 ? 300 : max;
+	for (id = 1; id < max; id++) {
+		int vcpu = seam__ioctl(m->vm, KVM_CREATE_VCPU, id);
+
+		assert_true(vcpu >= 0);
+		seam__close(vcpu);
+	}
+	if (seam__is_soft())
+		assert_ioctl_fails(m->vm, KVM_CREATE_VCPU, max, EINVAL);
+}
+
 static void a_vcpu_outlives_its_machine_descriptor(void **state)
 {
 	int sys = seam__open(), vm = seam__ioctl(sys, KVM_CREATE_VM, 0);
@@ -331,6 +348,7 @@ int main(void)
 		MACHINE_TEST(offers_what_a_vmm_needs),
 		cmocka_unit_test(machine_type_must_be_0),
 		MACHINE_TEST(vcpu_ids_are_checked),
+		MACHINE_TEST(there_may_be_as_many_vcpus_as_told),
 		cmocka_unit_test(a_vcpu_outlives_its_machine_descriptor),
 		MACHINE_TEST(bad_addresses_are_efault),
 		MACHINE_TEST(msr_list_tells_its_length),
