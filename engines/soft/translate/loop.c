@@ -63,7 +63,7 @@ static bool has_accumulator(const struct insn *insn)
 	       row->exec == exec_fnstsw_ax;
 }
 
-static void count_uses(const struct insn *insn, u8 uses[X86_NR_GPR])
+static void count_uses(const struct insn *insn, u16 uses[X86_NR_GPR])
 {
 	unsigned i;
 
@@ -83,7 +83,7 @@ static void count_uses(const struct insn *insn, u8 uses[X86_NR_GPR])
 }
 
 /* What a round has to load again and again, the most frequent first; registers in memory may also be in a chain. */
-static struct loan *most_used(struct loan *wish, unsigned count, const struct loop_plan *loop, const u8 uses[X86_NR_GPR])
+static struct loan *most_used(struct loan *wish, unsigned count, const struct loop_plan *loop, const u16 uses[X86_NR_GPR])
 {
 	struct loan *best = NULL;
 	unsigned i, most = 1;
@@ -103,7 +103,7 @@ static void plan_loans(struct translation *t)
 {
 	struct loan wish[X86_NR_GPR + SOFT_LOOP_SPANS], *best;
 	struct loop_plan *loop = &t->loop;
-	u8 uses[X86_NR_GPR] = { 0 };
+	u16 uses[X86_NR_GPR] = { 0 };
 	unsigned i, count = 0;
 
 	for (i = 0; i < t->block->count; i++)

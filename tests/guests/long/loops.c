@@ -351,9 +351,26 @@ static void check_long_code(void)
 	check__equal(wrong, 0, "long vector code");
 }
 
+/* A register that is read 256 times in a round, and one that engines may keep in memory. */
+static void check_much_used(void)
+{
+	u64 n, sum, total, wrong = 0;
+
+	for (n = 0; n < 40; n++) {
+		__asm__ volatile("mov %2, %%r14; xor %%r10d, %%r10d; xor %%edx, %%edx; mov $20, %%ecx; jmp 1f; .balign 64;"
+				 "1: .rept 128; lea (%%r14, %%r14), %%rax; .endr;"
+				 "add %%rax, %%rdx; add %%rax, %%r10; lea 1(%%r10), %%r10; dec %%ecx; jne 1b;"
+				 "mov %%rdx, %0; mov %%r10, %1"
+				 : "=r"(sum), "=r"(total) : "r"(n) : "rax", "rcx", "rdx", "r10", "r14", "cc");
+		wrong += sum != 40 * n || total != 40 * n + 20;
+	}
+	check__equal(wrong, 0, "a register that is read 256 times");
+}
+
 int main(void)
 {
 	fill();
+	check_much_used();
 	check_places();
 	check_faults();
 	check_own_code();
