@@ -352,7 +352,7 @@ bool loop__has_operand(const struct translation *t, const struct insn *insn);
 bool loop__operand(struct translation *t);
 /*
  * Registers as outside of the loop's rounds, and as inside, for code that leads out of them and back. They change no flags
- * and no scratch register. Nothing if !t->loop.lends, or !cold->lends.
+ * and no scratch register. Only for code that comes from the rounds, or leads there: t->loop.lends, cold->lends.
  */
 void loop__give_back(struct translation *t);
 void loop__lend(struct translation *t);
