@@ -78,6 +78,13 @@ void translate__count(struct translation *t)
 	emit_store(e, H_RAX, count);
 }
 
+/* Cold code comes back with something else in RAX. */
+static void forget_rax(struct translation *t)
+{
+	t->cached = -1;
+	t->stack.delta_at = 0;
+}
+
 static bool emit_insn(struct translation *t)
 {
 	u32 at, nr_cold = t->nr_cold, nr_faults = t->nr_faults;
@@ -105,11 +112,8 @@ static bool emit_insn(struct translation *t)
 	if (translate_insn(t, &ends)) {
 		stack__finish(t);
 		group__end(t, t->index, false);
-		/* Cold code comes back here with something else in RAX. */
-		if (!t->group.open && (group_open || t->nr_cold != nr_cold)) {
-			t->cached = -1;
-			t->stack.delta_at = 0;
-		}
+		if (!t->group.open && (group_open || t->nr_cold != nr_cold))
+			forget_rax(t);
 		return ends;
 	}
 	t->cached = -1;
@@ -131,56 +135,99 @@ static bool emit_insn(struct translation *t)
 	return false;
 }
 
-/* From flags in memory to flags in memory, with nothing known but where the stack is. */
-static void emit_apart(struct translation *t, const struct cold *group, unsigned index, s64 offset)
+/*
+ * One of a group's instructions once more. Flags go on in EFLAGS, but are not worked out again: operands that are kept
+ * for that are those of the group's own code. `is_entered`: cold code leads here, too.
+ */
+static void emit_apart(struct translation *t, unsigned index, s64 offset, bool is_entered)
 {
 	u32 nr_cold = t->nr_cold, nr_faults = t->nr_faults, at;
+	u8 flags = t->flags;
 	bool ends;
 
 	t->insn = &t->block->insn[index];
 	t->index = index;
 	t->offset = offset;
-	t->stack = group->stack;
-	t->flags = FLAGS_MEMORY;
 	t->recipe = (struct recipe){ .kind = RECIPE_NONE };
 	t->x87 = (struct x87_pending){ NULL, NULL };
 	t->rax_is_taken = false;
-	t->cached = -1;
+	if (is_entered)
+		forget_rax(t);
 	at = t->e.at;
 	if (!translate_insn(t, &ends)) {
 		t->e.at = at;
 		t->nr_cold = nr_cold;
 		t->nr_faults = nr_faults;
-		t->flags = FLAGS_MEMORY;
+		t->flags = flags;
+		t->recipe = (struct recipe){ .kind = RECIPE_NONE };
+		forget_rax(t);
 		translate__call_executor(t);
 	}
-	translate__save_flags(t);
+	if (t->nr_cold != nr_cold)
+		forget_rax(t);
 	x87__settle(t);
+}
+
+/* Instructions of the group that its cold code leads to, with flags in memory. */
+static void find_entries(const struct translation *t, const struct cold *group, u32 end, bool entry[SOFT_BLOCK_INSNS])
+{
+	const struct insn *first = group->insn;
+	u32 i;
+
+	memset(entry, 0, SOFT_BLOCK_INSNS * sizeof(*entry));
+	for (i = 0; i < end; i++)
+		if (t->cold[i].in_group && t->cold[i].insn >= first && t->cold[i].insn < first + group->count)
+			entry[t->cold[i].insn - t->block->insn] = true;
+}
+
+/* Where flags stand in EFLAGS, cold code fetches them before it goes on there. */
+static void emit_ways_into(struct translation *t, unsigned index, unsigned count, const bool entry[SOFT_BLOCK_INSNS],
+			   const u8 flags[SOFT_BLOCK_INSNS])
+{
+	u32 to;
+
+	for (; count; count--, index++) {
+		if (!entry[index] || flags[index] == FLAGS_MEMORY)
+			continue;
+		to = t->executed_at[index];
+		t->executed_at[index] = t->e.at;
+		translate__fetch_eflags(&t->e);
+		emit_jmp_to(&t->e, to);
+	}
 }
 
 /*
  * A group once more, for when its look-ups fail: operands that move on through memory come to page ends again
  * and again. It stands here, not in cold code, because its instructions may raise signals, too.
  */
-static void emit_group_apart(struct translation *t, struct cold *group)
+static void emit_group_apart(struct translation *t, struct cold *group, u32 end)
 {
 	unsigned index = group->insn - t->block->insn, i;
+	bool entry[SOFT_BLOCK_INSNS];
+	u8 flags[SOFT_BLOCK_INSNS];
 	s64 offset = group->offset;
 
-	for (i = 0; i < group->count; i++) {
-		if (i)
+	find_entries(t, group, end, entry);
+	t->stack = group->stack;
+	t->flags = FLAGS_MEMORY;
+	forget_rax(t);
+	for (i = index; i < index + group->count; i++) {
+		if (i > index)
 			translate__count(t);
 		/* Before what is kept: all ways lead here. */
-		t->executed_at[index + i] = t->e.at;
-		recipe__repeat_keeps(t, index + i);
-		emit_apart(t, group, index + i, offset);
-		offset = translate__next_offset(t, index + i, offset);
+		t->executed_at[i] = t->e.at;
+		flags[i] = t->flags;
+		recipe__repeat_keeps(t, i);
+		emit_apart(t, i, offset, entry[i]);
+		offset = translate__next_offset(t, i, offset);
 	}
+	translate__save_flags(t);
 	if (group->load_flags)
-		translate__fetch_eflags(&t->e);
+		translate__load_flags(t);
 	if (group->lends)
 		loop__lend(t);
 	emit_jmp_to(&t->e, group->back);
+	emit_ways_into(t, index, group->count, entry, flags);
 	group->is_apart = true;
 }
 
@@ -192,7 +239,7 @@ static void emit_groups_apart(struct translation *t)
 		struct cold *cold = &t->cold[i];
 
 		if (cold->is_group && !cold->is_late && !cold->pending && !cold->pending_back)
-			emit_group_apart(t, cold);
+			emit_group_apart(t, cold, end);
 	}
 }
 
