@@ -101,13 +101,29 @@ void soft__set_jump(struct soft_vcpu *soft, u32 site, const u8 *code)
 	stub__serialize();
 }
 
+/* The jump that has read RIP from memory goes directly there while it reads the same. */
+static void set_read_link(struct vcpu *vcpu, u32 site, struct block *block)
+{
+	struct soft_vcpu *soft = vcpu->soft;
+	u8 *at = soft->area.write + site;
+
+	memcpy(at - soft->read_target, &vcpu->cpu.rip, sizeof(vcpu->cpu.rip));
+	memcpy(at - soft->read_context, &soft->context_id, sizeof(soft->context_id));
+	block->page->has_far_links = true;
+	soft__set_jump(soft, site, block->code);
+}
+
 /* The jump that asked, in the page `base`, goes directly there from now on. */
 static void set_link(struct vcpu *vcpu, u32 link, u64 base, struct block *block)
 {
 	struct soft_vcpu *soft = vcpu->soft;
-	u32 site = link & ~(SOFT_LINK_FORWARD | SOFT_LINK_FAR);
+	u32 site = link & ~(SOFT_LINK_FORWARD | SOFT_LINK_FAR | SOFT_LINK_READ);
 	u8 *at = soft->area.write + site;
 
+	if (link & SOFT_LINK_READ) {
+		set_read_link(vcpu, site, block);
+		return;
+	}
 	if (block->next_page && !(link & SOFT_LINK_FAR))
 		return;
 	if (link & SOFT_LINK_FAR) {

@@ -303,6 +303,9 @@ struct soft_vcpu {
 	/* From a far jump's displacement back to the constants that it compares. */
 	u32 far_base;
 	u32 far_context;
+	/* The same of a jump to an address that was read. */
+	u32 read_target;
+	u32 read_context;
 	struct translation *translation; /* scratch of the translator */
 	struct code_fault *faults; /* in order of their place; SOFT_FAULT_ENTRIES */
 	u32 nr_faults;

@@ -26,6 +26,8 @@
 #define SOFT_LINK_FORWARD 0x80000000u
 /* The jump leads to another page. */
 #define SOFT_LINK_FAR 0x40000000u
+/* It leads to an address that was read from memory, which it compares. */
+#define SOFT_LINK_READ 0x20000000u
 /* That many far jumps over the table before one of them is made direct again. */
 #define SOFT_FAR_PERIOD 8
 /* The stack of generated code and of what it calls. */

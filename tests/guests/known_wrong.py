@@ -103,6 +103,7 @@ KNOWN_WRONG = {
         ("callgate", "conforming code runs at the caller's level", "QEMU takes the DPL"),
         ("callgate", "RET to CPL 3 with an absent SS", "QEMU raises #NP"),
         ("callgate", "RET to a non-canonical address: at CPL 0", "QEMU faults at the target"),
+        ("targets", "*: no address", "QEMU faults at the target"),
         ("v86", "word at FFFFH", "QEMU checks no segment limits"),
         ("v86", "byte at 10000H", "QEMU checks no segment limits"),
         ("v86", "PUSH at SP 1", "QEMU checks no segment limits"),

@@ -94,6 +94,46 @@ void translate__emit_find(struct translation *t, const struct cold *cold)
 }
 
 /*
+ * An address in REG_ADDRESS that was read from where linkers put addresses of functions: mostly it is what it was the last time,
+ * in the same context. Both are compared with constants that soft__find_code() sets. The table of jumps takes longer: its
+ * entries are all over the host's caches.
+ */
+static void go_to_read(struct translation *t, struct cold *bad)
+{
+	struct emit *e = &t->e;
+	u32 site, target, context;
+	struct cold *cold;
+
+	emit_rm(e, false, 0x81, 7, state_mem(SOFT_AT(context_id)));
+	emit32(e, 0); /* no context's */
+	context = e->at - 4;
+	cold = translate__cold(t, COLD_READ, emit_jcc(e, CC_NE));
+	emit8(e, 0x48); /* movabs $..., %rax */
+	emit8(e, 0xb8);
+	emit64(e, 0);
+	target = e->at - 8;
+	emit_rr(e, true, 0x39, H_RAX, REG_ADDRESS);
+	cold->from[cold->entries++] = emit_jcc(e, CC_NE);
+	emit_alu_imm(e, true, ALU_AND, REG_ADDRESS, -(s32)PAGE_SIZE_4K);
+	emit_store(e, REG_ADDRESS, state_mem(SOFT_AT(code_base)));
+	site = emit_jmp(e);
+	cold->site = site;
+	cold->bad = bad ? bad - t->cold : MAX_COLD;
+	t->soft->read_target = site - target;
+	t->soft->read_context = site - context;
+}
+
+void translate__emit_read(struct translation *t, const struct cold *cold)
+{
+	struct emit *e = &t->e;
+
+	if (cold->bad != MAX_COLD)
+		emit_patch(e, emit_canonical_check(e), t->cold[cold->bad].start);
+	emit_mov_imm32(e, H_RAX, cold->site | SOFT_LINK_READ);
+	emit_jmp_to(e, t->soft->glue.far_link);
+}
+
+/*
  * To another page: directly, if this is where the jump led last time: the same context, from the same
  * linear page. Those are compared with constants that soft__find_code() sets.
  */
@@ -199,6 +239,11 @@ static struct cold *take_target(struct translation *t)
 	return cold;
 }
 
+static bool reads_constant_place(const struct translation *t)
+{
+	return is_64(t) && (t->insn->flags & INSN_MEM) && t->insn->base == X86_SLOT_RIP;
+}
+
 static void push_return_address(struct translation *t)
 {
 	struct emit *e = &t->e;
@@ -233,7 +278,10 @@ static bool call_indirect(struct translation *t)
 	emit_store(&t->e, REG_ADDRESS, state_mem(SOFT_AT(scratch)));
 	push_return_address(t);
 	emit_load(&t->e, REG_ADDRESS, state_mem(SOFT_AT(scratch)));
-	go_to_linear(t);
+	if (reads_constant_place(t))
+		go_to_read(t, NULL);
+	else
+		go_to_linear(t);
 	return true;
 }
 
@@ -298,7 +346,10 @@ bool translate__branch(struct translation *t, bool *ends)
 
 		if (!cold)
 			return false;
-		go_to_linear_or(t, cold, 0);
+		if (reads_constant_place(t))
+			go_to_read(t, cold);
+		else
+			go_to_linear_or(t, cold, 0);
 		return true;
 	}
 	return forms == &forms_call && call_indirect(t);

@@ -258,6 +258,9 @@ static void emit_one(struct translation *t, const struct cold *cold)
 	case COLD_FIND:
 		translate__emit_find(t, cold);
 		break;
+	case COLD_READ:
+		translate__emit_read(t, cold);
+		break;
 	case COLD_JUMP:
 		if (cold->save_flags)
 			translate__store_eflags(&t->e);

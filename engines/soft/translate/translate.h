@@ -86,6 +86,7 @@ enum cold_kind {
 	COLD_LINK,    /* a direct exit that leads to no code yet */
 	COLD_FAR,     /* a direct exit to another page that does not lead there yet, or not now */
 	COLD_FIND,    /* an address that is not in the table of jumps */
+	COLD_READ,    /* an address that was read, which is another than the last time */
 	COLD_JUMP,    /* a taken branch to another page */
 	COLD_LEAVE,   /* at a block's entry: something waits */
 	COLD_VECTORS, /* at a block's entry: load the guest's vector state */
@@ -135,7 +136,7 @@ struct cold {
 	u32 start;	 /* where it was put */
 	u32 back;	 /* offset to go on at */
 	s64 target;	 /* relative to the page; COLD_LINK, COLD_FAR, COLD_JUMP */
-	u32 site;	 /* COLD_FAR: the jump's displacement */
+	u32 site;	 /* COLD_FAR, COLD_READ: the jump's displacement */
 	s32 release;	 /* COLD_FIND: what RSP is to be put back by ... */
 	u16 bad;	 /* ... before the cold code with this index, if the address is not canonical */
 	const struct insn *insn;
@@ -495,8 +496,9 @@ void translate__go_to(struct translation *t, s64 target);
  * is set to lead, with jump_key in R14's bits. clear_link: soft_vcpu.link becomes 0 on the way.
  */
 u32 translate__emit_table_jump(struct emit *e, bool clear_link);
-/* Code of a COLD_FIND. */
+/* Code of a COLD_FIND, of a COLD_READ. */
 void translate__emit_find(struct translation *t, const struct cold *cold);
+void translate__emit_read(struct translation *t, const struct cold *cold);
 
 /* encode.c: re-encodes an instruction with other registers. */
 struct encoding_regs {
