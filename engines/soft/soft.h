@@ -274,6 +274,7 @@ struct soft_vcpu {
 	u64 scratch;
 	u64 more_scratch;
 	u64 loop_spans[SOFT_LOOP_SPANS]; /* as spans, from one round of a loop to the next */
+	u64 stride_limits[SOFT_STRIDE_LIMITS]; /* greatest offsets in a page, likewise: translate/stride.c */
 	u32 offset; /* in the page, of the instruction that `scratch` keeps: gate.c */
 	u32 second_countdown; /* accesses found in the TLB's second table until one is treated as missed */
 	s32 far_countdown; /* far jumps that are not direct yet, until one of them is made so */

@@ -86,6 +86,8 @@
 #define SOFT_SECOND_PERIOD 64
 /* Look-ups that a loop makes before its first round: operands of registers that it leaves alone. */
 #define SOFT_LOOP_SPANS 6
+/* Sizes of look-ups, each twice the one before, for which a loop may know how much of a page its distances leave. */
+#define SOFT_STRIDE_LIMITS 8
 /* Versions of a loop for when these are on two pages. One is made for one of so many times, whichever it is. */
 #define SOFT_LOOP_VERSIONS 4
 #define SOFT_LOOP_STRADDLES 16

@@ -16,7 +16,9 @@ static struct host_mem slot_of(const struct group *group, unsigned k)
 void group__look_up(struct translation *t, const struct group_span *span, struct cold *cold)
 {
 	const struct insn *insn = t->insn;
+	unsigned size = span->high - span->low;
 	struct insn first = *insn;
+	struct host_mem limit;
 
 	first.base = span->base;
 	first.index = span->index;
@@ -27,7 +29,9 @@ void group__look_up(struct translation *t, const struct group_span *span, struct
 	t->insn = &first;
 	translate__linear(t);
 	t->insn = insn;
-	translate__check(t, span->high - span->low, span->write, span->alignment, cold);
+	if (span->has_strides)
+		limit = stride__limit(t, size);
+	translate__check(t, size, span->has_strides ? &limit : NULL, span->write, span->alignment, cold);
 }
 
 /* The span's look-up; its host address into REG_ADDRESS and into its slot. */
@@ -79,7 +83,7 @@ void group__begin(struct translation *t)
 	if (!mem && (translate__has_eflags(t) ||
 		     !((insn->row->writes | insn->row->undefined) & RFLAGS_ARITH)))
 		return;
-	if (group__plan(t, &t->group) && (mem || t->group.spares_flags))
+	if (group__plan(t) && (mem || t->group.spares_flags))
 		open(t);
 }
 
@@ -132,6 +136,18 @@ static bool open_late(struct translation *t, u8 k)
 	return true;
 }
 
+/* With the span's host address in REG_ADDRESS. */
+static struct host_mem operand_of(const struct translation *t, u8 k)
+{
+	const struct group_span *span = &t->group.span[k];
+	s32 disp = t->group.disp[t->index] - span->low;
+	struct stride s;
+
+	if (span->has_strides && stride__of(t, t->insn, &s))
+		return mem_indexed(REG_ADDRESS, t->home[s.index], s.scale, disp);
+	return mem_at(REG_ADDRESS, disp);
+}
+
 bool group__operand(struct translation *t)
 {
 	struct group *group = &t->group;
@@ -153,7 +169,7 @@ bool group__operand(struct translation *t)
 		translate__rax_stands(t, at);
 	}
 	group->resident = k;
-	t->operand = mem_at(REG_ADDRESS, group->disp[t->index] - group->span[k].low);
+	t->operand = operand_of(t, k);
 	return true;
 }
 

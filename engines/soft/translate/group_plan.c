@@ -193,7 +193,7 @@ static bool join_alignment(struct group_span *span, s64 disp, unsigned alignment
 
 static bool is_on_one_page_at(const struct group_span *span, u64 address)
 {
-	return !(((address + span->low) ^ (address + span->high - 1)) >> 12);
+	return !(((address + span->low) ^ (address + span->high + span->reach - 1)) >> 12);
 }
 
 static u64 segment_base(const struct translation *t, const struct group_span *span)
@@ -250,15 +250,18 @@ static bool extend(const struct translation *t, struct group_span *span, unsigne
 	return true;
 }
 
-static bool join(const struct translation *t, struct group_span *span, unsigned i, s64 disp)
+static bool join(const struct translation *t, struct group_span *span, const struct group_span *key, unsigned i)
 {
 	struct group_span joined = *span;
+	s64 disp = key->low;
 
 	/* What a loop moves on through memory comes to a page's end the more often the farther operands are apart. */
 	if (t->loop.jumps_back && span->members && (disp - span->high > LOOP_MAX_GAP || span->low - disp > LOOP_MAX_GAP))
 		return false;
 	if (!extend(t, &joined, i, disp))
 		return false;
+	joined.has_strides |= key->has_strides;
+	joined.reach = MAX_OF(span->reach, key->reach);
 	if (!is_late(span) && t->block->retries != SOFT_GROUP_APART && !is_on_one_page(t, &joined))
 		return false;
 	*span = joined;
@@ -282,16 +285,10 @@ static u8 make_room_for_late(struct group *group, const struct registers *r)
 	return group->nr_late == GROUP_LATE_SPANS ? GROUP_NO_SPAN : GROUP_SPANS + group->nr_late++;
 }
 
-/* The span of the block's instruction number i. */
-static u8 find_span(const struct translation *t, struct group *group, const struct registers *r, unsigned i,
-		    s64 disp)
+/* The span for the block's instruction number i: `key`, or one that it joins. */
+static u8 find_span_of(const struct translation *t, struct group *group, const struct registers *r, unsigned i,
+		       struct group_span key)
 {
-	const struct insn *insn = &t->block->insn[i];
-	struct group_span key = {
-		.base = insn->base, .index = insn->index, .scale = insn->scale, .seg = insn->seg,
-		.base_version = version_of(r, insn->base), .index_version = version_of(r, insn->index),
-		.alignment = 1, .low = disp, .high = disp, .first = i,
-	};
 	bool late = is_late(&key);
 	u8 k = late ? GROUP_SPANS : 0, end = late ? GROUP_SPANS + group->nr_late : group->nr_spans;
 
@@ -299,11 +296,11 @@ static u8 find_span(const struct translation *t, struct group *group, const stru
 	if (late && t->block->retries > SOFT_GROUP_APART)
 		return GROUP_NO_SPAN;
 	for (; k < end; k++)
-		if (has_key(&group->span[k], &key) && join(t, &group->span[k], i, disp))
+		if (has_key(&group->span[k], &key) && join(t, &group->span[k], &key, i))
 			return k;
 	if (late)
-		key.bias = added_to(r, insn->base) + (s64)((u64)added_to(r, insn->index) << insn->scale);
-	if (!join(t, &key, i, disp))
+		key.bias = added_to(r, key.base) + (s64)((u64)added_to(r, key.index) << key.scale);
+	if (!join(t, &key, &key, i))
 		return GROUP_NO_SPAN;
 	if (late)
 		k = make_room_for_late(group, r);
@@ -312,6 +309,50 @@ static u8 find_span(const struct translation *t, struct group *group, const stru
 	if (k != GROUP_NO_SPAN)
 		group->span[k] = key;
 	return k;
+}
+
+/* By the register alone that a loop moves, if the operand is at a distance from that which stays. */
+static u8 find_strided_span(struct translation *t, const struct registers *r, unsigned i)
+{
+	const struct insn *insn = &t->block->insn[i];
+	struct group *group = &t->group;
+	struct group_span key = { .alignment = 1, .first = i, .seg = insn->seg, .has_strides = true };
+	struct stride s;
+	u8 k;
+
+	if (!stride__of(t, insn, &s))
+		return GROUP_NO_SPAN;
+	key.base = s.base;
+	key.index = X86_SLOT_ZERO;
+	key.base_version = version_of(r, s.base);
+	key.low = insn->disp + added_to(r, s.base);
+	key.high = key.low;
+	key.reach = stride__now(t, &s);
+	group->disp[i] = key.low;
+	k = find_span_of(t, group, r, i, key);
+	if (k != GROUP_NO_SPAN)
+		stride__note(t, &s);
+	return k;
+}
+
+/* The span of the block's instruction number i, which stands at `offset`. */
+static u8 find_span(struct translation *t, const struct registers *r, unsigned i, s64 offset)
+{
+	const struct insn *insn = &t->block->insn[i];
+	u8 k = find_strided_span(t, r, i);
+	s64 disp;
+
+	if (k != GROUP_NO_SPAN)
+		return k;
+	disp = insn->disp + added_to(r, insn->base) + (s64)((u64)added_to(r, insn->index) << insn->scale);
+	if (insn->base == X86_SLOT_RIP)
+		disp += offset;
+	t->group.disp[i] = disp;
+	return find_span_of(t, &t->group, r, i, (struct group_span){
+		.base = insn->base, .index = insn->index, .scale = insn->scale, .seg = insn->seg,
+		.base_version = version_of(r, insn->base), .index_version = version_of(r, insn->index),
+		.alignment = 1, .low = disp, .high = disp, .first = i,
+	});
 }
 
 static bool may_share(const struct insn *insn)
@@ -376,9 +417,10 @@ static void drop_late_spans(struct group *group, unsigned first, unsigned end)
 	}
 }
 
-bool group__plan(const struct translation *t, struct group *group)
+bool group__plan(struct translation *t)
 {
 	const struct block *block = t->block;
+	struct group *group = &t->group;
 	struct registers r = { 0 };
 	s64 offset = t->offset;
 	bool written = false;
@@ -395,15 +437,9 @@ bool group__plan(const struct translation *t, struct group *group)
 			break;
 		group->of[i] = GROUP_NO_SPAN;
 		if (group__has_operand(insn) && !translate__is_found(t, insn) && may_share(insn)) {
-			s64 disp = insn->disp + added_to(&r, insn->base) +
-				   (s64)((u64)added_to(&r, insn->index) << insn->scale);
-			u8 k;
+			u8 k = find_span(t, &r, i, offset);
 
-			if (insn->base == X86_SLOT_RIP)
-				disp += offset;
-			k = find_span(t, group, &r, i, disp);
 			group->of[i] = k;
-			group->disp[i] = disp;
 			if (k < GROUP_SPANS && written && flags_are_needed(block, i)) {
 				group->span[k].spares_flags = true;
 				group->spares_flags = true;
@@ -479,18 +515,22 @@ void group__plan_loop(struct translation *t)
 {
 	const struct block *block = t->block;
 	struct loop_plan *loop = &t->loop;
-	u32 written = find_written(block);
 	s64 offset = t->offset;
+	struct stride s;
 	unsigned i;
 
+	loop->written = find_written(block);
 	for (i = 0; i < block->count; i++) {
 		const struct insn *insn = &block->insn[i];
 		s64 here = offset;
 
 		offset = translate__next_offset(t, i, offset);
-		if ((insn->flags & INSN_BRANCH) || !group__has_operand(insn) || insn->base == X86_RSP || !may_share(insn) ||
-		    !is_left_alone(written, insn->base) || !is_left_alone(written, insn->index))
+		if ((insn->flags & INSN_BRANCH) || !group__has_operand(insn) || insn->base == X86_RSP || !may_share(insn))
 			continue;
+		if (!is_left_alone(loop->written, insn->base) || !is_left_alone(loop->written, insn->index)) {
+			loop->may_stride |= stride__of(t, insn, &s);
+			continue;
+		}
 		loop->disp[i] = insn->disp + (insn->base == X86_SLOT_RIP ? here : 0);
 		loop->of[i] = find_loop_span(t, loop, i, loop->disp[i]);
 	}

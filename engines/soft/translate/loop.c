@@ -218,15 +218,17 @@ void loop__emit_entry(struct translation *t)
 
 	if (!loop->jumps_back)
 		return;
-	if (loop->nr_spans) {
+	if (loop->nr_spans || loop->may_stride) {
 		t->insn = t->block->insn;
 		cold = translate__cold(t, COLD_LOOP, 0);
 		cold->entries = 0;
+		loop->cold = cold - t->cold;
 		for (k = 0; k < loop->nr_spans; k++) {
 			group__look_up(t, &loop->span[k], cold);
 			emit_store(&t->e, REG_ADDRESS, slot_of(k));
 		}
 	}
+	stride__emit_entry(t);
 	loop__lend(t);
 	set_homes(t, true);
 	align_round(t);

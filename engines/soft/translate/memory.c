@@ -106,7 +106,7 @@ static struct host_mem entry_field(struct translation *t, size_t field)
  * The tag is subtracted bit by bit: what is left of a matching address is its offset in the page,
  * and one comparison tells match, permission and page crossing.
  */
-void translate__check(struct translation *t, unsigned size, bool write, unsigned alignment,
+void translate__check(struct translation *t, unsigned size, const struct host_mem *limit, bool write, unsigned alignment,
 		      struct cold *cold)
 {
 	size_t tag = write ? offsetof(struct tlb_entry, write) : offsetof(struct tlb_entry, read);
@@ -117,7 +117,10 @@ void translate__check(struct translation *t, unsigned size, bool write, unsigned
 		cold->recipe = t->recipe;
 	translate__emit_index(e, t->soft->host_has_bmi2);
 	emit_alu_mem(e, true, ALU_XOR, REG_ADDRESS, entry_field(t, tag));
-	emit_alu_imm(e, true, ALU_CMP, REG_ADDRESS, PAGE_SIZE_4K - size);
+	if (limit)
+		emit_alu_mem(e, true, ALU_CMP, REG_ADDRESS, *limit);
+	else
+		emit_alu_imm(e, true, ALU_CMP, REG_ADDRESS, PAGE_SIZE_4K - size);
 	cold->from[cold->entries++] = emit_jcc(e, CC_A);
 	if (alignment > 1) {
 		emit_rr(e, false, 0xf6, 0, REG_ADDRESS); /* test $..., %r14b */
@@ -141,7 +144,7 @@ struct cold *translate__look_up(struct translation *t, unsigned size, bool write
 	struct cold *cold = translate__cold(t, COLD_EXECUTE, 0);
 
 	cold->entries = 0;
-	translate__check(t, size, write, alignment, cold);
+	translate__check(t, size, NULL, write, alignment, cold);
 	/* Only by the size is it known how much of the page must be left. */
 	if (alignment == 1 && !(size & (size - 1)) && size <= 64) {
 		cold->second = t->soft->glue.second[translate__view(t)][write][__builtin_ctz(size)];

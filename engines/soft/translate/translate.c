@@ -267,6 +267,7 @@ static void emit_block(struct translation *t)
 	}
 	/* Unforeseen: rounds that nothing ends. */
 	t->e.overflow |= t->loop.lends;
+	stride__emit_limits(t);
 	if (block->retries >= SOFT_GROUP_APART)
 		emit_groups_apart(t);
 	t->end = t->e.at;

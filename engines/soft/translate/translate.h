@@ -94,7 +94,7 @@ enum cold_kind {
 	COLD_LOOP,    /* at a block's entry: so is what its loop looks up */
 };
 
-#define COLD_ENTRIES (2 * GROUP_SPANS)
+#define COLD_ENTRIES (2 * GROUP_SPANS + 1)
 
 /* x87 instructions whose pointers are not written yet; NULL: memory has them. */
 struct x87_pending {
@@ -157,6 +157,8 @@ struct cold {
 struct group_span {
 	u8 base, index, scale, seg;
 	u16 base_version, index_version; /* which value since the group began */
+	u16 reach; /* at this moment: what the farthest operand's distance adds to `high`; see stride.c */
+	bool has_strides;
 	u8 members;
 	u8 first, last; /* of the members, as indices in the block */
 	u8 slot; /* late: in soft_vcpu.spans, when it has been looked up */
@@ -215,6 +217,13 @@ struct loop_plan {
 	u8 nr_loans;
 	struct loan loan[LOOP_LOANS];
 	u32 round; /* where each round but the first begins, behind what is done once */
+	u32 written; /* bits of the registers that a round writes */
+	bool may_stride; /* there are operands at a distance that stays, see stride.c */
+	u16 strides[4]; /* bits of the registers that are such distances, by scale */
+	u8 limits; /* bits of the sizes of look-ups that ask how far these reach */
+	u32 stride_site; /* the jump to where that is computed ... */
+	u32 stride_back; /* ... and where the entry goes on */
+	u32 cold; /* of the entry, as an index */
 	u8 nr_spans;
 	struct group_span span[SOFT_LOOP_SPANS];
 	u8 home[SOFT_LOOP_SPANS]; /* the host register that has its address, while `lends`; or H_NONE */
@@ -328,7 +337,7 @@ void group__survey(struct translation *t);
 /* Whether the instruction's memory operand is accessed. */
 bool group__has_operand(const struct insn *insn);
 /* Plans the group that begins with t->insn; false: it would be worth nothing. */
-bool group__plan(const struct translation *t, struct group *group);
+bool group__plan(struct translation *t);
 /* Plans what the block's loop looks up ahead. */
 void group__plan_loop(struct translation *t);
 /* Whether the instruction's code, in a group, leaves something else in REG_ADDRESS. */
@@ -361,6 +370,25 @@ void loop__lend(struct translation *t);
 bool loop__jump_back(struct translation *t);
 /* The same for the end of a way that goes on with its beginning (block.at). */
 void loop__close(struct translation *t);
+
+/* An operand's address: a register that a loop moves, and one that it leaves alone. */
+struct stride {
+	u8 base;
+	u8 index;
+	u8 scale;
+};
+/* How far apart operands may be, with what the look-up itself is for. */
+#define STRIDE_MAX (PAGE_SIZE_4K - 512)
+
+/* stride.c: whether the operand is at a distance that stays; the distance at this moment; that it is shared in this way. */
+bool stride__of(const struct translation *t, const struct insn *insn, struct stride *s);
+u64 stride__now(const struct translation *t, const struct stride *s);
+void stride__note(struct translation *t, const struct stride *s);
+/* The greatest offset in its page of a look-up of so many bytes that others follow. Noted as asked for. */
+struct host_mem stride__limit(struct translation *t, unsigned size);
+/* At the end of a loop's entry, before registers are borrowed; behind its rounds. */
+void stride__emit_entry(struct translation *t);
+void stride__emit_limits(struct translation *t);
 
 /* A field of the view's struct tlb_stack. */
 #define STACK_FIELD(t, field) STACK_FIELD_AT(translate__view(t), field, 0)
@@ -432,8 +460,8 @@ struct cold *translate__operand(struct translation *t, unsigned size, bool write
 /* The same for the linear address in REG_ADDRESS. */
 struct cold *translate__look_up(struct translation *t, unsigned size, bool write,
 				unsigned alignment);
-/* The same, with cold code that is there. */
-void translate__check(struct translation *t, unsigned size, bool write, unsigned alignment,
+/* The same, with cold code that is there. `limit`: has the greatest offset in the page, if not `size` tells. */
+void translate__check(struct translation *t, unsigned size, const struct host_mem *limit, bool write, unsigned alignment,
 		      struct cold *cold);
 /* From R14 and RAX as a failed look-up leaves them, the linear address into R14. */
 void translate__unmatch(struct translation *t, bool write);
