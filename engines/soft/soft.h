@@ -266,6 +266,7 @@ struct soft_vcpu {
 	u64 code_base; /* linear address of the page that is executing */
 	/* While generated code runs, in place of cpu.arith: OF as 0 or 1; the other arithmetic flags << 8, as LAHF gives them. */
 	u16 flags;
+	u16 above_flags; /* 0: constants are written to both */
 	bool inlines_vectors; /* not where C code may use vector registers: instrumented builds */
 	u32 context_id;
 	u64 jump_key; /* of the context; see soft__refresh_context() */

@@ -28,17 +28,19 @@ static void put_forward(struct maker *m)
 	bool wide = random__one_in(3);
 	u8 bytes[6] = { 0x0f, 0x80 | random__below(16) };
 	struct isa_state taken;
-	u32 at = m->end, size = wide ? 6 : 2, displacement;
+	u32 at = m->end, size = wide ? 6 : 2, from = wide ? 2 : 1, displacement;
 	bool is_taken;
 
-	if (random__one_in(12)) { /* JRCXZ */
-		bytes[0] = 0xe3;
+	if (random__one_in(6)) { /* LOOPNE, LOOPE, LOOP, JRCXZ, by ECX also */
 		wide = false;
-		size = 2;
+		from = 1 + random__one_in(3);
+		bytes[0] = 0x67;
+		bytes[from - 1] = 0xe0 | random__below(4);
+		size = from + 1;
 	} else if (!wide) {
 		bytes[0] = bytes[1] - 0x10;
 	}
-	bytes[wide ? 2 : 1] = 16; /* somewhere else than the next one */
+	bytes[from] = 16; /* somewhere else than the next one */
 	maker__put(m, bytes, size);
 	if (m->over || guest__step(&m->now) != GUEST_DONE || m->now.vector != NO_VECTOR) {
 		m->over = true;
@@ -56,7 +58,7 @@ static void put_forward(struct maker *m)
 		m->over = true;
 		displacement = 0;
 	}
-	memcpy(m->s->code + at + (wide ? 2 : 1), &displacement, wide ? 4 : 1);
+	memcpy(m->s->code + at + from, &displacement, wide ? 4 : 1);
 	guest__write_code(at, m->s->code + at, size);
 	if (is_taken) {
 		m->now = taken;

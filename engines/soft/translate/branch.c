@@ -309,6 +309,33 @@ static void return_near(struct translation *t)
 	go_to_linear_or(t, cold, release);
 }
 
+/*
+ * LOOP and JrCXZ, by the host's JrCXZ, which leaves flags alone as they do: RCX stands in its own register. With CX as the counter
+ * the executor does it.
+ */
+static bool by_counter(struct translation *t)
+{
+	const struct insn *insn = t->insn;
+	bool is_loop = insn->row->forms == &forms_loop;
+	struct emit *e = &t->e;
+	u32 jump;
+
+	if (insn->adsize == 2)
+		return false;
+	translate__save_flags(t);
+	if (is_loop)
+		emit_lea(e, insn->adsize == 8, H_RCX, mem_at(H_RCX, -1));
+	if (insn->adsize == 4)
+		emit8(e, 0x67);
+	emit8(e, 0xe3);
+	jump = e->at;
+	emit8(e, 0);
+	translate__go_to(t, is_loop ? relative_target(t) : t->offset + insn->len);
+	emit_patch8(e, jump, e->at);
+	translate__go_to(t, is_loop ? t->offset + insn->len : relative_target(t));
+	return true;
+}
+
 bool translate__branch(struct translation *t, bool *ends)
 {
 	const struct insn *insn = t->insn;
@@ -337,6 +364,8 @@ bool translate__branch(struct translation *t, bool *ends)
 		translate__go_to(t, relative_target(t));
 		return true;
 	}
+	if (forms == &forms_loop || forms == &forms_jcxz)
+		return by_counter(t);
 	if (forms == &forms_ret) {
 		return_near(t);
 		return true;

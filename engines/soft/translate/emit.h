@@ -224,6 +224,13 @@ static inline void emit_patch(struct emit *e, u32 from, u32 to)
 	__builtin_memcpy(e->start + from, &v, 4);
 }
 
+/* The same for a displacement of one byte, which reaches 127 bytes. */
+static inline void emit_patch8(struct emit *e, u32 from, u32 to)
+{
+	if (!e->overflow)
+		e->start[from] = to - (from + 1);
+}
+
 static inline void emit_jmp_to(struct emit *e, u32 to)
 {
 	u32 from = emit_jmp(e);

@@ -95,6 +95,15 @@ bool translate__writes_first(const struct insn *insn)
 	return !writes_nothing(insn->row);
 }
 
+/* XOR or SUB of a register with itself. */
+static bool is_zeroing(const struct insn *insn)
+{
+	const struct exec_forms *forms = insn->row->forms;
+
+	return (forms == &forms_xor || forms == &forms_sub) && insn->opsize >= 4 && !(insn->flags & INSN_MEM) &&
+	       translate__gpr_operand(insn, 0) >= 0 && translate__gpr_operand(insn, 0) == translate__gpr_operand(insn, 1);
+}
+
 /* What the register held does not matter; MULX may so have the address's register as its result. */
 static bool is_only_written(const struct insn *insn, unsigned i)
 {
@@ -109,6 +118,8 @@ static bool is_only_written(const struct insn *insn, unsigned i)
 
 	if (forms == &forms_mulx)
 		return i < 2;
+	if (is_zeroing(insn))
+		return true;
 	if (i || insn->row->class != CLASS_INTEGER || insn->opsize < 4)
 		return false;
 	for (j = 1; j < ARRAY_LENGTH(insn->row->op); j++)

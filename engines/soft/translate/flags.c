@@ -27,8 +27,24 @@ void translate__fetch_eflags(struct emit *e)
 
 /* ---- places ---- */
 
+/* What LAHF gives for ZF and PF, and no OF. */
+#define FLAGS_OF_ZERO 0x4600
+
+/* The flags of a result that is known to be 0. */
+static bool save_constant(struct translation *t)
+{
+	if (t->recipe.kind != RECIPE_ZERO || (t->flags != FLAGS_HOST && t->flags != FLAGS_LATER))
+		return false;
+	emit_rm(&t->e, false, 0xc7, 0, state_mem(SOFT_AT(flags)));
+	emit32(&t->e, FLAGS_OF_ZERO);
+	t->flags = t->flags == FLAGS_HOST ? FLAGS_BOTH : FLAGS_MEMORY;
+	return true;
+}
+
 void translate__save_flags(struct translation *t)
 {
+	if (save_constant(t))
+		return;
 	if (t->flags == FLAGS_LATER)
 		recipe__emit(t, &t->recipe);
 	else if (t->flags != FLAGS_HOST)
