@@ -275,6 +275,7 @@ struct soft_vcpu {
 	u64 scratch;
 	u64 more_scratch;
 	u64 loop_spans[SOFT_LOOP_SPANS]; /* as spans, from one round of a loop to the next */
+	u64 loop_ends[SOFT_LOOP_SPANS]; /* of those that move on: the last host address in the page */
 	u64 stride_limits[SOFT_STRIDE_LIMITS]; /* greatest offsets in a page, likewise: translate/stride.c */
 	u32 offset; /* in the page, of the instruction that `scratch` keeps: gate.c */
 	u32 second_countdown; /* accesses found in the TLB's second table until one is treated as missed */

@@ -85,7 +85,9 @@
 /* Of accesses that generated code finds in the TLB's second table, one of so many brings its page back to the first. */
 #define SOFT_SECOND_PERIOD 64
 /* Look-ups that a loop makes before its first round: operands of registers that it leaves alone. */
-#define SOFT_LOOP_SPANS 6
+#define SOFT_LOOP_SPANS 8
+/* How far those that move on may go in a round: farther, and they come to a page's end too soon. */
+#define SOFT_LOOP_STEP 512
 /* Sizes of look-ups, each twice the one before, for which a loop may know how much of a page its distances leave. */
 #define SOFT_STRIDE_LIMITS 8
 /* Versions of a loop for when these are on two pages. One is made for one of so many times, whichever it is. */

@@ -250,13 +250,18 @@ static bool extend(const struct translation *t, struct group_span *span, unsigne
 	return true;
 }
 
+/* What a loop moves on through memory comes to a page's end the more often the farther operands are apart. */
+static bool is_far_from(const struct group_span *span, s64 disp)
+{
+	return disp - span->high > LOOP_MAX_GAP || span->low - disp > LOOP_MAX_GAP;
+}
+
 static bool join(const struct translation *t, struct group_span *span, const struct group_span *key, unsigned i)
 {
 	struct group_span joined = *span;
 	s64 disp = key->low;
 
-	/* What a loop moves on through memory comes to a page's end the more often the farther operands are apart. */
-	if (t->loop.jumps_back && span->members && (disp - span->high > LOOP_MAX_GAP || span->low - disp > LOOP_MAX_GAP))
+	if (t->loop.jumps_back && span->members && is_far_from(span, disp))
 		return false;
 	if (!extend(t, &joined, i, disp))
 		return false;
@@ -466,21 +471,32 @@ void group__survey(struct translation *t)
 
 /* ---- loops ---- */
 
-/* Bits of the registers that the block writes. */
-static u32 find_written(const struct block *block)
+/* Bits of the registers that the block writes; what a round does to them. */
+static u32 find_written(const struct block *block, struct registers *round)
 {
-	struct registers r = { 0 };
 	u32 written = 0;
 	unsigned i, reg;
 
 	for (i = 0; i < block->count; i++) {
 		if (!(block->insn[i].flags & INSN_BRANCH))
-			note_writes(&r, &block->insn[i]);
+			note_writes(round, &block->insn[i]);
 		for (reg = 0; reg < X86_NR_GPR; reg++)
-			if (r.version[reg] || r.added[reg])
+			if (round->version[reg] || round->added[reg])
 				written |= 1u << reg;
 	}
 	return written;
+}
+
+/* What a round adds to the operand's address, if that is a constant and worth to be followed; else 0. */
+static s16 step_of(const struct translation *t, const struct insn *insn, const struct registers *round)
+{
+	s64 step = added_to(round, insn->base) + (s64)((u64)added_to(round, insn->index) << insn->scale);
+	struct stride s;
+
+	if (version_of(round, insn->base) || version_of(round, insn->index) || stride__of(t, insn, &s) ||
+	    step < -SOFT_LOOP_STEP || step > SOFT_LOOP_STEP || step % translate__alignment(insn))
+		return 0;
+	return step;
 }
 
 static bool is_left_alone(u32 written, u8 slot)
@@ -488,24 +504,25 @@ static bool is_left_alone(u32 written, u8 slot)
 	return slot >= X86_NR_GPR || !(written >> slot & 1);
 }
 
-static u8 find_loop_span(const struct translation *t, struct loop_plan *loop, unsigned i, s64 disp)
+static u8 find_loop_span(const struct translation *t, struct loop_plan *loop, unsigned i, s64 disp, s16 step)
 {
 	const struct insn *insn = &t->block->insn[i];
 	struct group_span key = {
 		.base = insn->base, .index = insn->index, .scale = insn->scale, .seg = insn->seg,
-		.alignment = 1, .low = disp, .high = disp, .first = i,
+		.alignment = 1, .low = disp, .high = disp, .first = i, .step = step,
 	};
 	unsigned k;
 
 	for (k = 0; k < loop->nr_spans; k++) {
 		struct group_span joined = loop->span[k];
 
-		if (!has_key(&joined, &key) || !extend(t, &joined, i, disp) || !is_on_one_page_now(t, &joined))
+		if (!has_key(&joined, &key) || (step && is_far_from(&joined, disp)) || !extend(t, &joined, i, disp) ||
+		    !(step || is_on_one_page_now(t, &joined)))
 			continue;
 		loop->span[k] = joined;
 		return k;
 	}
-	if (k == SOFT_LOOP_SPANS || !extend(t, &key, i, disp) || !is_on_one_page_now(t, &key))
+	if (k == SOFT_LOOP_SPANS || !extend(t, &key, i, disp) || !(step || is_on_one_page_now(t, &key)))
 		return GROUP_NO_SPAN;
 	loop->span[k] = key;
 	return loop->nr_spans++;
@@ -515,24 +532,31 @@ void group__plan_loop(struct translation *t)
 {
 	const struct block *block = t->block;
 	struct loop_plan *loop = &t->loop;
+	struct registers round = { 0 }, r = { 0 };
 	s64 offset = t->offset;
 	struct stride s;
 	unsigned i;
 
-	loop->written = find_written(block);
+	loop->written = find_written(block, &round);
 	for (i = 0; i < block->count; i++) {
 		const struct insn *insn = &block->insn[i];
 		s64 here = offset;
+		s16 step;
 
 		offset = translate__next_offset(t, i, offset);
-		if ((insn->flags & INSN_BRANCH) || !group__has_operand(insn) || insn->base == X86_RSP || !may_share(insn))
+		if (insn->flags & INSN_BRANCH)
 			continue;
-		if (!is_left_alone(loop->written, insn->base) || !is_left_alone(loop->written, insn->index)) {
-			loop->may_stride |= stride__of(t, insn, &s);
-			continue;
+		if (group__has_operand(insn) && insn->base != X86_RSP && may_share(insn)) {
+			step = step_of(t, insn, &round);
+			loop->disp[i] = insn->disp + added_to(&r, insn->base) +
+					(s64)((u64)added_to(&r, insn->index) << insn->scale) +
+					(insn->base == X86_SLOT_RIP ? here : 0);
+			if (step || (is_left_alone(loop->written, insn->base) && is_left_alone(loop->written, insn->index)))
+				loop->of[i] = find_loop_span(t, loop, i, loop->disp[i], step);
+			else
+				loop->may_stride |= stride__of(t, insn, &s);
 		}
-		loop->disp[i] = insn->disp + (insn->base == X86_SLOT_RIP ? here : 0);
-		loop->of[i] = find_loop_span(t, loop, i, loop->disp[i]);
+		note_writes(&r, insn);
 	}
 }
 

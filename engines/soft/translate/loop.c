@@ -4,7 +4,7 @@
  * once what holds for all of its rounds.
  *
  * That is to see that vector state is in the registers, that the stack is in one page, and the look-ups of operands
- * whose registers the block leaves alone. Their host addresses are kept in soft_vcpu.loop_spans. Nothing can
+ * whose registers the block leaves alone, or adds constants to: those move on, and are looked up again at the page's end. Their host addresses are kept in soft_vcpu.loop_spans. Nothing can
  * take these pages away before the look at `leave` between two rounds: flushes of the TLB, and those who
  * protect a page, wait for it. Where one of these look-ups fails, block->plain does the round, which does without;
  * the next one begins at the block's entry again. So nothing is done for operands that a round does not come to but
@@ -89,7 +89,8 @@ static struct loan *most_used(struct loan *wish, unsigned count, const struct lo
 	unsigned i, most = 1;
 
 	for (i = 0; i < count; i++) {
-		unsigned n = wish[i].is_span ? loop->span[wish[i].to].members : 2 * uses[wish[i].to];
+		const struct group_span *span = &loop->span[wish[i].to];
+		unsigned n = wish[i].is_span ? span->members + 2 * !!span->step : 2 * uses[wish[i].to];
 
 		if (!wish[i].granted && n > most + !wish[i].is_span) {
 			most = n;
@@ -132,16 +133,23 @@ static struct host_mem slot_of(unsigned k)
 	return state_mem(SOFT_AT(loop_spans) + (s32)(k * sizeof(u64)));
 }
 
+static struct host_mem end_of(unsigned k)
+{
+	return state_mem(SOFT_AT(loop_ends) + (s32)(k * sizeof(u64)));
+}
+
 void loop__give_back(struct translation *t)
 {
 	const struct loop_plan *loop = &t->loop;
 	unsigned i;
 
 	for (i = 0; i < loop->nr_loans; i++) {
-		u8 reg = host_of[loop->loan[i].from];
+		u8 reg = host_of[loop->loan[i].from], to = loop->loan[i].to;
 
 		if (!loop->loan[i].is_span)
-			emit_store(&t->e, reg, state_mem(GPR_AT(loop->loan[i].to)));
+			emit_store(&t->e, reg, state_mem(GPR_AT(to)));
+		else if (loop->span[to].step)
+			emit_store(&t->e, reg, slot_of(to));
 		emit_load(&t->e, reg, state_mem(GPR_AT(loop->loan[i].from)));
 	}
 }
@@ -210,29 +218,87 @@ static void align_round(struct translation *t)
 		emit8(e, 0x90);
 }
 
+/* From REG_ADDRESS, what moves on in the first round; the slot has what it is before a step. */
+static void begin_to_move(struct translation *t, unsigned k)
+{
+	const struct group_span *span = &t->loop.span[k];
+	struct emit *e = &t->e;
+
+	emit_mov(e, true, H_RAX, REG_ADDRESS);
+	if (span->step > 0) {
+		emit_alu_imm(e, true, ALU_OR, H_RAX, PAGE_SIZE_4K - 1);
+		emit_lea(e, true, H_RAX, mem_at(H_RAX, 1 - (s32)(span->high - span->low)));
+	} else {
+		emit_alu_imm(e, true, ALU_AND, H_RAX, -(s32)PAGE_SIZE_4K);
+	}
+	emit_store(e, H_RAX, end_of(k));
+	emit_lea(e, true, REG_ADDRESS, mem_at(REG_ADDRESS, -span->step));
+}
+
+static void look_up_all(struct translation *t)
+{
+	struct loop_plan *loop = &t->loop;
+	unsigned k;
+
+	t->insn = t->block->insn;
+	loop->cold = translate__cold(t, COLD_LOOP, 0) - t->cold;
+	loop->moving_cold = translate__cold(t, COLD_LOOP_MOVING, 0) - t->cold;
+	t->cold[loop->cold].entries = 0;
+	t->cold[loop->moving_cold].entries = 0;
+	for (k = 0; k < loop->nr_spans; k++) {
+		bool moves = loop->span[k].step;
+
+		group__look_up(t, &loop->span[k], &t->cold[moves ? loop->moving_cold : loop->cold]);
+		if (moves)
+			begin_to_move(t, k);
+		emit_store(&t->e, REG_ADDRESS, slot_of(k));
+	}
+}
+
+/* At the beginning of each round. Host pages end where the guest's do. */
+static void move_on(struct translation *t)
+{
+	struct loop_plan *loop = &t->loop;
+	struct emit *e = &t->e;
+	struct cold *cold = NULL;
+	unsigned k;
+
+	for (k = 0; k < loop->nr_spans; k++) {
+		s16 step = loop->span[k].step;
+		u8 reg = loop->home[k];
+
+		if (!step)
+			continue;
+		if (!cold) {
+			cold = translate__cold(t, COLD_LOOP_END, 0);
+			cold->entries = 0;
+		}
+		if (reg == H_NONE) {
+			reg = REG_ADDRESS;
+			emit_load(e, reg, slot_of(k));
+		}
+		emit_alu_imm(e, true, ALU_ADD, reg, step);
+		if (reg == REG_ADDRESS)
+			emit_store(e, reg, slot_of(k));
+		emit_alu_mem(e, true, ALU_CMP, reg, end_of(k));
+		cold->from[cold->entries++] = emit_jcc(e, step > 0 ? CC_A : CC_B);
+	}
+}
+
 void loop__emit_entry(struct translation *t)
 {
 	struct loop_plan *loop = &t->loop;
-	struct cold *cold;
-	unsigned k;
 
 	if (!loop->jumps_back)
 		return;
-	if (loop->nr_spans || loop->may_stride) {
-		t->insn = t->block->insn;
-		cold = translate__cold(t, COLD_LOOP, 0);
-		cold->entries = 0;
-		loop->cold = cold - t->cold;
-		for (k = 0; k < loop->nr_spans; k++) {
-			group__look_up(t, &loop->span[k], cold);
-			emit_store(&t->e, REG_ADDRESS, slot_of(k));
-		}
-	}
+	if (loop->nr_spans || loop->may_stride)
+		look_up_all(t);
 	stride__emit_entry(t);
 	loop__lend(t);
 	set_homes(t, true);
 	align_round(t);
 	loop->round = t->e.at;
+	move_on(t);
 }
 
 /*
@@ -257,10 +323,22 @@ void loop__emit_cold(struct translation *t)
 	emit_jmp_to(e, t->start);
 	emit_patch(e, other, e->at);
 	emit_patch(e, most, e->at);
+	t->loop.to_plain = e->at;
 	t->loop_site = emit_jmp(e);
 	emit_patch(e, t->loop_site, e->at);
 	emit_mov_imm64(e, REG_ADDRESS, (u64)t->block | 1);
 	emit_jmp_to(e, t->soft->glue.other_stack);
+}
+
+/* To the entry again, with other pages; from there, to block->plain, as a page's end lies in the operands. */
+void loop__emit_moving_cold(struct translation *t, const struct cold *cold)
+{
+	if (cold->kind == COLD_LOOP_MOVING) {
+		emit_jmp_to(&t->e, t->loop.to_plain);
+		return;
+	}
+	loop__give_back(t);
+	emit_jmp_to(&t->e, t->start);
 }
 
 bool loop__has_operand(const struct translation *t, const struct insn *insn)

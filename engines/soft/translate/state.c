@@ -277,6 +277,10 @@ static void emit_one(struct translation *t, const struct cold *cold)
 	case COLD_LOOP:
 		loop__emit_cold(t);
 		break;
+	case COLD_LOOP_MOVING:
+	case COLD_LOOP_END:
+		loop__emit_moving_cold(t, cold);
+		break;
 	case COLD_VECTORS:
 		emit_call_to(&t->e, t->soft->glue.load_vectors);
 		emit_jmp_to(&t->e, cold->back);

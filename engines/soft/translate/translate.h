@@ -92,9 +92,11 @@ enum cold_kind {
 	COLD_VECTORS, /* at a block's entry: load the guest's vector state */
 	COLD_STACK,   /* at a block's entry: the stack is elsewhere */
 	COLD_LOOP,    /* at a block's entry: so is what its loop looks up */
+	COLD_LOOP_MOVING, /* the same of what moves on from there: block->plain does the round */
+	COLD_LOOP_END, /* at the beginning of a round: what moves on has come to the page's end */
 };
 
-#define COLD_ENTRIES (2 * GROUP_SPANS + 1)
+#define COLD_ENTRIES (2 * SOFT_LOOP_SPANS + 1)
 
 /* x87 instructions whose pointers are not written yet; NULL: memory has them. */
 struct x87_pending {
@@ -157,6 +159,7 @@ struct cold {
 struct group_span {
 	u8 base, index, scale, seg;
 	u16 base_version, index_version; /* which value since the group began */
+	s16 step; /* of a loop: what a round adds to the address; 0: nothing */
 	u16 reach; /* at this moment: what the farthest operand's distance adds to `high`; see stride.c */
 	bool has_strides;
 	u8 members;
@@ -224,6 +227,8 @@ struct loop_plan {
 	u32 stride_site; /* the jump to where that is computed ... */
 	u32 stride_back; /* ... and where the entry goes on */
 	u32 cold; /* of the entry, as an index */
+	u32 moving_cold; /* of what moves on, likewise */
+	u32 to_plain; /* where the entry's cold code goes on with block->plain */
 	u8 nr_spans;
 	struct group_span span[SOFT_LOOP_SPANS];
 	u8 home[SOFT_LOOP_SPANS]; /* the host register that has its address, while `lends`; or H_NONE */
@@ -357,6 +362,7 @@ void group__end(struct translation *t, unsigned index, bool now);
 void loop__begin(struct translation *t);
 void loop__emit_entry(struct translation *t);
 void loop__emit_cold(struct translation *t);
+void loop__emit_moving_cold(struct translation *t, const struct cold *cold);
 /* Whether the operand was looked up before the first round; its host address into REG_ADDRESS then. */
 bool loop__has_operand(const struct translation *t, const struct insn *insn);
 bool loop__operand(struct translation *t);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Loops that go through memory with operands at distances which stay: columns of a matrix. Distances of all signs and sizes, also others
- * each time that the same code is entered; operands that come to another page, to one that may not be written, to none. The
- * pages stand in memory in another order than their addresses.
+ * Loops that go through memory, by constants or by registers, also with operands at distances which stay: columns of a matrix. Distances
+ * of all signs and sizes, also others each time that the same code is entered; operands that come to another page, to one that may not be
+ * written, to none. The pages stand in memory in another order than their addresses.
  */
 #include "tests/guests/lib/long/machine.h"
 
@@ -22,16 +22,25 @@ static void map(unsigned page, u64 flags)
 	invlpg((void *)(AREA + page * PAGE_SIZE_4K));
 }
 
-/* What a round does: adds to its sum what stands there, or moves on. */
-enum action { AT, ONE, TWO, OTHER, LATE, STORE, MOVE, ACTIONS };
+/* What a round does, in order: RDX is a sum of what it reads, R9 of RDX of all rounds. */
+enum action { READ, STORE, MOVE, ADD_SI, ADD_INDEX };
+
+/* The address, but for a constant. */
+enum place { SI, ONE, TWO, OTHER, FAR, INDEX, ANYWHERE };
+
+struct op {
+	u8 action;
+	u8 place;
+	s16 constant;
+};
 
 struct walk {
 	const char *name;
 	u64 at; /* in AREA */
 	u64 step;
-	u64 distance; /* of ONE, twice for TWO; and of LATE, from 8 on */
+	u64 distance; /* of ONE, twice for TWO */
 	u64 other;
-	u64 store;
+	u64 far;
 	u64 rounds;
 };
 
@@ -41,6 +50,7 @@ static const struct walk walks[] = {
 	{ "a page each", 0, 4096, 1024, 3072, 2048, 12 },
 	{ "items on two pages", 0x2ff1, 8, 64, 24, 72, 40 },
 	{ "to the next page", 0x3e00, 24, 512, 256, 16, 60 },
+	{ "unaligned, to the next page", 0x2e03, 24, 512, 256, 16, 60 },
 	{ "no distance", 0x4ff0, 8, 0, 0, 0, 30 },
 	{ "a page's distance", 0x1010, 16, 4096, 4096, 8192, 40 },
 	{ "nearly a page", 0x1000, 8, 2040, 4088, 4080, 40 },
@@ -55,28 +65,48 @@ static const struct walk walks[] = {
 	{ "other to nowhere", 0x1000, 8, 8, NOWHERE, 16, 20 },
 };
 
-/* RSI: at; RDI: step; RAX and R11: distance; R8: other; RBX: store; RCX: rounds. R9: what all rounds have stored. */
-#define BEGIN "xor %edx, %edx; add (%rsi), %rdx; add (%rsi,%rax), %rdx;"
-#define END "mov %rdx, (%rsi,%rbx); add %rdx, %r9; add %rdi, %rsi; dec %rcx; jne 1b; ret;"
+/*
+ * RSI: at; RDI: step; RAX and R11: distance; R8: other; RBX: far; RCX: rounds; R10: at, R13: an index from there; R15: AREA. RDX and R9 as
+ * above.
+ */
+#define BEGIN ".balign 128, 0xcc; 1: xor %edx, %edx; add (%rsi), %rdx;"
+#define NEXT "add %rdx, %r9; dec %rcx; jne 1b; ret;"
+#define END "mov %rdx, (%rsi,%rbx); add %rdi, %rsi;" NEXT
+#define ANY "mov %r9, %r14; and $0xfff8, %r14d; add (%r15,%r14), %rdx;"
 
-__asm__(".section .rodata; codes:"
-	".balign 128, 0xcc; 1:" BEGIN "add (%rsi,%rax,2), %rdx; add (%r8,%rsi), %rdx; add 8(%rsi,%r11), %rdx;" END
-	".balign 128, 0xcc; 1:" BEGIN "add %rdi, %rsi; add (%rsi), %rdx; add (%rsi,%rax,2), %rdx; add (%r8,%rsi), %rdx;" END
-	".balign 128, 0xcc; 1:" BEGIN "mov %rdx, (%rsi,%rax); add %rdi, %rsi; add (%rsi,%rax), %rdx; mov %rdx, (%rsi,%rax,2);"
-	"add %rdi, %rsi; add (%r8,%rsi), %rdx;" END
+__asm__(".section .rodata; codes:" BEGIN
+	"add (%rsi,%rax), %rdx; add (%rsi,%rax,2), %rdx; add (%r8,%rsi), %rdx; add 8(%rsi,%r11), %rdx;" END BEGIN
+	"add (%rsi,%rax), %rdx; add %rdi, %rsi; add (%rsi), %rdx; add (%rsi,%rax,2), %rdx; add (%r8,%rsi), %rdx;" END BEGIN
+	"add (%rsi,%rax), %rdx; mov %rdx, (%rsi,%rax); add %rdi, %rsi; add (%rsi,%rax), %rdx; mov %rdx, (%rsi,%rax,2);"
+	"add %rdi, %rsi; add (%r8,%rsi), %rdx;" END BEGIN
+	"add 16(%rsi), %rdx; mov %rdx, 24(%rsi); add $8, %rsi; add -8(%rsi), %rdx;" NEXT BEGIN
+	"lea -24(%rsi), %rsi; add 8(%rsi), %rdx; mov %rdx, (%rsi); dec %rsi; add 30(%rsi), %rdx;" NEXT BEGIN
+	"add (%r10,%r13,8), %rdx;" ANY "mov %rdx, 8(%r10,%r13,8); add $2, %r13; add -16(%r10,%r13,8), %rdx; sub $-64, %rsi;" ANY
+	NEXT BEGIN
+	"add (%rsi,%rax), %rdx;" ANY "add $256, %rsi; add (%rsi,%rbx), %rdx; add (%r10,%r13), %rdx; sub $8, %r13;" NEXT
 	".balign 128; .text");
 extern const u8 codes[][CODE_SIZE];
 
-static const u8 programs[][12] = {
-	{ AT, ONE, TWO, OTHER, LATE, STORE, MOVE, ACTIONS },
-	{ AT, ONE, MOVE, AT, TWO, OTHER, STORE, MOVE, ACTIONS },
-	{ AT, ONE, ACTIONS + 1 + ONE, MOVE, ONE, ACTIONS + 1 + TWO, MOVE, OTHER, STORE, MOVE, ACTIONS },
+#define PROGRAMS 7
+#define OPS 12
+static const struct op programs[PROGRAMS][OPS] = {
+	{ { READ, SI }, { READ, ONE }, { READ, TWO }, { READ, OTHER }, { READ, ONE, 8 }, { STORE, FAR }, { MOVE } },
+	{ { READ, SI }, { READ, ONE }, { MOVE }, { READ, SI }, { READ, TWO }, { READ, OTHER }, { STORE, FAR }, { MOVE } },
+	{ { READ, SI }, { READ, ONE }, { STORE, ONE }, { MOVE }, { READ, ONE }, { STORE, TWO }, { MOVE }, { READ, OTHER },
+	  { STORE, FAR }, { MOVE } },
+	{ { READ, SI }, { READ, SI, 16 }, { STORE, SI, 24 }, { ADD_SI, 0, 8 }, { READ, SI, -8 } },
+	{ { READ, SI }, { ADD_SI, 0, -24 }, { READ, SI, 8 }, { STORE, SI }, { ADD_SI, 0, -1 }, { READ, SI, 30 } },
+	{ { READ, SI }, { READ, INDEX }, { READ, ANYWHERE }, { STORE, INDEX, 8 }, { ADD_INDEX, 0, 16 }, { READ, INDEX, -16 },
+	  { ADD_SI, 0, 64 }, { READ, ANYWHERE } },
+	{ { READ, SI }, { READ, ONE }, { READ, ANYWHERE }, { ADD_SI, 0, 256 }, { READ, FAR }, { READ, INDEX }, { ADD_INDEX, 0, -8 } },
 };
+static const u8 counts[PROGRAMS] = { 7, 8, 10, 5, 6, 8, 7 };
 
 /* ---- the same, step by step ---- */
 
 struct state {
 	u64 rsi, rcx, rdx, r9;
+	u64 index; /* in bytes */
 	u64 trap; /* as trap__code(), or NO_TRAP */
 	u64 cr2;
 };
@@ -102,50 +132,48 @@ static bool access(struct state *s, u64 linear, bool write)
 	return false;
 }
 
-static u64 address_of(const struct walk *w, const struct state *s, unsigned action)
+static u64 address_of(const struct walk *w, const struct state *s, const struct op *op)
 {
-	switch (action) {
-	case ONE:
-		return s->rsi + w->distance;
-	case TWO:
-		return s->rsi + 2 * w->distance;
-	case LATE:
-		return s->rsi + w->distance + 8;
-	case OTHER:
-		return s->rsi + w->other;
-	case STORE:
-		return s->rsi + w->store;
-	default:
-		return s->rsi;
-	}
+	const u64 place[] = {
+		[SI] = s->rsi, [ONE] = s->rsi + w->distance, [TWO] = s->rsi + 2 * w->distance, [OTHER] = s->rsi + w->other,
+		[FAR] = s->rsi + w->far, [INDEX] = AREA + w->at + s->index, [ANYWHERE] = AREA + (s->r9 & 0xfff8),
+	};
+
+	return place[op->place] + (s64)op->constant;
 }
 
-static bool do_round(const struct walk *w, struct state *s, const u8 *program)
+static bool do_round(const struct walk *w, struct state *s, unsigned program)
 {
-	s->rdx = 0;
-	for (; *program != ACTIONS; program++) {
-		bool write = *program == STORE || *program > ACTIONS;
-		unsigned action = *program > ACTIONS ? *program - ACTIONS - 1 : *program;
-		u64 linear = address_of(w, s, action), value;
+	unsigned i;
 
-		if (action == MOVE) {
+	s->rdx = 0;
+	for (i = 0; i < counts[program]; i++) {
+		const struct op *op = &programs[program][i];
+		bool write = op->action == STORE;
+		u64 linear = address_of(w, s, op), value;
+
+		if (op->action == MOVE)
 			s->rsi += w->step;
+		if (op->action == ADD_SI)
+			s->rsi += (s64)op->constant;
+		if (op->action == ADD_INDEX)
+			s->index += (s64)op->constant;
+		if (!write && op->action != READ)
 			continue;
-		}
 		if (!access(s, linear, write))
 			return false;
 		if (write) {
 			memcpy(expected + (linear - AREA), &s->rdx, 8);
-			s->r9 += action == STORE ? s->rdx : 0;
-		} else {
-			memcpy(&value, expected + (linear - AREA), 8);
-			s->rdx += value;
+			continue;
 		}
+		memcpy(&value, expected + (linear - AREA), 8);
+		s->rdx += value;
 	}
+	s->r9 += s->rdx;
 	return true;
 }
 
-static void walk(const struct walk *w, struct state *s, const u8 *program)
+static void walk(const struct walk *w, struct state *s, unsigned program)
 {
 	memcpy(expected, before, SIZE);
 	*s = (struct state){ .rsi = AREA + w->at, .rcx = w->rounds, .trap = NO_TRAP };
@@ -157,21 +185,21 @@ static void walk(const struct walk *w, struct state *s, const u8 *program)
 
 static void execute(const struct walk *w, struct state *s, const u8 *code)
 {
-	u64 in[7] = { AREA + w->at, w->step, w->distance, w->other, w->store, w->rounds, (u64)code }, out[4];
+	u64 in_out[] = { AREA + w->at, w->step, w->distance, w->other, w->far, w->rounds, (u64)code, AREA };
 
 	s->cr2 = 0;
 	s->trap = trap__code(TRY(__asm__ volatile(
 		"mov (%0), %%rsi; mov 8(%0), %%rdi; mov 16(%0), %%rax; mov %%rax, %%r11; mov 24(%0), %%r8; mov 32(%0), %%rbx;"
-		"mov 40(%0), %%rcx; xor %%r9d, %%r9d; call *48(%0);"
-		"mov %%rsi, (%1); mov %%rcx, 8(%1); mov %%rdx, 16(%1); mov %%r9, 24(%1)"
-		: : "r"(in), "r"(out)
-		: "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r11", "memory", "cc")));
+		"mov 40(%0), %%rcx; mov 56(%0), %%r15; mov %%rsi, %%r10; xor %%r9d, %%r9d; xor %%r13d, %%r13d; call *48(%0);"
+		"mov %%rsi, (%0); mov %%rcx, 8(%0); mov %%rdx, 16(%0); mov %%r9, 24(%0)"
+		: : "r"(in_out)
+		: "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r13", "r14", "r15", "memory", "cc")));
 	if (s->trap == trap__code(NO_TRAP)) {
 		s->trap = NO_TRAP;
-		s->rsi = out[0];
-		s->rcx = out[1];
-		s->rdx = out[2];
-		s->r9 = out[3];
+		s->rsi = in_out[0];
+		s->rcx = in_out[1];
+		s->rdx = in_out[2];
+		s->r9 = in_out[3];
 		return;
 	}
 	s->rsi = trap()->frame.rsi;
@@ -198,7 +226,7 @@ static void fill(u64 seed)
 	}
 }
 
-static bool is_right(const struct walk *w, const u8 *code, const u8 *program)
+static bool is_right(const struct walk *w, const u8 *code, unsigned program)
 {
 	struct state s, e;
 
@@ -217,27 +245,45 @@ static void check(unsigned program, const struct walk *w, u8 *code)
 
 	memcpy(code, codes[program], CODE_SIZE);
 	for (i = 0; i < 6; i++)
-		wrong += !is_right(w, code, programs[program]);
+		wrong += !is_right(w, code, program);
 	check__equal(wrong, 0, "%s, program %d", w->name, (int)program);
 	wrong = 0;
 	for (i = 0; i < ARRAY_LENGTH(walks); i++)
-		wrong += !is_right(&walks[i], code, programs[program]);
+		wrong += !is_right(&walks[i], code, program);
 	check__equal(wrong, 0, "all behind %s, program %d", w->name, (int)program);
 	wrong = 0;
 	for (i = 0; i < 6; i++)
-		wrong += !is_right(w, code, programs[program]);
+		wrong += !is_right(w, code, program);
 	check__equal(wrong, 0, "%s once more, program %d", w->name, (int)program);
+}
+
+/* Aligned operands that move on by less than that. */
+static void check_alignment(void)
+{
+	u64 n, at, wrong = 0;
+
+	for (n = 0; n < 40; n++) {
+		at = AREA + 16 * n;
+		__asm__ volatile("mov $20, %%ecx; 1: movaps (%0), %%xmm0; add $16, %0; dec %%ecx; jne 1b"
+				 : "+r"(at) : : "rcx", "memory", "cc");
+		wrong += at != AREA + 16 * n + 320;
+		wrong += TRY(__asm__ volatile("mov %0, %%rsi; mov $20, %%ecx; 1: movaps (%%rsi), %%xmm0; add $8, %%rsi; dec %%ecx; jne 1b"
+					      : : "r"(AREA + 16 * n) : "rcx", "rsi", "memory", "cc")) != X86_GP;
+		wrong += trap()->frame.rsi != AREA + 16 * n + 8 || trap()->frame.rcx != 19;
+	}
+	check__equal(wrong, 0, "aligned operands");
 }
 
 int main(void)
 {
-	static u8 code[ARRAY_LENGTH(programs)][ARRAY_LENGTH(walks)][CODE_SIZE] __attribute__((aligned(CODE_SIZE)));
+	static u8 code[PROGRAMS][ARRAY_LENGTH(walks)][CODE_SIZE] __attribute__((aligned(CODE_SIZE)));
 	unsigned i, p;
 
 	for (i = 0; i < PAGES; i++)
 		map(i, PTE_P | PTE_W);
 	fill(1);
-	for (p = 0; p < ARRAY_LENGTH(programs); p++)
+	check_alignment();
+	for (p = 0; p < PROGRAMS; p++)
 		for (i = 0; i < ARRAY_LENGTH(walks); i++)
 			check(p, &walks[i], code[p][i]);
 	return 0;
