@@ -235,6 +235,23 @@ static void begin_to_move(struct translation *t, unsigned k)
 	emit_lea(e, true, REG_ADDRESS, mem_at(REG_ADDRESS, -span->step));
 }
 
+/* Two arrays may drive each other's pages out of the TLB's first table all the way. */
+static void look_up_moving(struct translation *t, const struct group_span *span)
+{
+	struct cold *cold = translate__cold(t, COLD_LOOP_MOVING, 0);
+	unsigned size = span->high - span->low, k = 0;
+
+	cold->entries = 0;
+	group__look_up(t, span, cold);
+	while (1u << k < size)
+		k++;
+	if (span->alignment > 1 || k >= SOFT_SECOND_SIZES)
+		return;
+	/* Where that is for more bytes than there are, the page's end comes sooner. */
+	cold->second = t->soft->glue.second[translate__view(t)][span->write][k];
+	cold->found = t->e.at;
+}
+
 static void look_up_all(struct translation *t)
 {
 	struct loop_plan *loop = &t->loop;
@@ -242,15 +259,14 @@ static void look_up_all(struct translation *t)
 
 	t->insn = t->block->insn;
 	loop->cold = translate__cold(t, COLD_LOOP, 0) - t->cold;
-	loop->moving_cold = translate__cold(t, COLD_LOOP_MOVING, 0) - t->cold;
 	t->cold[loop->cold].entries = 0;
-	t->cold[loop->moving_cold].entries = 0;
 	for (k = 0; k < loop->nr_spans; k++) {
-		bool moves = loop->span[k].step;
-
-		group__look_up(t, &loop->span[k], &t->cold[moves ? loop->moving_cold : loop->cold]);
-		if (moves)
+		if (loop->span[k].step) {
+			look_up_moving(t, &loop->span[k]);
 			begin_to_move(t, k);
+		} else {
+			group__look_up(t, &loop->span[k], &t->cold[loop->cold]);
+		}
 		emit_store(&t->e, REG_ADDRESS, slot_of(k));
 	}
 }

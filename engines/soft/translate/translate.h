@@ -227,7 +227,6 @@ struct loop_plan {
 	u32 stride_site; /* the jump to where that is computed ... */
 	u32 stride_back; /* ... and where the entry goes on */
 	u32 cold; /* of the entry, as an index */
-	u32 moving_cold; /* of what moves on, likewise */
 	u32 to_plain; /* where the entry's cold code goes on with block->plain */
 	u8 nr_spans;
 	struct group_span span[SOFT_LOOP_SPANS];
