@@ -97,13 +97,18 @@ bool crossing__is_known(const struct soft_vcpu *soft, u64 rip)
 	return c->linear == rip && c->context == soft->context;
 }
 
-/* Those behind which the loop may have to look are executed by it. */
+/*
+ * Those behind which the loop may have to look are executed by it, and branches that may lead out of the canonical half. (All programs
+ * whose addresses are not random have their libraries near its end.)
+ */
 static bool may_be_translated(const struct vcpu *vcpu, const struct crossing *c)
 {
 	u32 mode = vcpu->soft->context & MODE_BLOCK;
 
+	if ((c->insn.flags & INSN_BRANCH) && soft__is_near_edge(c->linear))
+		return false;
 	return !vcpu->soft->check && translate__takes_mode(mode) && c->insn.row->class != CLASS_SYSTEM &&
-	       !soft__is_near_edge(c->linear) && (u32)c->linear <= 0xffffffff - 2 * PAGE_SIZE_4K;
+	       (u32)c->linear <= 0xffffffff - 2 * PAGE_SIZE_4K;
 }
 
 static struct block *translate(struct vcpu *vcpu, struct crossing *c)
