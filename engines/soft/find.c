@@ -183,6 +183,8 @@ const u8 *soft__find_code(struct vcpu *vcpu)
 		return NULL;
 	if (soft->far_countdown < 0)
 		soft->far_countdown = SOFT_FAR_PERIOD;
+	if (soft->read_countdown < 0)
+		soft->read_countdown = SOFT_READ_PERIOD;
 	for (;;) {
 		if (__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED))
 			return NULL;

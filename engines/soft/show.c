@@ -87,6 +87,7 @@ void show__glue(struct vcpu *vcpu)
 		{ glue->fill_stack[0][false], "fill_stack" },
 		{ glue->leave, "leave" },
 		{ glue->link, "link" },
+		{ glue->read_link, "read_link" },
 		{ glue->far_link, "far_link" },
 		{ glue->find, "find" },
 		{ glue->find_again, "find_again" },

@@ -242,6 +242,7 @@ struct glue {
 	u32 other_stack; /* on with the block in R14, whose stack is elsewhere (bit 0: or what its loop looked up) */
 	u32 leave; /* out, to the offset in R14 */
 	u32 link;  /* to the offset in R14, making the jump at soft_vcpu.link a direct one */
+	u32 read_link; /* the same, more rarely */
 	u32 far_link; /* to the linear address in R14, sometimes making the jump at EAX direct */
 	u32 find;  /* to the linear address in R14 */
 	u32 find_again; /* to that of the jump entry whose offset is in RAX */
@@ -280,6 +281,7 @@ struct soft_vcpu {
 	u32 offset; /* in the page, of the instruction that `scratch` keeps: gate.c */
 	u32 second_countdown; /* accesses found in the TLB's second table until one is treated as missed */
 	s32 far_countdown; /* far jumps that are not direct yet, until one of them is made so */
+	s32 read_countdown; /* the same of jumps to addresses that were read, which may be others each time */
 	u32 link; /* offset in the code area of the displacement to set | SOFT_LINK_*, or 0 */
 	u32 found; /* enum exec_result: what soft__find_code() has executed on the way, if it found none */
 	u64 host_stack;

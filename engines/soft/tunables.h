@@ -19,7 +19,7 @@
 /* The steps in which a vCPU gets it. */
 #define SOFT_ROOM_STEP (512u << 10)
 /* A block's code is smaller than this, and so is what stands apart of it. */
-#define SOFT_CODE_ROOM (120u << 10)
+#define SOFT_CODE_ROOM (152u << 10)
 /* Vector instructions in generated code that can raise signals. */
 #define SOFT_FAULT_ENTRIES (512u << 10)
 /* In soft_vcpu.link: the jump leads forwards, so the target need not look whether to leave. */
@@ -30,6 +30,7 @@
 #define SOFT_LINK_READ 0x20000000u
 /* That many far jumps over the table before one of them is made direct again. */
 #define SOFT_FAR_PERIOD 8
+#define SOFT_READ_PERIOD 64
 /* The stack of generated code and of what it calls. */
 #define SOFT_STACK_SIZE (256 << 10)
 /* Interpretations before a block is translated. */

@@ -94,6 +94,16 @@ void translate__emit_find(struct translation *t, const struct cold *cold)
 }
 
 /*
+ * soft__find_code() sets constants at these distances before a jump, whichever it is: where a jump is longer or shorter than others,
+ * it would write over code.
+ */
+static void note_distance(struct translation *t, u32 *distance, u32 from, u32 to)
+{
+	t->e.overflow |= *distance && *distance != to - from;
+	*distance = to - from;
+}
+
+/*
  * An address in REG_ADDRESS that was read from where linkers put addresses of functions: mostly it is what it was the last time,
  * in the same context. Both are compared with constants that soft__find_code() sets. The table of jumps takes longer: its
  * entries are all over the host's caches.
@@ -119,8 +129,8 @@ static void go_to_read(struct translation *t, struct cold *bad)
 	site = emit_jmp(e);
 	cold->site = site;
 	cold->bad = bad ? bad - t->cold : MAX_COLD;
-	t->soft->read_target = site - target;
-	t->soft->read_context = site - context;
+	note_distance(t, &t->soft->read_target, target, site);
+	note_distance(t, &t->soft->read_context, context, site);
 }
 
 void translate__emit_read(struct translation *t, const struct cold *cold)
@@ -130,7 +140,7 @@ void translate__emit_read(struct translation *t, const struct cold *cold)
 	if (cold->bad != MAX_COLD)
 		emit_patch(e, emit_canonical_check(e), t->cold[cold->bad].start);
 	emit_mov_imm32(e, H_RAX, cold->site | SOFT_LINK_READ);
-	emit_jmp_to(e, t->soft->glue.far_link);
+	emit_jmp_to(e, t->soft->glue.read_link);
 }
 
 /*
@@ -153,13 +163,16 @@ static void go_far(struct translation *t, s64 target)
 	base = e->at - 8;
 	emit_alu_mem(e, true, ALU_CMP, REG_ADDRESS, state_mem(SOFT_AT(code_base)));
 	cold->from[cold->entries++] = emit_jcc(e, CC_NE);
+	/* As long as with REX.W, by a prefix that does nothing. */
+	if (!is_64(t))
+		emit8(e, 0x3e);
 	emit_rm(e, is_64(t), 0x81, 0, state_mem(SOFT_AT(code_base)));
 	emit32(e, target & PAGE_MASK_4K);
 	site = emit_jmp(e);
 	cold->target = target;
 	cold->site = site;
-	t->soft->far_base = site - base;
-	t->soft->far_context = site - context;
+	note_distance(t, &t->soft->far_base, base, site);
+	note_distance(t, &t->soft->far_context, context, site);
 }
 
 /* Behind these may stand an instruction that is on the next page, too: it depends on the context. */

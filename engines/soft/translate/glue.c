@@ -359,25 +359,35 @@ static void generate_leave(struct emit *e, struct glue *glue, u32 end)
 	emit_jmp_to(e, end);
 }
 
-/* EAX: the displacement to set. */
+/* EAX: the displacement to set. Returns the jump for when it is time to set it. */
+static u32 count_down_link(struct emit *e, s32 countdown)
+{
+	emit_store32(e, H_RAX, at(SOFT_AT(link), 0));
+	emit_rm(e, false, 0x83, ALU_SUB, at(countdown, 0));
+	emit8(e, 1);
+	return emit_jcc(e, CC_S);
+}
+
 static void generate_find(struct emit *e, struct glue *glue, u32 end)
 {
-	u32 none, find, due, miss, found;
+	u32 none, find, due, read_due, by_table, miss, found;
 
 	glue->link = e->at;
 	emit_store32(e, H_RAX, at(SOFT_AT(link), 0));
 	emit_alu_mem(e, true, ALU_ADD, H_R14, at(SOFT_AT(code_base), 0));
 	find = emit_jmp(e);
+	glue->read_link = e->at;
+	read_due = count_down_link(e, SOFT_AT(read_countdown));
+	by_table = emit_jmp(e);
 	glue->far_link = e->at;
-	emit_store32(e, H_RAX, at(SOFT_AT(link), 0));
-	emit_rm(e, false, 0x83, 5, at(SOFT_AT(far_countdown), 0));
-	emit8(e, 1);
-	due = emit_jcc(e, CC_S);
+	due = count_down_link(e, SOFT_AT(far_countdown));
+	emit_patch(e, by_table, e->at);
 	miss = translate__emit_table_jump(e, true);
 	emit_patch(e, miss, e->at);
 	emit_alu_mem(e, true, ALU_XOR, H_R14, at(SOFT_AT(jump_key), 0));
 	emit_patch(e, find, e->at);
 	emit_patch(e, due, e->at);
+	emit_patch(e, read_due, e->at);
 	glue->find = e->at;
 	emit_store(e, H_R14, at(VCPU_AT(cpu.rip), 0));
 	spill(e, 0);

@@ -82,6 +82,11 @@ static void count_uses(const struct insn *insn, u16 uses[X86_NR_GPR])
 		uses[insn->index]++;
 }
 
+static unsigned worth_of(const struct group_span *span)
+{
+	return span->members + 2 * !!span->step;
+}
+
 /* What a round has to load again and again, the most frequent first; registers in memory may also be in a chain. */
 static struct loan *most_used(struct loan *wish, unsigned count, const struct loop_plan *loop, const u16 uses[X86_NR_GPR])
 {
@@ -89,8 +94,7 @@ static struct loan *most_used(struct loan *wish, unsigned count, const struct lo
 	unsigned i, most = 1;
 
 	for (i = 0; i < count; i++) {
-		const struct group_span *span = &loop->span[wish[i].to];
-		unsigned n = wish[i].is_span ? span->members + 2 * !!span->step : 2 * uses[wish[i].to];
+		unsigned n = wish[i].is_span ? worth_of(&loop->span[wish[i].to]) : 2 * uses[wish[i].to];
 
 		if (!wish[i].granted && n > most + !wish[i].is_span) {
 			most = n;
