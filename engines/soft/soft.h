@@ -242,8 +242,8 @@ struct glue {
 	u32 other_stack; /* on with the block in R14, whose stack is elsewhere (bit 0: or what its loop looked up) */
 	u32 leave; /* out, to the offset in R14 */
 	u32 link;  /* to the offset in R14, making the jump at soft_vcpu.link a direct one */
-	u32 read_link; /* the same, more rarely */
 	u32 far_link; /* to the linear address in R14, sometimes making the jump at EAX direct */
+	u32 read_link; /* the same, more rarely */
 	u32 find;  /* to the linear address in R14 */
 	u32 find_again; /* to that of the jump entry whose offset is in RAX */
 };

@@ -4,11 +4,11 @@
  * once what holds for all of its rounds.
  *
  * That is to see that vector state is in the registers, that the stack is in one page, and the look-ups of operands
- * whose registers the block leaves alone, or adds constants to: those move on, and are looked up again at the page's end. Their host addresses are kept in soft_vcpu.loop_spans. Nothing can
- * take these pages away before the look at `leave` between two rounds: flushes of the TLB, and those who
- * protect a page, wait for it. Where one of these look-ups fails, block->plain does the round, which does without;
- * the next one begins at the block's entry again. So nothing is done for operands that a round does not come to but
- * a look into the TLB.
+ * whose registers the block leaves alone, or adds constants to: those move on, and are looked up again at the page's
+ * end. Their host addresses are kept in soft_vcpu.loop_spans. Nothing can take these pages away before the look at
+ * `leave` between two rounds: flushes of the TLB, and those who protect a page, wait for it. Where one of these look-ups
+ * fails, block->plain does the round, which does without; the next one begins at the block's entry again. So nothing is
+ * done for operands that a round does not come to but a look into the TLB.
  *
  * In the rounds host registers of guest registers that the loop does not use hold others, which live in memory elsewhere, and
  * host addresses of those look-ups. What leads out of the rounds gives them back; nobody but the rounds' own code sees it.
@@ -82,6 +82,7 @@ static void count_uses(const struct insn *insn, u16 uses[X86_NR_GPR])
 		uses[insn->index]++;
 }
 
+/* What moves on takes two instructions less where it is in a register. */
 static unsigned worth_of(const struct group_span *span)
 {
 	return span->members + 2 * !!span->step;
