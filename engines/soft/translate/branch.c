@@ -103,6 +103,17 @@ static void note_distance(struct translation *t, u32 *distance, u32 from, u32 to
 	*distance = to - from;
 }
 
+/* Whether this is the context whose number soft__find_code() sets at *constant; else to the cold code. */
+static struct cold *compare_context(struct translation *t, enum cold_kind kind, u32 *constant)
+{
+	struct emit *e = &t->e;
+
+	emit_rm(e, false, 0x81, 7, state_mem(SOFT_AT(context_id)));
+	emit32(e, 0); /* no context's */
+	*constant = e->at - 4;
+	return translate__cold(t, kind, emit_jcc(e, CC_NE));
+}
+
 /*
  * An address in REG_ADDRESS that was read from where linkers put addresses of functions: mostly it is what it was the last time,
  * in the same context. Both are compared with constants that soft__find_code() sets. The table of jumps takes longer: its
@@ -112,12 +123,8 @@ static void go_to_read(struct translation *t, struct cold *bad)
 {
 	struct emit *e = &t->e;
 	u32 site, target, context;
-	struct cold *cold;
+	struct cold *cold = compare_context(t, COLD_READ, &context);
 
-	emit_rm(e, false, 0x81, 7, state_mem(SOFT_AT(context_id)));
-	emit32(e, 0); /* no context's */
-	context = e->at - 4;
-	cold = translate__cold(t, COLD_READ, emit_jcc(e, CC_NE));
 	emit8(e, 0x48); /* movabs $..., %rax */
 	emit8(e, 0xb8);
 	emit64(e, 0);
@@ -150,13 +157,9 @@ void translate__emit_read(struct translation *t, const struct cold *cold)
 static void go_far(struct translation *t, s64 target)
 {
 	struct emit *e = &t->e;
-	struct cold *cold;
 	u32 site, base, context;
+	struct cold *cold = compare_context(t, COLD_FAR, &context);
 
-	emit_rm(e, false, 0x81, 7, state_mem(SOFT_AT(context_id)));
-	emit32(e, 0); /* no context's */
-	context = e->at - 4;
-	cold = translate__cold(t, COLD_FAR, emit_jcc(e, CC_NE));
 	emit8(e, 0x49); /* movabs $..., %r14 */
 	emit8(e, 0xbe);
 	emit64(e, 0);

@@ -6,7 +6,7 @@
  */
 #include "engines/soft/translate/translate.h"
 
-/* Where a look-up for more bytes than this is not shared in this way. */
+/* Bytes that the first of the limits is for; each other one is for twice those of the one before. */
 #define LEAST_LIMIT 4u
 
 static bool is_left_alone(const struct translation *t, u8 slot)
