@@ -9,7 +9,8 @@
 /* Bytes that the first of the limits is for; each other one is for twice those of the one before. */
 #define LEAST_LIMIT 4u
 
-static bool is_left_alone(const struct translation *t, u8 slot)
+/* A register, and one that no round writes. */
+static bool is_constant(const struct translation *t, u8 slot)
 {
 	return slot < X86_NR_GPR && !(t->loop.written >> slot & 1);
 }
@@ -17,7 +18,7 @@ static bool is_left_alone(const struct translation *t, u8 slot)
 /* While it lasts the register is in the host's of its own. */
 static bool is_distance(const struct translation *t, u8 slot)
 {
-	return is_left_alone(t, slot) && host_of[slot] != H_NONE && slot != X86_RSP;
+	return is_constant(t, slot) && host_of[slot] != H_NONE && slot != X86_RSP;
 }
 
 bool stride__of(const struct translation *t, const struct insn *insn, struct stride *s)
@@ -34,7 +35,7 @@ bool stride__of(const struct translation *t, const struct insn *insn, struct str
 		s->base = insn->index;
 		s->index = insn->base;
 	}
-	return s->base != X86_RSP && !is_left_alone(t, s->base) && stride__now(t, s) <= STRIDE_MAX;
+	return s->base != X86_RSP && !is_constant(t, s->base) && stride__now(t, s) <= STRIDE_MAX;
 }
 
 u64 stride__now(const struct translation *t, const struct stride *s)
