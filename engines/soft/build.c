@@ -182,7 +182,7 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	if (!block->count)
 		return NULL;
 	memcpy(block__code(block), bytes, block->bytes);
-	bytes_used = ALIGN_UP_TO(sizeof(*block) + block->count * sizeof(struct insn) + block->bytes, 16);
+	bytes_used = ALIGN_UP_TO(sizeof(*block) + block->count * sizeof(struct insn) + block->bytes, BLOCK_UNIT);
 	if (kind == BLOCK_SHORT)
 		cache->young_used += bytes_used;
 	if (kind != BLOCK_LONG)
@@ -212,7 +212,7 @@ struct block *block__build_crossing(struct vcpu *vcpu, const struct crossing *cr
 	block->bytes = PAGE_SIZE_4K - (block->gpa & ~PAGE_MASK_4K);
 	memcpy(block__code(block), bytes, crossing->insn.len);
 	block__put_on_page(page, block);
-	cache->used += ALIGN_UP_TO(sizeof(*block) + sizeof(block->insn[0]) + crossing->insn.len, 16);
+	cache->used += ALIGN_UP_TO(sizeof(*block) + sizeof(block->insn[0]) + crossing->insn.len, BLOCK_UNIT);
 	return block;
 }
 
@@ -231,6 +231,6 @@ struct block *block__begin_trace(struct vcpu *vcpu, struct block *head, u64 next
 	block->code_value = head->code_value;
 	block->page = head->page;
 	block->next_page = next_page;
-	block->at = (s16 *)((u8 *)block + ALIGN_DOWN_TO(BLOCK_MOST, 16)) - (SOFT_BLOCK_INSNS + 1);
+	block->at = (s16 *)((u8 *)block + ALIGN_DOWN_TO(BLOCK_MOST, BLOCK_UNIT)) - (SOFT_BLOCK_INSNS + 1);
 	return block;
 }

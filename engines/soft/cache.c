@@ -153,7 +153,7 @@ struct code_page *block_cache__page(struct vcpu *vcpu, u64 gpa)
 	if (page)
 		return page;
 	page = (struct code_page *)(cache->arena + cache->used);
-	cache->used += ALIGN_UP_TO(sizeof(*page), 16);
+	cache->used += ALIGN_UP_TO(sizeof(*page), BLOCK_UNIT);
 	*page = (struct code_page){
 		.gpa = number << PAGE_SHIFT_4K,
 		.verified = vcpu->soft->outside,
@@ -163,15 +163,44 @@ struct code_page *block_cache__page(struct vcpu *vcpu, u64 gpa)
 	return page;
 }
 
-static struct block **hash_bucket(struct block_cache *cache, u64 gpa)
+/* Of one of the two hashes: the bucket for an address, and what its chain is in. */
+struct place {
+	struct bucket *bucket;
+	u8 *memory;
+};
+
+static struct place long_place(struct block_cache *cache, u64 gpa)
 {
-	return &cache->hash[(gpa ^ gpa >> 11) & (SOFT_HASH_ENTRIES - 1)];
+	return (struct place){ &cache->hash[(gpa ^ gpa >> 11) & (SOFT_HASH_ENTRIES - 1)], cache->arena };
 }
 
-static struct block **young_bucket(struct block_cache *cache, u64 gpa)
+static struct place young_place(struct block_cache *cache, u64 gpa)
 {
-	return &cache->young_hash[(gpa ^ gpa >> 11) & (SOFT_YOUNG_ENTRIES - 1)];
+	return (struct place){ &cache->young_hash[(gpa ^ gpa >> 11) & (SOFT_YOUNG_ENTRIES - 1)], cache->young };
 }
+
+static struct block *block_of(struct place place, u32 number)
+{
+	return number ? (struct block *)(place.memory + (u64)(number - 1) * BLOCK_UNIT) : NULL;
+}
+
+static u32 number_of(struct place place, const struct block *block)
+{
+	return block ? (u32)(((const u8 *)block - place.memory) / BLOCK_UNIT) + 1 : 0;
+}
+
+/* By other bits of the address than the bucket is found by. */
+static u32 filter_bit(u64 gpa)
+{
+	return 1u << ((u32)gpa * 0x9e3779b1u >> 27);
+}
+
+static struct block *first_in(struct place place, u64 gpa)
+{
+	return place.bucket->filter & filter_bit(gpa) ? block_of(place, place.bucket->first) : NULL;
+}
+
+_Static_assert(SOFT_CACHE_SIZE % BLOCK_UNIT == 0 && SOFT_CACHE_SIZE / BLOCK_UNIT < 0xffffffff, "numbers of 32 bits");
 
 /*
  * Compares the blocks of a page with memory, once in a while that nobody may have written it from
@@ -212,12 +241,12 @@ static bool verify_young(struct soft_vcpu *soft, struct block *block, const u8 *
  * The block of this address and mode in a bucket, unlinking one that has become stale. Writes by vCPUs show
  * in the code word; those from outside (user space, devices) only in the bytes themselves.
  */
-static struct block *find_in(struct vcpu *vcpu, struct block **link, u64 gpa, const u8 *code, u32 mode,
+static struct block *find_in(struct vcpu *vcpu, struct place place, u64 gpa, const u8 *code, u32 mode,
 			     enum block_kind kind)
 {
-	for (; *link; link = &(*link)->next) {
-		struct block *block = *link;
+	struct block *block, *before = NULL;
 
+	for (block = first_in(place, gpa); block; before = block, block = block->next) {
 		if (block->gpa != gpa || block->mode != mode)
 			continue;
 		if (!block__is_stale(block) &&
@@ -225,7 +254,10 @@ static struct block *find_in(struct vcpu *vcpu, struct block **link, u64 gpa, co
 					   verify_page(vcpu->soft, block->page, code)))
 			return block;
 		vcpu->stats.code_stale++;
-		*link = block->next;
+		if (before)
+			before->next = block->next;
+		else
+			place.bucket->first = number_of(place, block->next);
 		break;
 	}
 	return NULL;
@@ -234,20 +266,20 @@ static struct block *find_in(struct vcpu *vcpu, struct block **link, u64 gpa, co
 static struct block *find_block(struct vcpu *vcpu, struct block_cache *cache, u64 gpa,
 				const u8 *code, u32 mode)
 {
-	struct block *block = find_in(vcpu, hash_bucket(cache, gpa), gpa, code, mode, BLOCK_LONG);
+	struct block *block = find_in(vcpu, long_place(cache, gpa), gpa, code, mode, BLOCK_LONG);
 
 	if (block)
 		return block;
-	return find_in(vcpu, young_bucket(cache, gpa), gpa, code, mode, BLOCK_SHORT);
+	return find_in(vcpu, young_place(cache, gpa), gpa, code, mode, BLOCK_SHORT);
 }
 
 void block_cache__add(struct block_cache *cache, struct block *block, enum block_kind kind)
 {
-	struct block **bucket = kind == BLOCK_SHORT ? young_bucket(cache, block->gpa) :
-						      hash_bucket(cache, block->gpa);
+	struct place place = kind == BLOCK_SHORT ? young_place(cache, block->gpa) : long_place(cache, block->gpa);
 
-	block->next = *bucket;
-	*bucket = block;
+	block->next = block_of(place, place.bucket->first);
+	place.bucket->first = number_of(place, block);
+	place.bucket->filter |= filter_bit(block->gpa);
 }
 
 struct block *block_cache__find_crossing(struct vcpu *vcpu, u64 gpa, u32 mode)
@@ -258,7 +290,7 @@ struct block *block_cache__find_crossing(struct vcpu *vcpu, u64 gpa, u32 mode)
 
 	mode |= MODE_CROSSING;
 	code = memory__pointer(vcpu->vm, gpa, false, &avail);
-	return code ? find_in(vcpu, hash_bucket(cache, gpa), gpa, code, mode, BLOCK_LONG) : NULL;
+	return code ? find_in(vcpu, long_place(cache, gpa), gpa, code, mode, BLOCK_LONG) : NULL;
 }
 
 /* The block of this address and mode in a bucket if it is good as far as code words tell, or NULL. */
@@ -271,14 +303,14 @@ static const struct block *look_in(const struct block *block, u64 gpa, u32 mode)
 
 bool block_cache__has_code(struct block_cache *cache, u64 gpa, u32 mode)
 {
-	const struct block *block = look_in(*hash_bucket(cache, gpa), gpa, mode);
+	const struct block *block = look_in(first_in(long_place(cache, gpa), gpa), gpa, mode);
 
 	return block && block->code;
 }
 
 bool block_cache__has_short(struct block_cache *cache, u64 gpa, u32 mode)
 {
-	return look_in(*young_bucket(cache, gpa), gpa, mode);
+	return look_in(first_in(young_place(cache, gpa), gpa), gpa, mode);
 }
 
 static struct fetch_entry *fetch_slot(struct soft_vcpu *soft, u64 linear)

@@ -154,6 +154,12 @@ struct fetch_entry {
 	const u8 *host;
 };
 
+/* A bucket of a hash of blocks, found by address and mode. */
+struct bucket {
+	u32 first; /* of its chain: 1 + the distance from the begin of the blocks' memory in BLOCK_UNIT; 0: none */
+	u32 filter; /* one bit for each that was added: most that are not here are not looked for in the chain */
+};
+
 struct block_cache {
 	/*
 	 * Those to be translated, and pages. Filled from the bottom, emptied as a whole, with the
@@ -161,11 +167,11 @@ struct block_cache {
 	 */
 	u8 *arena; /* ROOM_BLOCKS */
 	size_t used;
-	struct block *hash[SOFT_HASH_ENTRIES];
+	struct bucket hash[SOFT_HASH_ENTRIES];
 	/* BLOCK_SHORT. Emptied as a whole, alone: what is executed again is decoded again. */
 	u8 *young; /* ROOM_YOUNG */
 	size_t young_used;
-	struct block *young_hash[SOFT_YOUNG_ENTRIES];
+	struct bucket young_hash[SOFT_YOUNG_ENTRIES];
 	/* The BLOCK_ONCE of now. */
 	struct block *once;
 	struct code_page *pages[SOFT_PAGE_HASH_ENTRIES];
@@ -424,6 +430,8 @@ static __always_inline bool block__is_stale(const struct block *block)
  */
 enum block_kind { BLOCK_ONCE, BLOCK_SHORT, BLOCK_LONG };
 
+/* Blocks begin at multiples of it, bytes. */
+#define BLOCK_UNIT 16
 /* Bytes of memory that a block may take, and the records of its pages. */
 #define BLOCK_MOST                                                                                 \
 	(sizeof(struct block) + SOFT_BLOCK_INSNS * (sizeof(struct insn) + INSN_MAX_LENGTH) +       \

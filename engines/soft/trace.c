@@ -173,7 +173,7 @@ static void keep(struct recording *r)
 	/* No more room than it needs. */
 	memmove(end, block->at, (block->count + 1) * sizeof(s16));
 	block->at = (s16 *)end;
-	size = ALIGN_UP_TO(end + (block->count + 1) * sizeof(s16) - (u8 *)block, 16);
+	size = ALIGN_UP_TO(end + (block->count + 1) * sizeof(s16) - (u8 *)block, BLOCK_UNIT);
 	if (!uses_next_page(block) || !is_same(r->vcpu, block) || block__is_stale(block) || !soft__has_room(r->vcpu))
 		return;
 	block->trace = head;
