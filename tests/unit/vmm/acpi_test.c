@@ -135,6 +135,7 @@ static void check_table(const struct acpi_image *image, const struct acpi_header
 		assert_int_equal(table->length, 60);
 		memcpy(&ecam, (const char *)table + 44, 8);
 		assert_int_equal(ecam, GUEST_ECAM);
+		assert_int_equal(((const uint8_t *)table)[55], 63); /* the last bus */
 	}
 }
 

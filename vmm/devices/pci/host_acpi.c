@@ -55,7 +55,7 @@ static void describe_windows(const struct device_services *services, struct aml 
 
 	pci_windows__init(&windows, services);
 	aml__resources(aml, "_CRS");
-	aml__bus_window(aml, 0, GUEST_ECAM_BUSES - 1);
+	aml__bus_window(aml, 0, (services->pci->ecam_buses ? services->pci->ecam_buses : GUEST_ECAM_BUSES) - 1);
 	aml__io(aml, PORT_CONFIG, 1, 8);
 	aml__io_window(aml, 0, PORT_CONFIG - 1);
 	aml__io_window(aml, PORT_CONFIG + 8, 0xffff);
