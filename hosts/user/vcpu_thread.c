@@ -133,6 +133,7 @@ void host__run_begin(struct vcpu *vcpu)
 	set_thread_mask(~SYNCHRONOUS, &h->thread_mask);
 	h->reported = ~(h->has_own_mask ? h->own_mask : h->thread_mask) &
 		      ~(SYNCHRONOUS | UNBLOCKABLE);
+	h->is_first_look = !h->has_own_mask;
 }
 
 void host__run_end(struct vcpu *vcpu)
@@ -142,10 +143,16 @@ void host__run_end(struct vcpu *vcpu)
 
 bool host__signal_pending(struct vcpu *vcpu)
 {
+	struct host_vcpu *h = vcpu->host;
 	u64 pending = 0;
 
+	/* Whatever came before they were blocked has gone to its handler. */
+	if (h->is_first_look) {
+		h->is_first_look = false;
+		return false;
+	}
 	RAW_SYSCALL(SYS_rt_sigpending, &pending, sizeof(pending));
-	return pending & vcpu->host->reported;
+	return pending & h->reported;
 }
 
 /* ---- waiting ---- */

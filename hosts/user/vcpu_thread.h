@@ -12,6 +12,7 @@ struct host_vcpu {
 	int pages_fd;	/* memfd of the pages user space maps; -1 when it has become a descriptor */
 	void *pages;
 	bool has_own_mask; /* KVM_SET_SIGNAL_MASK */
+	bool is_first_look; /* since KVM_RUN began, at signals that the thread itself lets in */
 	u64 own_mask;
 	u64 thread_mask;   /* what the thread blocks outside of KVM_RUN */
 	u64 reported;	   /* signals that end KVM_RUN */
