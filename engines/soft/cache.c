@@ -69,7 +69,6 @@ void block_cache__flush(struct vcpu *vcpu)
 			  (unsigned long)vcpu->stats.code_translations);
 		memset(cache->pages, 0, sizeof(cache->pages));
 		memset(cache->hash, 0, sizeof(cache->hash));
-		memset(cache->code, 0, sizeof(cache->code));
 		cache->used = 0;
 	}
 	/* Its blocks have pages. */
@@ -94,11 +93,6 @@ static struct code_page *find_page(struct block_cache *cache, u64 gpa)
 	return page;
 }
 
-static struct code_entry *code_slot(struct block_cache *cache, u64 gpa, u32 mode)
-{
-	return &cache->code[(gpa ^ gpa >> 12 ^ mode >> MODE_VIEW_SHIFT) & (SOFT_CODE_ENTRIES - 1)];
-}
-
 static void forget_jump(struct soft_vcpu *soft, unsigned i, const struct code_page *page)
 {
 	if (soft->cache.jump[i].tag && soft->cache.jump_block[i]->page == page)
@@ -113,17 +107,13 @@ void block_cache__forget_jumps(struct soft_vcpu *soft, u64 page_gpa)
 
 	if (!page)
 		return;
-	for (block = page->blocks; block; block = block->page_next) {
-		struct code_entry *e = code_slot(&soft->cache, block->gpa, block->mode);
-
-		if (e->block == block)
-			e->block = NULL;
-		if (!page->has_more_linear)
-			forget_jump(soft, soft__jump_index(page->linear | (block->gpa & ~PAGE_MASK_4K)),
-				    page);
+	if (page->has_more_linear) {
+		for (i = 0; i < SOFT_JUMP_ENTRIES; i++)
+			forget_jump(soft, i, page);
+	} else {
+		for (block = page->blocks; block; block = block->page_next)
+			forget_jump(soft, soft__jump_index(page->linear | (block->gpa & ~PAGE_MASK_4K)), page);
 	}
-	for (i = 0; page->has_more_linear && i < SOFT_JUMP_ENTRIES; i++)
-		forget_jump(soft, i, page);
 	page->has_linear = false;
 	page->has_more_linear = false;
 	/* Those are not known one by one: none is followed any more. */
@@ -294,7 +284,7 @@ struct block *block_cache__find_crossing(struct vcpu *vcpu, u64 gpa, u32 mode)
 }
 
 /* The block of this address and mode in a bucket if it is good as far as code words tell, or NULL. */
-static const struct block *look_in(const struct block *block, u64 gpa, u32 mode)
+static struct block *look_in(struct block *block, u64 gpa, u32 mode)
 {
 	while (block && (block->gpa != gpa || block->mode != mode))
 		block = block->next;
@@ -400,7 +390,6 @@ static void set_jump(struct soft_vcpu *soft, u64 linear, struct block *block, co
 void block_cache__note_code(struct soft_vcpu *soft, u64 linear, struct block *block)
 {
 	u32 index = soft__jump_index(linear);
-	struct code_entry *e = code_slot(&soft->cache, block->gpa, block->mode);
 
 	if (soft->cache.jump[index].tag != (linear ^ soft->jump_key))
 		return;
@@ -408,15 +397,6 @@ void block_cache__note_code(struct soft_vcpu *soft, u64 linear, struct block *bl
 	if (!soft->check)
 		soft->cache.jump[index].code = block->code;
 	soft->cache.jump_block[index] = block;
-	/* That the other page is mapped there is known in this context alone. */
-	if (block->next_page)
-		return;
-	*e = (struct code_entry){
-		.gpa = block->gpa,
-		.mode = block->mode,
-		.epoch = soft->epoch,
-		.block = block,
-	};
 }
 
 void block_cache__note_crossing(struct soft_vcpu *soft, u64 linear, struct block *block)
@@ -427,18 +407,16 @@ void block_cache__note_crossing(struct soft_vcpu *soft, u64 linear, struct block
 struct block *block_cache__find_code(struct soft_vcpu *soft, u64 linear)
 {
 	const struct fetch_entry *f = fetch_slot(soft, linear);
-	u32 mode = soft->context & MODE_BLOCK;
-	struct code_entry *e;
-	u64 gpa;
+	u64 gpa = f->gpa + (linear & ~PAGE_MASK_4K);
+	struct block *block;
 
 	if (f->page != (linear & PAGE_MASK_4K) || f->context != soft->fetch_context)
 		return NULL;
-	gpa = f->gpa + (linear & ~PAGE_MASK_4K);
-	e = code_slot(&soft->cache, gpa, mode);
-	if (!e->block || e->gpa != gpa || e->mode != mode || e->epoch != soft->epoch)
+	block = look_in(first_in(long_place(&soft->cache, gpa), gpa), gpa, soft->context & MODE_BLOCK);
+	if (!block || !block->code || block->page->verified != soft->outside)
 		return NULL;
-	set_jump(soft, linear, e->block, e->block->code);
-	return e->block;
+	set_jump(soft, linear, block, block->code);
+	return block;
 }
 
 struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result)

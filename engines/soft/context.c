@@ -176,7 +176,6 @@ void soft__refresh_context(struct vcpu *vcpu)
 		mode |= MODE_FLAT;
 	/* Never 0, so that an empty entry matches nothing. */
 	generation = mode & MODE_USER ? vcpu->user_generation : vcpu->kernel_generation;
-	soft->epoch = soft->outside + soft->others;
 	soft->fetch_context = context_of(generation, mode);
 	soft->context = context_of(generation + soft->outside + soft->others, mode);
 	soft->code_flat = cpu->code_size == 8 ||

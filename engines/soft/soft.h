@@ -38,10 +38,15 @@ enum block_way { WAY_NEXT, WAY_JUMP, NR_WAYS };
 
 /* A run of decoded instructions within one guest page, the last one possibly a branch. */
 struct block {
+	/* First what finding it looks at. */
 	u64 gpa;	 /* of the first instruction */
 	u32 *code_word;	 /* the page's word in its memory slot ... */
 	u32 code_value;	 /* ... and its value when the block was decoded: differs, block is stale */
 	u32 mode;	 /* MODE_* the instructions were decoded for */
+	const u8 *code;	 /* its translation, or NULL */
+	struct block *next; /* in the hash chain */
+	struct code_page *page; /* NULL: BLOCK_ONCE */
+	struct code_page *next_page; /* that its instruction ends on: crossing.c; else NULL */
 	u32 heat;	 /* times it was interpreted */
 	u32 checks;	 /* times it came to be checked */
 	u32 verified;	 /* of BLOCK_SHORT: soft_vcpu.outside when it was last compared with memory */
@@ -61,11 +66,7 @@ struct block {
 	u8 tries;	  /* to record a loop's way from here */
 	u8 misses;	  /* look-ups for several operands that failed ... */
 	u64 missed_since; /* ... since this time stamp */
-	const u8 *code;	 /* its translation, or NULL */
 	const u8 *plain; /* the same for when the stack is not where `code` needs it, or NULL */
-	struct block *next; /* in the hash chain */
-	struct code_page *page; /* NULL: BLOCK_ONCE */
-	struct code_page *next_page; /* that its instruction ends on: crossing.c; else NULL */
 	struct block *page_next; /* of the same page: those that are not BLOCK_SHORT */
 	/* trace.c. A loop's way over two pages from here, or NULL. Of such a way: the block that begins there. */
 	struct block *trace;
@@ -132,14 +133,6 @@ struct jump_entry {
 	const u8 *code; /* the block's, or what goes on without it; never NULL */
 };
 
-/* Guest-physical address and mode to translated code, of pages that were looked at in this epoch. */
-struct code_entry {
-	u64 gpa;
-	u32 mode;
-	u32 epoch; /* soft_vcpu.epoch */
-	struct block *block; /* NULL: empty */
-};
-
 /* A context and its number. */
 struct context_id {
 	u64 context;
@@ -177,7 +170,6 @@ struct block_cache {
 	struct code_page *pages[SOFT_PAGE_HASH_ENTRIES];
 	struct jump_entry jump[SOFT_JUMP_ENTRIES];
 	struct block *jump_block[SOFT_JUMP_ENTRIES]; /* of the entries that are not empty */
-	struct code_entry code[SOFT_CODE_ENTRIES];
 	struct fetch_entry fetch[SOFT_FETCH_ENTRIES];
 	u64 seen[SOFT_SEEN_BITS / 64]; /* addresses of code that was executed once, hashed */
 };
@@ -333,7 +325,6 @@ struct soft_vcpu {
 	 */
 	u64 context;
 	u64 fetch_context; /* the same without `outside` */
-	u32 epoch; /* advances whenever others may have written code */
 	/*
 	 * Numbers of contexts, by their modes. A number is not given again before jump entries and
 	 * direct jumps that bear it are gone.

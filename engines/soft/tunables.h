@@ -52,7 +52,6 @@
 #define SOFT_JUMP_ENTRIES (1u << SOFT_JUMP_BITS)
 /* Spreads linear addresses over that table, by the top bits of a 32-bit product. */
 #define SOFT_JUMP_FACTOR 0x9e3779b1u
-#define SOFT_CODE_ENTRIES 65536
 #define SOFT_FETCH_ENTRIES 1024
 /* Contexts whose numbers are remembered; the cache is flushed some time after the last number. */
 #define SOFT_CONTEXTS 64
