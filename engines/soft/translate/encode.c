@@ -120,6 +120,9 @@ static bool is_only_written(const struct insn *insn, unsigned i)
 		return i < 2;
 	if (is_zeroing(insn))
 		return true;
+	/* MOVD, PEXTRW, KMOVB and their kin write all of it. */
+	if (!i && insn->row->class == CLASS_VECTOR)
+		return true;
 	if (i || insn->row->class != CLASS_INTEGER || insn->opsize < 4)
 		return false;
 	for (j = 1; j < ARRAY_LENGTH(insn->row->op); j++)

@@ -63,7 +63,8 @@ static bool has_accumulator(const struct insn *insn)
 	       row->exec == exec_fnstsw_ax;
 }
 
-static void count_uses(const struct insn *insn, u16 uses[X86_NR_GPR])
+/* The loop's look-up of an operand stands for the registers that it is addressed by. */
+static void count_uses(const struct insn *insn, bool is_found, u16 uses[X86_NR_GPR])
 {
 	unsigned i;
 
@@ -74,7 +75,7 @@ static void count_uses(const struct insn *insn, u16 uses[X86_NR_GPR])
 			uses[reg]++;
 	}
 	uses[X86_RAX] += has_accumulator(insn);
-	if (!(insn->flags & INSN_MEM))
+	if (!(insn->flags & INSN_MEM) || is_found)
 		return;
 	if (insn->base < X86_NR_GPR)
 		uses[insn->base]++;
@@ -114,7 +115,7 @@ static void plan_loans(struct translation *t)
 
 	for (i = 0; i < t->block->count; i++)
 		if (!(t->block->insn[i].flags & INSN_BRANCH))
-			count_uses(&t->block->insn[i], uses);
+			count_uses(&t->block->insn[i], loop->of[i] != GROUP_NO_SPAN, uses);
 	uses[X86_RSP] += t->stack.known;
 	for (i = 0; i < X86_NR_GPR; i++)
 		if (host_of[i] == H_NONE)
