@@ -3,7 +3,7 @@
 # Installs the Debian packages that the named purposes need, if any is missing. Silent otherwise.
 set -eu
 
-run_packages="gcc libc6-dev linux-libc-dev meson ninja-build pkg-config busybox-static cpio gzip xz-utils liburing-dev liblz4-dev liblzma-dev zlib1g-dev libzstd-dev libslirp-dev mmdebstrap uidmap e2fsprogs"
+run_packages="gcc libc6-dev linux-libc-dev meson ninja-build pkg-config busybox-static cpio gzip xz-utils liburing-dev libdeflate-dev liblz4-dev liblzma-dev zlib1g-dev libzstd-dev libslirp-dev mmdebstrap uidmap e2fsprogs"
 check_packages="libcmocka-dev acpica-tools dmidecode qemu-system-x86 qemu-utils binutils python3 expect fio iperf3 iproute2 util-linux libcap2-bin clang libclang-rt-14-dev clang-format seabios ovmf grub-common grub-pc-bin grub-efi-amd64-bin mtools fdisk xorriso"
 bench_packages="zstd gzip xz-utils p7zip-full sqlite3 python3 openssl stress-ng qemu-system-x86"
 
