@@ -146,7 +146,7 @@ bool host__signal_pending(struct vcpu *vcpu)
 	struct host_vcpu *h = vcpu->host;
 	u64 pending = 0;
 
-	/* Whatever came before they were blocked has gone to its handler. */
+	/* What came before they were blocked has gone to its handler; what comes meanwhile is seen by the next look. */
 	if (h->is_first_look) {
 		h->is_first_look = false;
 		return false;

@@ -63,7 +63,10 @@ static bool has_accumulator(const struct insn *insn)
 	       row->exec == exec_fnstsw_ax;
 }
 
-/* The loop's look-up of an operand stands for the registers that it is addressed by. */
+/*
+ * The loop's look-up of an operand stands for the registers that it is addressed by; but x87 instructions leave the address
+ * itself to see (x87.c).
+ */
 static void count_uses(const struct insn *insn, bool is_found, u16 uses[X86_NR_GPR])
 {
 	unsigned i;
@@ -75,7 +78,7 @@ static void count_uses(const struct insn *insn, bool is_found, u16 uses[X86_NR_G
 			uses[reg]++;
 	}
 	uses[X86_RAX] += has_accumulator(insn);
-	if (!(insn->flags & INSN_MEM) || is_found)
+	if (!(insn->flags & INSN_MEM) || (is_found && insn->row->class != CLASS_X87))
 		return;
 	if (insn->base < X86_NR_GPR)
 		uses[insn->base]++;

@@ -367,10 +367,38 @@ static void check_much_used(void)
 	check__equal(wrong, 0, "a register that is read 256 times");
 }
 
+/* The word of the x87 environment (SDM vol. 1, figure 8-9). */
+#define ENV_FDP 5
+
+/* The address that an x87 instruction leaves to see, by a register that stands in no other instruction of the loop. */
+static u32 loop_with_x87(const u64 *from, const u64 *other, u64 rounds)
+{
+	u32 environment[7];
+
+	__asm__ volatile("push %%rbp; fninit; mov %1, %%rsi; mov %2, %%rbx; mov %3, %%rcx; xor %%ebp, %%ebp;"
+			 "jmp 1f; .balign 64;"
+			 "1: inc %%r8; inc %%r9; inc %%r12; inc %%r13; inc %%r14; inc %%rbp; fldl (%%rsi, %%rcx, 8);"
+			 "fstp %%st(0); add (%%rbx), %%r10; add (%%rbx), %%r10; add %%r10, %%r11; dec %%rcx; jne 1b;"
+			 "pop %%rbp; fnstenv %0; fninit"
+			 : "=m"(environment) : "r"(from), "r"(other), "r"(rounds)
+			 : "rax", "rbx", "rcx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "cc", "memory");
+	return environment[ENV_FDP];
+}
+
+static void check_x87_addresses(void)
+{
+	u64 n, wrong = 0;
+
+	for (n = 0; n < 40; n++)
+		wrong += loop_with_x87(frames[n % 4], frames[5], 1 + n) != (u32)(u64)&frames[n % 4][1];
+	check__equal(wrong, 0, "addresses of x87 operands");
+}
+
 int main(void)
 {
 	fill();
 	check_much_used();
+	check_x87_addresses();
 	check_places();
 	check_faults();
 	check_own_code();

@@ -351,6 +351,10 @@ static u64 make(void)
 
 /* ---- execution ---- */
 
+/* Words of the x87 environment (SDM vol. 1, figure 8-9). */
+#define ENV_FIP 3
+#define ENV_FDP 5
+
 static u64 pick_address(void)
 {
 	u64 page = AREA + below(PAGES) * PAGE_SIZE_4K;
@@ -410,8 +414,10 @@ static void execute(void)
 {
 	unsigned vector = TRY(call_target()), i;
 	const u64 *saved = vector == NO_TRAP ? out.r : &trap()->frame.r15;
+	u32 environment[7];
 
-	__asm__ volatile("fxsave %0; fninit" : "=m"(out.fx));
+	/* FXSAVE of some processors has no pointers unless an exception waits. */
+	__asm__ volatile("fxsave %0; fnstenv %1; fninit" : "=m"(out.fx), "=m"(environment));
 	mix(vector);
 	if (vector == NO_TRAP) {
 		out.r[RSP] &= ARITHMETIC;
@@ -425,6 +431,7 @@ static void execute(void)
 		mix(saved[i]);
 	for (i = 0; i < 160 + 256; i += 8)
 		mix(*(u64 *)(out.fx + i));
+	mix((u64)environment[ENV_FIP] << 32 | environment[ENV_FDP]);
 }
 
 static void fill(void)
