@@ -44,7 +44,7 @@ class Virtio(linux.Case):
         self.assertIn("reserved in ACPI", self.ask(machine, "dmesg | grep MMCONFIG"))
         memory = self.ask(machine, "cat /proc/iomem")
         self.assertRegex(memory, r"c0[0-9a-f]{6}-c0[0-9a-f]{6} : 0000:01:00.0")
-        self.assertRegex(memory, r"PCI MMCONFIG 0000 \[bus 00-ff\]")
+        self.assertRegex(memory, r"PCI MMCONFIG 0000 \[bus 00-3f\]")
         self.power_off(machine)
 
     def test_interrupts_by_irqfd_move_between_cpus(self):
