@@ -17,11 +17,14 @@ class Virtio(linux.Case):
         self.initrd = fixture.initrd_with_modules(self.scratch / "initrd")
 
     def start(self, *args, **options):
-        return self.boot(self.initrd, *args, **options)
+        initrd = self.initrd
+        if "flavour" in options:
+            initrd = fixture.initrd_with_modules(self.scratch / "other-initrd", options["flavour"])
+        return self.boot(initrd, *args, **options)
 
-    def check_rng(self, append, interrupt):
+    def check_rng(self, append, interrupt, *args, **options):
         machine = self.start("--device", "virtio-rng", "--device", "root-port",
-                             "--device", "virtio-rng,port=1,packed=on", append=append)
+                             "--device", "virtio-rng,port=1,packed=on", *args, append=append, **options)
         self.ask(machine, "modprobe -a virtio_pci virtio-rng")
         for number in 0, 1:
             self.ask(machine, f"echo virtio_rng.{number} > /sys/class/misc/hw_random/rng_current")
@@ -69,6 +72,16 @@ class Virtio(linux.Case):
     def test_interrupt_pins_through_the_pic(self):
         machine = self.check_rng("pci=nomsi noapic", r"1[01]: .*XT-PIC +virtio")
         machine.send("poweroff -f\n")
+        self.assertEqual(machine.wait(), 0)
+
+    def test_interrupt_pins_by_the_multiprocessor_table(self):
+        # The cloud kernel does not read it.
+        machine = self.check_rng("acpi=off pci=nomsi", r"IO-APIC +(?:1[6-9]|2[0-3])-fasteoi +virtio", "--no-reboot",
+                                 cpus=2, flavour="amd64")
+        self.assertIn("2", self.ask(machine, "nproc"))
+        self.assertRegex(self.ask(machine, "cat /proc/interrupts"), r"IO-APIC +4-edge +ttyS0")
+        self.assertIn("found SMP MP-table at [mem 0x0009fc00-", self.ask(machine, "dmesg | grep MP-table"))
+        machine.send("reboot -f\n")
         self.assertEqual(machine.wait(), 0)
 
     def test_memory_on_both_sides_of_the_hole(self):

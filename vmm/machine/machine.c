@@ -21,18 +21,21 @@
 #include "vmm/machine/device_table.h"
 #include "vmm/machine/devices.h"
 #include "vmm/machine/firmware.h"
+#include "vmm/machine/mp_table.h"
 #include "vmm/machine/smbios.h"
 #include "vmm/memory/dispatch.h"
 #include "vmm/memory/guest_memory.h"
 #include "vmm/pci/assign.h"
 
 /*
- * ACPI tables lie where firmware's read-only part would be, and a kernel looks for the RSDP. SMBIOS
- * follows; kernels are told of one range.
+ * ACPI tables lie where firmware's read-only part would be, and a kernel looks for the RSDP. The MultiProcessor table
+ * and SMBIOS follow; kernels are told of one range.
  */
 #define ACPI_GPA 0xe0000u
-#define ACPI_BYTES (MACHINE_SMBIOS_GPA - ACPI_GPA)
+#define ACPI_BYTES (MP_TABLE_GPA - ACPI_GPA)
 #define TABLES_BYTES 0x20000u
+
+_Static_assert(MP_TABLE_GPA + MP_TABLE_MOST <= MACHINE_SMBIOS_GPA, "one behind the other");
 
 /*
  * OVMF maps all that the CPU says it can address, with pages of 2 MiB: with 48 bits these tables would
@@ -295,6 +298,15 @@ static int place_acpi_tables(struct machine *machine)
 	return err;
 }
 
+static int place_mp_table(struct machine *machine)
+{
+	int err = mp_table__place(&machine->memory, machine->config.cpus, !machine->config.no_pci);
+
+	if (err)
+		snprintf(machine->error, sizeof(machine->error), "MultiProcessor table: %s", strerror(-err));
+	return err;
+}
+
 static int place_smbios_tables(struct machine *machine)
 {
 	int err = machine_smbios__place(&machine->smbios, &machine->memory);
@@ -391,6 +403,8 @@ static int reset_devices(struct machine *machine, int *status)
 		pci__assign(&machine->pci, &windows);
 	}
 	err = place_acpi_tables(machine);
+	if (!err)
+		err = place_mp_table(machine);
 	return err ? err : place_smbios_tables(machine);
 }
 
