@@ -12,6 +12,7 @@
 #include "vmm/acpi/layout.h"
 #include "vmm/acpi/ports.h"
 #include "vmm/device/device.h"
+#include "vmm/memory/checksum.h"
 
 #define OEM_ID "TRIVET"
 #define OEM_TABLE_ID "TRIVETPC"
@@ -77,16 +78,6 @@ static size_t reserve(struct image *image, size_t size)
 	return at;
 }
 
-static uint8_t checksum(const void *data, size_t size)
-{
-	const uint8_t *bytes = data;
-	uint8_t sum = 0;
-
-	while (size--)
-		sum += *bytes++;
-	return (uint8_t)-sum;
-}
-
 static void fill_header(struct acpi_header *header, const char *signature, uint8_t revision,
 			size_t size)
 {
@@ -107,7 +98,7 @@ static uint64_t place_table(struct image *image, void *table, size_t size)
 	size_t at = reserve(image, size);
 
 	header->checksum = 0;
-	header->checksum = checksum(table, size);
+	header->checksum = checksum__of(table, size);
 	if (!image->full)
 		memcpy(image->data + at, table, size);
 	return image->gpa + at;
@@ -352,8 +343,8 @@ static void fill_rsdp(struct image *image, size_t at, uint64_t rsdt, uint64_t xs
 
 	memcpy(rsdp.signature, "RSD PTR ", 8);
 	memcpy(rsdp.oem_id, OEM_ID, 6);
-	rsdp.checksum = checksum(&rsdp, 20);
-	rsdp.checksum_all = checksum(&rsdp, sizeof(rsdp));
+	rsdp.checksum = checksum__of(&rsdp, 20);
+	rsdp.checksum_all = checksum__of(&rsdp, sizeof(rsdp));
 	memcpy(image->data + at, &rsdp, sizeof(rsdp));
 }
 

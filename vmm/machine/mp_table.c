@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "vmm/acpi/ports.h"
+#include "vmm/memory/checksum.h"
 #include "vmm/memory/guest_memory.h"
 #include "vmm/pci/pci.h"
 
@@ -114,16 +115,6 @@ static void add(struct table *table, const void *entry, size_t size)
 	table->header.entries++;
 }
 
-static uint8_t checksum(const void *data, size_t size)
-{
-	const uint8_t *bytes = data;
-	uint8_t sum = 0;
-
-	while (size--)
-		sum += *bytes++;
-	return (uint8_t)-sum;
-}
-
 static void add_processors(struct table *table, unsigned cpus)
 {
 	unsigned cpu;
@@ -195,8 +186,8 @@ int mp_table__place(const struct guest_memory *memory, unsigned cpus, bool has_p
 	add_routes(&table, has_pci);
 	add_local_routes(&table);
 	table.header.length = (uint16_t)table.size;
-	table.header.checksum = checksum(table.bytes, table.size);
-	pointer.checksum = checksum(&pointer, sizeof(pointer));
+	table.header.checksum = checksum__of(table.bytes, table.size);
+	pointer.checksum = checksum__of(&pointer, sizeof(pointer));
 	err = guest_memory__write(memory, MP_TABLE_GPA, table.bytes, table.size);
 	return err ? err : guest_memory__write(memory, MP_POINTER_GPA, &pointer, sizeof(pointer));
 }

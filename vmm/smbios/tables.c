@@ -7,6 +7,7 @@
 #include "base/types.h"
 #include "vmm/smbios/layout.h"
 #include "vmm/smbios/smbios.h"
+#include "vmm/memory/checksum.h"
 
 #define MAKER "Trivet"
 #define PRODUCT "Trivet PC"
@@ -325,16 +326,6 @@ int smbios_tables__build(const struct smbios_request *request, struct smbios_ima
 	return 0;
 }
 
-static uint8_t checksum(const void *data, size_t size)
-{
-	const uint8_t *bytes = data;
-	uint8_t sum = 0;
-
-	while (size--)
-		sum += *bytes++;
-	return (uint8_t)-sum;
-}
-
 void smbios_entry__fill(const struct smbios_image *image, uint32_t gpa,
 			uint8_t bytes[SMBIOS_ENTRY_BYTES])
 {
@@ -353,8 +344,8 @@ void smbios_entry__fill(const struct smbios_image *image, uint32_t gpa,
 	_Static_assert(sizeof(entry) == SMBIOS_ENTRY_BYTES, "5.2.1");
 	memcpy(entry.anchor, "_SM_", sizeof(entry.anchor));
 	memcpy(entry.middle_anchor, "_DMI_", sizeof(entry.middle_anchor));
-	entry.middle_checksum = checksum(&entry.middle_anchor, sizeof(entry) - middle);
-	entry.checksum = checksum(&entry, sizeof(entry));
+	entry.middle_checksum = checksum__of(&entry.middle_anchor, sizeof(entry) - middle);
+	entry.checksum = checksum__of(&entry, sizeof(entry));
 	memcpy(bytes, &entry, sizeof(entry));
 }
 
@@ -371,6 +362,6 @@ void smbios_entry__fill_64(const struct smbios_image *image, uint64_t gpa,
 
 	_Static_assert(sizeof(entry) == SMBIOS_ENTRY_64_BYTES, "5.2.2");
 	memcpy(entry.anchor, "_SM3_", sizeof(entry.anchor));
-	entry.checksum = checksum(&entry, sizeof(entry));
+	entry.checksum = checksum__of(&entry, sizeof(entry));
 	memcpy(bytes, &entry, sizeof(entry));
 }
