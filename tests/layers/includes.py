@@ -70,7 +70,7 @@ LAYERS = {
     "vmm/boot": PLAIN + ["vmm/memory/"],
     # Images and items: what a machine has for its firmware.
     "vmm/firmware": PLAIN + ["vmm/config/", "vmm/acpi/"],
-    "vmm/smbios": PLAIN + ["vmm/config/", "vmm/memory/"],
+    "vmm/smbios": PLAIN + ["vmm/device/checksum.h", "vmm/config/", "vmm/memory/"],
     # The PCI bus: part of the framework, under the devices that are on it.
     "vmm/pci": PLAIN + ["vmm/device/", "vmm/memory/"],
     "vmm/devices": DEVICE,

@@ -12,7 +12,7 @@
 #include "vmm/acpi/layout.h"
 #include "vmm/acpi/ports.h"
 #include "vmm/device/device.h"
-#include "vmm/memory/checksum.h"
+#include "vmm/device/checksum.h"
 
 #define OEM_ID "TRIVET"
 #define OEM_TABLE_ID "TRIVETPC"

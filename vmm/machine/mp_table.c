@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "vmm/acpi/ports.h"
-#include "vmm/memory/checksum.h"
+#include "vmm/device/checksum.h"
 #include "vmm/memory/guest_memory.h"
 #include "vmm/pci/pci.h"
 

@@ -7,7 +7,7 @@
 #include "base/types.h"
 #include "vmm/smbios/layout.h"
 #include "vmm/smbios/smbios.h"
-#include "vmm/memory/checksum.h"
+#include "vmm/device/checksum.h"
 
 #define MAKER "Trivet"
 #define PRODUCT "Trivet PC"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The checksum of ACPI, SMBIOS and MultiProcessor tables. */
-#ifndef VMM_MEMORY_CHECKSUM_H
-#define VMM_MEMORY_CHECKSUM_H
+#ifndef VMM_DEVICE_CHECKSUM_H
+#define VMM_DEVICE_CHECKSUM_H
 
 #include <stddef.h>
 #include <stdint.h>
