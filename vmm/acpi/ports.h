@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* I/O ports and interrupts that the ACPI tables name and the platform devices claim. */
+/* Ports, interrupts and addresses that the ACPI tables name and the platform devices claim. */
 #ifndef VMM_ACPI_PORTS_H
 #define VMM_ACPI_PORTS_H
 
@@ -18,5 +18,8 @@
 #define RTC_CENTURY_INDEX 0x32
 
 #define PVPANIC_PORT 0x505
+
+#define LAPIC_GPA 0xfee00000u
+#define IOAPIC_GPA 0xfec00000u
 
 #endif

@@ -18,8 +18,6 @@
 #define OEM_TABLE_ID "TRIVETPC"
 #define CREATOR_ID "TRVT"
 
-#define LAPIC_GPA 0xfee00000u
-#define IOAPIC_GPA 0xfec00000u
 #define XAPIC_IDS 255u /* beyond them MADT entries and the name space speak of x2APICs */
 
 #define SPACE_IO 1

@@ -103,8 +103,8 @@ unsigned boot__memory_map(const struct boot_loader *loader, struct memory_map_en
 	uint64_t acpi_end = acpi + loader->request->acpi_size;
 	unsigned count = 0, i;
 
-	add_range(map, &count, 0, BOOT_EBDA_GPA, MEMORY_MAP_RAM);
-	add_range(map, &count, BOOT_EBDA_GPA, 0xa0000, MEMORY_MAP_RESERVED);
+	add_range(map, &count, 0, GUEST_EBDA, MEMORY_MAP_RAM);
+	add_range(map, &count, GUEST_EBDA, 0xa0000, MEMORY_MAP_RESERVED);
 	if (acpi_end > acpi && acpi_end <= BOOT_HIGH_GPA) {
 		/* Tables in the BIOS area: reserved like a BIOS. */
 		add_range(map, &count, 0xe0000, BOOT_HIGH_GPA, MEMORY_MAP_RESERVED);

@@ -7,13 +7,12 @@
 #include <stddef.h>
 #include "vmm/boot/boot.h"
 
-/* Fixed places in low memory, all below the EBDA at 0x9fc00. */
+/* Fixed places in low memory, all below the EBDA. */
 #define BOOT_GDT_GPA 0x500
 #define BOOT_PARAMS_GPA 0x7000 /* Linux zero page, PVH start info or Multiboot information */
 #define BOOT_TABLES_GPA 0x8000 /* memory maps, module lists, up to 0x10000 */
 #define BOOT_STRINGS_GPA 0x20000 /* command lines, up to 0x9f000 */
 #define BOOT_STRINGS_SIZE 0x10000
-#define BOOT_EBDA_GPA 0x9fc00
 #define BOOT_HIGH_GPA 0x100000
 
 struct boot_image {

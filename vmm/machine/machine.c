@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/acpi/tables.h"
 #include "vmm/boot/boot.h"
 #include "vmm/device/device.h"
 #include "vmm/kvm/probe.h"
@@ -21,21 +20,11 @@
 #include "vmm/machine/device_table.h"
 #include "vmm/machine/devices.h"
 #include "vmm/machine/firmware.h"
-#include "vmm/machine/mp_table.h"
 #include "vmm/machine/smbios.h"
+#include "vmm/machine/tables.h"
 #include "vmm/memory/dispatch.h"
 #include "vmm/memory/guest_memory.h"
 #include "vmm/pci/assign.h"
-
-/*
- * ACPI tables lie where firmware's read-only part would be, and a kernel looks for the RSDP. The MultiProcessor table
- * and SMBIOS follow; kernels are told of one range.
- */
-#define ACPI_GPA 0xe0000u
-#define ACPI_BYTES (MP_TABLE_GPA - ACPI_GPA)
-#define TABLES_BYTES 0x20000u
-
-_Static_assert(MP_TABLE_GPA + MP_TABLE_MOST <= MACHINE_SMBIOS_GPA, "one behind the other");
 
 /*
  * OVMF maps all that the CPU says it can address, with pages of 2 MiB: with 48 bits these tables would
@@ -280,42 +269,6 @@ static int check_limits(struct machine *machine)
 
 /* ---- power-on ---- */
 
-static int place_acpi_tables(struct machine *machine)
-{
-	struct acpi_request request = { .cpus = machine->config.cpus,
-					.devices = machine->devices,
-					.gpa = ACPI_GPA,
-					.size_most = ACPI_BYTES };
-	struct acpi_image image;
-	int err = acpi_tables__build(&request, &image);
-
-	if (!err) {
-		err = guest_memory__write(&machine->memory, ACPI_GPA, image.data, image.size);
-		free(image.data);
-	}
-	if (err)
-		snprintf(machine->error, sizeof(machine->error), "ACPI tables: %s", strerror(-err));
-	return err;
-}
-
-static int place_mp_table(struct machine *machine)
-{
-	int err = mp_table__place(&machine->memory, machine->config.cpus, !machine->config.no_pci);
-
-	if (err)
-		snprintf(machine->error, sizeof(machine->error), "MultiProcessor table: %s", strerror(-err));
-	return err;
-}
-
-static int place_smbios_tables(struct machine *machine)
-{
-	int err = machine_smbios__place(&machine->smbios, &machine->memory);
-
-	if (err)
-		snprintf(machine->error, sizeof(machine->error), "SMBIOS tables: %s", strerror(-err));
-	return err;
-}
-
 static bool unpacks(const struct machine *machine)
 {
 	switch (machine->config.unpack) {
@@ -334,9 +287,9 @@ static int load_kernel(struct machine *machine)
 	struct boot_request request = { .kernel = machine->config.kernel,
 					.initrd = machine->config.initrd,
 					.cmdline = machine->config.append ? machine->config.append : "",
-					.rsdp_gpa = ACPI_GPA, /* the image starts with it */
-					.acpi_start = ACPI_GPA,
-					.acpi_size = TABLES_BYTES,
+					.rsdp_gpa = MACHINE_TABLES_GPA, /* the image starts with it */
+					.acpi_start = MACHINE_TABLES_GPA,
+					.acpi_size = MACHINE_TABLES_BYTES,
 					.unpack = unpacks(machine),
 					.kernel_cache = machine->config.kernel_cache };
 	struct kvm_vcpu *boot_vcpu = &machine->board.vcpus.vcpu[0].kvm;
@@ -383,14 +336,13 @@ static int load_board(struct machine *machine, int *status)
 }
 
 /*
- * The devices to their power-on state; then, without firmware, what it would do: PCI addresses, ACPI
- * and SMBIOS tables.
+ * The devices to their power-on state; then, without firmware, what it would do: PCI addresses and
+ * tables.
  */
 static int reset_devices(struct machine *machine, int *status)
 {
 	struct pci_windows windows;
 	struct device *dev;
-	int err;
 
 	*status = MACHINE_STATUS_HOST_ERROR;
 	irq_hub__refresh(&machine->irqs);
@@ -402,10 +354,8 @@ static int reset_devices(struct machine *machine, int *status)
 		pci_windows__init(&windows, &machine->services);
 		pci__assign(&machine->pci, &windows);
 	}
-	err = place_acpi_tables(machine);
-	if (!err)
-		err = place_mp_table(machine);
-	return err ? err : place_smbios_tables(machine);
+	return machine_tables__place(&machine->config, machine->devices, &machine->smbios, &machine->memory, machine->error,
+				     sizeof(machine->error));
 }
 
 /*

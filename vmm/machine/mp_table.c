@@ -16,8 +16,6 @@
 
 #define MP_PACKED __attribute__((packed))
 
-#define LAPIC_GPA 0xfee00000u
-#define IOAPIC_GPA 0xfec00000u
 #define LAPIC_VERSION 0x14
 #define IOAPIC_VERSION 0x11
 #define IOAPIC_ID 0 /* as in its register at reset, and in the MADT */
@@ -29,12 +27,10 @@
 #define FEATURES 0x201
 
 #define PCI_BUS 0
-#define ISA_BUS 0xff /* no number that a PCI bus may get */
+#define ISA_BUS 0xff /* beyond those that ECAM has */
 #define ISA_IRQS 16u
 #define ISA_CASCADE 2u
 #define PIT_PIN 2 /* of the IOAPIC, for IRQ 0 */
-#define SLOTS 32u
-#define PINS 4u
 
 enum mp_entry { MP_PROCESSOR, MP_BUS, MP_IOAPIC, MP_INTERRUPT, MP_LOCAL_INTERRUPT };
 enum mp_interrupt { MP_INT = 0, MP_NMI = 1, MP_EXTINT = 3 };
@@ -104,7 +100,7 @@ struct table {
 };
 
 _Static_assert(sizeof(struct mp_header) + LAPIC_IDS * sizeof(struct mp_processor) + 2 * sizeof(struct mp_bus) +
-			       sizeof(struct mp_ioapic) + (ISA_IRQS + SLOTS * PINS + 2) * sizeof(struct mp_route) <=
+			       sizeof(struct mp_ioapic) + (ISA_IRQS + PCI_SLOTS * PCI_PINS + 2) * sizeof(struct mp_route) <=
 		       MP_TABLE_MOST,
 	       "room for all entries");
 
@@ -155,8 +151,8 @@ static void add_routes(struct table *table, bool has_pci)
 	for (irq = 0; irq < ISA_IRQS; irq++)
 		if (irq != ISA_CASCADE)
 			add_route(table, irq == ACPI_SCI ? HIGH_LEVEL : 0, ISA_BUS, irq, irq ? irq : PIT_PIN);
-	for (slot = 0; has_pci && slot < SLOTS; slot++)
-		for (pin = 0; pin < PINS; pin++)
+	for (slot = 0; has_pci && slot < PCI_SLOTS; slot++)
+		for (pin = 0; pin < PCI_PINS; pin++)
 			add_route(table, 0, PCI_BUS, slot << 2 | pin, PCI_PIRQ_GSI + pci__pirq(slot, pin));
 }
 
@@ -189,5 +185,5 @@ int mp_table__place(const struct guest_memory *memory, unsigned cpus, bool has_p
 	table.header.checksum = checksum__of(table.bytes, table.size);
 	pointer.checksum = checksum__of(&pointer, sizeof(pointer));
 	err = guest_memory__write(memory, MP_TABLE_GPA, table.bytes, table.size);
-	return err ? err : guest_memory__write(memory, MP_POINTER_GPA, &pointer, sizeof(pointer));
+	return err ? err : guest_memory__write(memory, GUEST_EBDA, &pointer, sizeof(pointer));
 }

@@ -7,10 +7,9 @@
 
 struct guest_memory;
 
-/* Where it is, and the pointer to it: where operating systems look for that first. */
+/* Where it is. The pointer to it stands at GUEST_EBDA, where operating systems look first. */
 #define MP_TABLE_GPA 0xf6000u
 #define MP_TABLE_MOST 0x2000u
-#define MP_POINTER_GPA 0x9fc00u
 
 /*
  * Writes both. APIC identifiers are 0 to `cpus` - 1 (1 and more); those over 254, which the table has no room for,

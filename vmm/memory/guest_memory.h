@@ -14,6 +14,7 @@ struct memory_slots;
  * PCI Express configuration space is where firmware for a Q35 puts it; above the PCI window are
  * the IOAPIC, HPET, TPM, local APICs and, at the end, flash.
  */
+#define GUEST_EBDA 0x9fc00ULL /* reserved, up to the hole */
 #define GUEST_LOW_RAM_HOLE 0xa0000ULL
 #define GUEST_LOW_RAM_HOLE_END 0x100000ULL
 #define GUEST_LOW_RAM_END 0x80000000ULL /* 2 GiB: RAM stops here at the latest */

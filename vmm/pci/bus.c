@@ -8,7 +8,6 @@
 #include "vmm/pci/internal.h"
 #include "vmm/pci/msix.h"
 
-#define SLOTS 32u
 #define FUNCTIONS 8u
 #define FIRST_FREE_SLOT 1u
 #define LAST_FREE_SLOT 0x1eu /* 1fH is where a PC has its ISA bridge */
@@ -66,7 +65,7 @@ static int parse_address(const char *text, unsigned *devfn)
 		if (end == text || *text == '-' || *text == '+')
 			return -EINVAL;
 	}
-	if (*end || slot >= SLOTS || function >= FUNCTIONS)
+	if (*end || slot >= PCI_SLOTS || function >= FUNCTIONS)
 		return -EINVAL;
 	*devfn = PCI_DEVFN((unsigned)slot, (unsigned)function);
 	return 0;

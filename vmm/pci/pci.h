@@ -26,6 +26,8 @@ struct pci_function;
 
 #define PCI_BARS 6
 #define PCI_DEVFNS 256
+#define PCI_SLOTS 32u /* of a bus */
+#define PCI_PINS 4u
 #define PCI_PORTS 24
 
 /*

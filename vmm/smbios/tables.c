@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/types.h"
+#include "vmm/device/checksum.h"
 #include "vmm/smbios/layout.h"
 #include "vmm/smbios/smbios.h"
-#include "vmm/device/checksum.h"
 
 #define MAKER "Trivet"
 #define PRODUCT "Trivet PC"

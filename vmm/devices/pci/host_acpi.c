@@ -6,8 +6,6 @@
 
 #define PORT_CONFIG 0xcf8
 
-#define SLOTS 32u
-#define PINS 4u
 #define PIC_IRQ_EVEN 10
 #define PIC_IRQ_ODD 11
 
@@ -70,9 +68,9 @@ static void describe_routes(const struct pci *pci, struct aml *aml, const char *
 {
 	unsigned slot, pin;
 
-	aml__name_package(aml, name, SLOTS * PINS);
-	for (slot = 0; slot < SLOTS; slot++)
-		for (pin = 0; pin < PINS; pin++) {
+	aml__name_package(aml, name, PCI_SLOTS * PCI_PINS);
+	for (slot = 0; slot < PCI_SLOTS; slot++)
+		for (pin = 0; pin < PCI_PINS; pin++) {
 			unsigned pirq = pci__pirq(slot, pin), irq = pci->pirq_irq[pirq];
 
 			if (irq == PCI_PIRQ_NOWHERE)
