@@ -120,7 +120,7 @@ static void fill_tlb(struct vcpu *vcpu, enum tlb_view view, const struct piece *
 	if (writable)
 		tlb__note_writer(&vcpu->tlb, view, i);
 	if (r->page_size > PAGE_SIZE_4K)
-		vcpu->tlb_large_regions |= BIT64(page >> 30 & 63);
+		tlb__note_large(&vcpu->tlb, page, r->page_size);
 }
 
 /* Device memory, or a write to ROM. With a journal that records nothing may be done that can't be undone. */

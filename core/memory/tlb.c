@@ -92,7 +92,7 @@ void tlb__flush_all(struct vcpu *vcpu)
 	for (table = 0; table < TLB_NR_TABLES; table++)
 		FOR_EACH_TLB_ENTRY(tlb, used, table, i)
 			drop_entry(tlb, table, i);
-	vcpu->tlb_large_regions = 0;
+	memset(&tlb->large, 0, sizeof(tlb->large));
 	tlb__drop_stacks(tlb);
 	vcpu->stats.tlb_flushes++;
 	forget_fetches(vcpu);
@@ -114,28 +114,65 @@ void tlb__flush_non_global(struct vcpu *vcpu)
 		vcpu->user_generation++;
 }
 
+/* ---- large pages ---- */
+
+#define LARGE_SHIFT 22 /* pages of 2 MiB by two: so those of 4 MiB need nothing of their own */
+#define HUGE_SHIFT 30
+#define LARGE_ENTRIES (1u << (LARGE_SHIFT - PAGE_SHIFT_4K))
+
+static u64 large_bit(u64 linear)
+{
+	return (linear >> LARGE_SHIFT ^ linear >> (LARGE_SHIFT + 12)) % TLB_LARGE_BITS;
+}
+
+void tlb__note_large(struct tlb *tlb, u64 linear, u64 page_size)
+{
+	if (page_size <= 1ULL << LARGE_SHIFT)
+		tlb->large.parts[linear >> 63][large_bit(linear) / 64] |= BIT64(large_bit(linear) % 64);
+	else
+		tlb->large.regions[linear >> 63] |= BIT64(linear >> HUGE_SHIFT & 63);
+}
+
+/* Drops the larger pages' entries with the same address above the lowest `shift` bits, out of `n` words from `word` on. */
+static void drop_large(struct tlb *tlb, unsigned table, u64 linear, unsigned shift, unsigned word, unsigned n)
+{
+	unsigned i;
+
+	for (; n; n--, word++) {
+		for (u64 left = tlb->used[table][word]; left; left &= left - 1) {
+			const struct tlb_entry *e;
+
+			i = word * 64 + __builtin_ctzll(left);
+			e = &tlb->entry[table][i];
+			if ((e->info & TLB_INFO_LARGE) && (e->read ^ linear) >> shift == 0)
+				drop_entry(tlb, table, i);
+		}
+	}
+}
+
 /*
  * One address invalidates the whole large page it belongs to, of which any number of entries may
- * stand in the table: those are few and INVLPG on them rare, so look at all.
+ * stand in the table, at places that follow each other.
  */
 void tlb__flush_page(struct vcpu *vcpu, u64 linear)
 {
 	const struct vcpu_fetches *f = &vcpu->fetches;
 	struct tlb *tlb = &vcpu->tlb;
-	unsigned table, i;
+	bool large = test_bit(tlb->large.parts[linear >> 63], large_bit(linear));
+	bool huge = tlb->large.regions[linear >> 63] >> (linear >> HUGE_SHIFT & 63) & 1;
+	unsigned n = LARGE_ENTRIES < TLB_ENTRIES ? LARGE_ENTRIES : TLB_ENTRIES;
+	unsigned first = (linear >> PAGE_SHIFT_4K) & (TLB_ENTRIES - 1) & ~(LARGE_ENTRIES - 1);
+	unsigned table;
 
 	for (table = 0; table < TLB_NR_TABLES; table++) {
 		struct tlb_entry *e = tlb__slot(tlb->entry[table], linear);
 
 		if (e->read == (linear & PAGE_MASK_4K) || e->write == (linear & PAGE_MASK_4K))
 			drop_entry(tlb, table, e - tlb->entry[table]);
-		if (!(vcpu->tlb_large_regions >> (linear >> 30 & 63) & 1))
-			continue;
-		FOR_EACH_TLB_ENTRY(tlb, used, table, i) {
-			e = &tlb->entry[table][i];
-			if ((e->info & TLB_INFO_LARGE) && (e->read ^ linear) >> 30 == 0)
-				drop_entry(tlb, table, i);
-		}
+		if (huge)
+			drop_large(tlb, table, linear, HUGE_SHIFT, 0, TLB_ENTRIES / 64);
+		else if (large)
+			drop_large(tlb, table, linear, LARGE_SHIFT, first / 64, n / 64);
 	}
 	tlb__drop_stacks(tlb);
 	vcpu->stats.tlb_flushes++;

@@ -38,7 +38,7 @@ struct tlb_entry {
 	u64 info;   /* gpa of the page | TLB_INFO_* */
 };
 
-#define TLB_INFO_LARGE 1 /* part of a large page: INVLPG of any address in it flushes all */
+#define TLB_INFO_LARGE 1 /* part of a larger page: INVLPG of any address in that flushes all of it */
 #define TLB_INFO_WRITABLE 2 /* with a journal, which withholds `write`: that could be the page */
 
 /*
@@ -52,7 +52,18 @@ struct tlb_stack {
 	u64 delta;
 };
 
-#define TLB_WRITERS 4096 /* a power of two */
+#define TLB_LARGE_BITS 4096 /* a power of two */
+
+/*
+ * Of which pages larger than 4 KiB there may be entries, for each half of the address space: sets of bits that hold
+ * at least these. Cleared by full flushes.
+ */
+struct tlb_large {
+	u64 parts[2][TLB_LARGE_BITS / 64]; /* of pages up to 4 MiB, by 4 MiB */
+	u64 regions[2];			   /* of those of 1 GiB, by GiB modulo 64 */
+};
+
+#define TLB_WRITERS 32768 /* a power of two */
 #define TLB_MANY_WRITERS 0xffff
 
 struct tlb {
@@ -73,6 +84,7 @@ struct tlb {
 	 * it when it is first needed.
 	 */
 	struct tlb_entry none[TLB_ENTRIES];
+	struct tlb_large large;
 };
 
 /*
@@ -138,6 +150,8 @@ void tlb__flush_non_global(struct vcpu *vcpu);
 void tlb__flush_page(struct vcpu *vcpu, u64 linear);
 /* Drops only write permission everywhere (dirty log cleared). */
 void tlb__flush_writes(struct vcpu *vcpu);
+/* An entry at `linear` has TLB_INFO_LARGE now; page_size is that of the page tables. */
+void tlb__note_large(struct tlb *tlb, u64 linear, u64 page_size);
 /* The i-th entry of a table, just filled, lets its page be written (or will, with a journal). */
 void tlb__note_writer(struct tlb *tlb, unsigned table, unsigned i);
 /* Before the page comes into the i-th entry of a view: what is there goes to the second table. */

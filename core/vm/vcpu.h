@@ -185,8 +185,6 @@ struct vcpu {
 	struct host_vcpu *host;
 	struct soft_vcpu *soft; /* the engine's own */
 	struct tlb tlb;
-	/* A bit for each GiB, modulo 64, with entries of large pages since the last full flush. */
-	u64 tlb_large_regions;
 	/*
 	 * Advanced by flushes that concern pages from which instructions were fetched, at CPL 3 and
 	 * else: what engines derived from their translations is stale.

@@ -273,6 +273,47 @@ static void check_rival_code(void)
 	check__equal(wrong, 0, "rivals: code that is written");
 }
 
+/* Any address of a large page drops all of it, of which there may be many translations; in both halves of the address space. */
+static void check_large(u64 at)
+{
+	u64 size = 1 << 21, flags = PTE_P | PTE_W;
+	u8 *frame[2] = { page__alloc_aligned(size), page__alloc_aligned(size) };
+	u64 offset, wrong = 0;
+	unsigned i;
+
+	for (i = 0; i < 2; i++)
+		for (offset = 0; offset < size; offset += PAGE_SIZE_4K)
+			*(u64 *)(frame[i] + offset) = offset + i;
+	for (i = 0; i < 8; i++) {
+		paging__map(at, (u64)frame[i % 2], 2, flags);
+		invlpg((void *)(at + (size - 1) / 7 * i));
+		for (offset = 0; offset < size; offset += PAGE_SIZE_4K)
+			wrong += *(volatile u64 *)(at + offset) != offset + i % 2;
+	}
+	check__equal(wrong, 0, "INVLPG of a 2 MiB page at %lx", at);
+	*paging__entry(at, 2) = 0;
+	invlpg((void *)at);
+}
+
+static void check_huge(u64 at)
+{
+	u64 size = 1 << 30, offset, wrong = 0;
+	unsigned i;
+
+	if (!cpu__has(0x80000001, 0, 3, 26))
+		return;
+	for (i = 0; i < 4; i++) {
+		paging__map(at, 0, 3, PTE_P | PTE_W);
+		for (offset = 0; offset < 64UL << 20; offset += 1 << 20)
+			(void)*(volatile u64 *)(at + offset);
+		*paging__entry(at, 3) = 0;
+		invlpg((void *)(at + (size - 1) / 3 * i));
+		for (offset = 0; offset < 64UL << 20; offset += 1 << 20)
+			wrong += TRY((void)*(volatile u64 *)(at + offset)) != X86_PF;
+	}
+	check__equal(wrong, 0, "INVLPG of a 1 GiB page at %lx", at);
+}
+
 int main(void)
 {
 	unsigned i;
@@ -283,6 +324,10 @@ int main(void)
 		pages[i][0] = 100 + i;
 	}
 	check_flushes();
+	check_large(0x18000000000);
+	check_large(0xffffa00000000000);
+	check_huge(0x1c000000000);
+	check_huge(0xffffb00000000000);
 	check_rivals();
 	check_rival_code();
 	check_no_flush_needed();
