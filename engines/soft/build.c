@@ -54,6 +54,25 @@ static enum decode_result decode_one(struct vcpu *vcpu, const u8 *code, unsigned
 }
 
 /*
+ * The same by copying what `decoded`, a block of this address and mode, has at this place: it holds as long as its bytes
+ * are those in memory. It may have been emptied in the meantime, with the cache, and have no instruction then.
+ */
+static bool copy_decoded(struct block *decoded, struct block *block, const u8 *code, unsigned avail, u8 *bytes)
+{
+	const struct insn *insn = &decoded->insn[block->count];
+	const u8 *from;
+
+	if (block->count >= decoded->count)
+		return false;
+	from = block__code(decoded) + block->bytes;
+	if (insn->len > avail || memcmp(from, code, insn->len))
+		return false;
+	memcpy(bytes, from, insn->len);
+	block->insn[block->count] = *insn;
+	return true;
+}
+
+/*
  * Code behind a conditional jump is translated with it: mostly it will be needed. Not behind one to the block's
  * beginning: code that a loop does not come to would only stand in its way (translate/loop.c).
  */
@@ -133,7 +152,7 @@ void block__put_on_page(struct code_page *page, struct block *block)
 	page->blocks = block;
 }
 
-struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind kind)
+struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind kind, struct block *decoded)
 {
 	struct block_cache *cache = &vcpu->soft->cache;
 	unsigned left = PAGE_SIZE_4K - (gpa & ~PAGE_MASK_4K);
@@ -160,7 +179,8 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	while (block->count < SOFT_BLOCK_INSNS && left) {
 		struct insn *insn = &block->insn[block->count];
 
-		if (decode_one(vcpu, code, left, mode, insn, bytes + block->bytes) == DECODE_SHORT)
+		if (!(decoded && copy_decoded(decoded, block, code, left, bytes + block->bytes)) &&
+		    decode_one(vcpu, code, left, mode, insn, bytes + block->bytes) == DECODE_SHORT)
 			break;
 		alone = vcpu->soft->check && check__stands_alone(insn);
 		if (alone && block->count)

@@ -78,6 +78,7 @@ void block_cache__flush(struct vcpu *vcpu)
 	vcpu->soft->area.used = vcpu->soft->glue_size;
 	vcpu->soft->area.cold = SOFT_HOT_SIZE;
 	vcpu->soft->nr_faults = 0;
+	link__emptied(vcpu->soft);
 	vcpu->soft->full = false;
 	vcpu->soft->flushes++;
 	room__emptied(vcpu);
@@ -116,10 +117,10 @@ void block_cache__forget_jumps(struct soft_vcpu *soft, u64 page_gpa)
 	}
 	page->has_linear = false;
 	page->has_more_linear = false;
-	/* Those are not known one by one: none is followed any more. */
-	if (page->has_far_links)
+	link__take_back(soft, page);
+	if (page->has_guests)
 		soft->others++;
-	page->has_far_links = false;
+	page->has_guests = false;
 }
 
 /* A jump entry of the table leads to the page from now on. */
@@ -159,14 +160,20 @@ struct place {
 	u8 *memory;
 };
 
+/* Blocks near each other stand in buckets near each other, so that the next one is likely to be in the host's caches. */
+static u64 bucket_number(u64 gpa)
+{
+	return gpa >> 2 ^ gpa >> 13;
+}
+
 static struct place long_place(struct block_cache *cache, u64 gpa)
 {
-	return (struct place){ &cache->hash[(gpa ^ gpa >> 11) & (SOFT_HASH_ENTRIES - 1)], cache->arena };
+	return (struct place){ &cache->hash[bucket_number(gpa) & (SOFT_HASH_ENTRIES - 1)], cache->arena };
 }
 
 static struct place young_place(struct block_cache *cache, u64 gpa)
 {
-	return (struct place){ &cache->young_hash[(gpa ^ gpa >> 11) & (SOFT_YOUNG_ENTRIES - 1)], cache->young };
+	return (struct place){ &cache->young_hash[bucket_number(gpa) & (SOFT_YOUNG_ENTRIES - 1)], cache->young };
 }
 
 static struct block *block_of(struct place place, u32 number)
@@ -331,17 +338,25 @@ static enum exec_result fetch_page(struct vcpu *vcpu, struct soft_vcpu *soft, u6
 	return EXEC_NEXT;
 }
 
-/* What else hashes to the same bit is kept from its first time on. */
+/* By a bit for each address. Those of a page stand together, as in the hash. */
+static u64 seen_bit(u64 gpa)
+{
+	u64 page = (gpa >> PAGE_SHIFT_4K) * 0x9e3779b97f4a7c15ULL >> 55;
+
+	return page << PAGE_SHIFT_4K | (gpa & ~PAGE_MASK_4K);
+}
+
+/* What else has the same bit is kept from its first time on. */
 static bool is_first_time(struct soft_vcpu *soft, u64 gpa)
 {
-	u64 bit = (gpa * 0x9e3779b97f4a7c15ULL) >> 43;
+	u64 bit = seen_bit(gpa);
 	bool first = !(soft->cache.seen[bit / 64] >> (bit % 64) & 1);
 
 	soft->cache.seen[bit / 64] |= BIT64(bit % 64);
 	return first && soft->heat_limit;
 }
 
-_Static_assert(SOFT_SEEN_BITS == 1u << (64 - 43), "a hash of that many bits");
+_Static_assert(SOFT_SEEN_BITS == 1u << (64 - 55 + PAGE_SHIFT_4K), "a hash of that many pages");
 
 static struct block *block_at(struct vcpu *vcpu, struct soft_vcpu *soft, u64 linear,
 			      enum exec_result *result)
@@ -365,8 +380,8 @@ static struct block *block_at(struct vcpu *vcpu, struct soft_vcpu *soft, u64 lin
 		return block;
 	vcpu->stats.code_builds++;
 	if (is_first_time(soft, gpa))
-		return block__build(vcpu, gpa, mode, BLOCK_ONCE);
-	block = block__build(vcpu, gpa, mode, BLOCK_SHORT);
+		return block__build(vcpu, gpa, mode, BLOCK_ONCE, NULL);
+	block = block__build(vcpu, gpa, mode, BLOCK_SHORT, NULL);
 	if (block)
 		block_cache__add(&soft->cache, block, BLOCK_SHORT);
 	return block;
@@ -377,9 +392,8 @@ static void set_jump(struct soft_vcpu *soft, u64 linear, struct block *block, co
 	u32 index = soft__jump_index(linear);
 
 	note_linear(block->page, linear);
-	/* When that page is written nothing but the change of the context stops it. */
 	if (block->next_page)
-		block->next_page->has_far_links = true;
+		block->next_page->has_guests = true;
 	soft->cache.jump[index] = (struct jump_entry){
 		.tag = linear ^ soft->jump_key,
 		.code = code,
@@ -404,6 +418,18 @@ void block_cache__note_crossing(struct soft_vcpu *soft, u64 linear, struct block
 	set_jump(soft, linear, block, block->code);
 }
 
+/* Where code that is not found translated is looked for next: mostly none of these is in the host's caches. */
+static void expect_miss(struct soft_vcpu *soft, u64 linear, u64 gpa, const u8 *code)
+{
+	u32 index = soft__jump_index(linear);
+
+	__builtin_prefetch(young_place(&soft->cache, gpa).bucket);
+	__builtin_prefetch(&soft->cache.jump[index]);
+	__builtin_prefetch(&soft->cache.jump_block[index]);
+	__builtin_prefetch(&soft->cache.seen[seen_bit(gpa) / 64]);
+	__builtin_prefetch(code);
+}
+
 struct block *block_cache__find_code(struct soft_vcpu *soft, u64 linear)
 {
 	const struct fetch_entry *f = fetch_slot(soft, linear);
@@ -412,6 +438,7 @@ struct block *block_cache__find_code(struct soft_vcpu *soft, u64 linear)
 
 	if (f->page != (linear & PAGE_MASK_4K) || f->context != soft->fetch_context)
 		return NULL;
+	expect_miss(soft, linear, gpa, f->host + (linear & ~PAGE_MASK_4K));
 	block = look_in(first_in(long_place(&soft->cache, gpa), gpa), gpa, soft->context & MODE_BLOCK);
 	if (!block || !block->code || block->page->verified != soft->outside)
 		return NULL;

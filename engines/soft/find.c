@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Generated code for the block at RIP: when there is some, when it is made, how jumps get to it. */
+/* Generated code for the block at RIP: when there is some, when it is made, how it is found. */
 #include "engines/soft/translate/translate.h"
 
 static bool is_canonical(u64 linear)
@@ -48,7 +48,7 @@ bool soft__has_room(struct vcpu *vcpu)
 }
 
 /* A longer block in place of one that was interpreted often, with code; NULL: not now. */
-static struct block *translate_at(struct vcpu *vcpu, const struct block *block)
+static struct block *translate_at(struct vcpu *vcpu, struct block *block)
 {
 	struct soft_vcpu *soft = vcpu->soft;
 	u64 gpa = block->gpa;
@@ -57,7 +57,7 @@ static struct block *translate_at(struct vcpu *vcpu, const struct block *block)
 
 	if (!soft__has_room(vcpu))
 		return NULL;
-	hot = block__build(vcpu, gpa, mode, BLOCK_LONG);
+	hot = block__build(vcpu, gpa, mode, BLOCK_LONG, block);
 	if (!hot)
 		return NULL;
 	block_cache__add(&soft->cache, hot, BLOCK_LONG);
@@ -93,55 +93,6 @@ const u8 *soft__code_of(struct vcpu *vcpu, struct block **found)
 	return block->code;
 }
 
-void soft__set_jump(struct soft_vcpu *soft, u32 site, const u8 *code)
-{
-	s32 displacement = (s32)(code - soft->area.execute) - (s32)(site + 4);
-
-	memcpy(soft->area.write + site, &displacement, sizeof(displacement));
-	stub__serialize();
-}
-
-/* The jump that has read RIP from memory goes directly there while it reads the same. */
-static void set_read_link(struct vcpu *vcpu, u32 site, struct block *block)
-{
-	struct soft_vcpu *soft = vcpu->soft;
-	u8 *at = soft->area.write + site;
-
-	memcpy(at - soft->read_target, &vcpu->cpu.rip, sizeof(vcpu->cpu.rip));
-	memcpy(at - soft->read_context, &soft->context_id, sizeof(soft->context_id));
-	block->page->has_far_links = true;
-	soft__set_jump(soft, site, block->code);
-}
-
-/* The jump that asked, in the page `base`, goes directly there from now on. */
-static void set_link(struct vcpu *vcpu, u32 link, u64 base, struct block *block)
-{
-	struct soft_vcpu *soft = vcpu->soft;
-	u32 site = link & ~(SOFT_LINK_FORWARD | SOFT_LINK_FAR | SOFT_LINK_READ);
-	u8 *at = soft->area.write + site;
-
-	if (link & SOFT_LINK_READ) {
-		set_read_link(vcpu, site, block);
-		return;
-	}
-	if (block->next_page && !(link & SOFT_LINK_FAR))
-		return;
-	if (link & SOFT_LINK_FAR) {
-		block = trace__of(vcpu, block, base);
-		/* It is asked again once that is recorded, or what somebody has asked for meanwhile is done. */
-		if (soft->trace_head || __atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED))
-			return;
-	}
-
-	if (link & SOFT_LINK_FAR) {
-		memcpy(at - soft->far_base, &base, sizeof(base));
-		memcpy(at - soft->far_context, &soft->context_id, sizeof(soft->context_id));
-		block->page->has_far_links = true;
-	}
-	soft__set_jump(soft, site, link & SOFT_LINK_FORWARD ? block->code + soft->check_size :
-							   block->code);
-}
-
 /* The block at RIP, if it has code and was met since others may have written code. */
 static struct block *find_known(struct vcpu *vcpu, struct soft_vcpu *soft)
 {
@@ -154,6 +105,17 @@ static struct block *find_known(struct vcpu *vcpu, struct soft_vcpu *soft)
 	else if (soft__is_near_edge(cpu->rip))
 		return NULL;
 	return block_cache__find_code(soft, cpu->rip);
+}
+
+/* The code at RIP if the table of jumps leads there, as it does for generated code: in 64-bit code alone is RIP all that it is found by. */
+static const u8 *look_up(const struct vcpu *vcpu, struct soft_vcpu *soft)
+{
+	const struct jump_entry *e = soft__jump_slot(soft, vcpu->cpu.rip);
+
+	if (vcpu->cpu.code_size != 8 || e->tag != (vcpu->cpu.rip ^ soft->jump_key) ||
+	    e->code == soft->area.execute + soft->glue.find_again)
+		return NULL;
+	return e->code;
 }
 
 /* The instruction at RIP, which stands in no block; false: its result in soft->found is the loop's. */
@@ -188,10 +150,18 @@ const u8 *soft__find_code(struct vcpu *vcpu)
 	for (;;) {
 		if (__atomic_load_n(&vcpu->leave, __ATOMIC_RELAXED))
 			return NULL;
+		/* Most have just executed what generated code does not. */
+		code = link ? NULL : look_up(vcpu, soft);
+		if (code) {
+			if (unlikely(soft->trace_head))
+				return NULL;
+			soft->code_base = vcpu->cpu.rip & PAGE_MASK_4K;
+			return code;
+		}
 		block = find_known(vcpu, soft);
 		if (likely(block)) {
 			if (link)
-				set_link(vcpu, link, base, block);
+				link__set(vcpu, link, base, block);
 			if (unlikely(soft->trace_head))
 				return NULL;
 			soft->code_base = vcpu->cpu.rip & PAGE_MASK_4K;
@@ -221,7 +191,7 @@ const u8 *soft__find_code(struct vcpu *vcpu)
 	}
 	code = soft__code_of(vcpu, &block);
 	if (code && link && flushes == soft->flushes)
-		set_link(vcpu, link, base, block);
+		link__set(vcpu, link, base, block);
 	return unlikely(soft->trace_head) ? NULL : code;
 }
 

@@ -107,7 +107,10 @@ struct code_page {
 	u64 linear;
 	bool has_linear;
 	bool has_more_linear;
-	bool has_far_links; /* other pages' code may jump directly to its blocks */
+	bool has_guests; /* blocks that begin on other pages end here: nothing but a change of the context stops these */
+	/* Of soft_vcpu.links, those to its blocks: 1 + the first one's index, or 0; while it is that round there. */
+	u32 first_link;
+	u32 links_round;
 	u64 verified; /* soft_vcpu.outside when its blocks were last compared */
 	struct block *blocks;
 	struct code_page *next; /* in the hash chain */
@@ -131,6 +134,12 @@ static inline u32 code__bytes(const struct code_area *area)
 struct jump_entry {
 	u64 tag; /* the address ^ soft_vcpu.jump_key; 0: empty */
 	const u8 *code; /* the block's, or what goes on without it; never NULL */
+};
+
+/* A jump to another page, and the next of those to the same page: 1 + its index, or 0. */
+struct link {
+	u32 link; /* where it is, and SOFT_LINK_READ */
+	u32 next;
 };
 
 /* A context and its number. */
@@ -309,6 +318,10 @@ struct soft_vcpu {
 	/* The same of a jump to an address that was read. */
 	u32 read_target;
 	u32 read_context;
+	struct link links[SOFT_LINKS];
+	u32 nr_links;
+	u32 links_round; /* advanced when all are forgotten */
+	u32 links_since; /* numbers of contexts from here on are those of jumps that are known; or 0, which is none's */
 	struct translation *translation; /* scratch of the translator */
 	struct code_fault *faults; /* in order of their place; SOFT_FAULT_ENTRIES */
 	u32 nr_faults;
@@ -430,9 +443,10 @@ enum block_kind { BLOCK_ONCE, BLOCK_SHORT, BLOCK_LONG };
 
 /*
  * build.c: decodes a block at guest-physical address gpa. NULL if no whole instruction stands there
- * before the page ends, or no memory any more.
+ * before the page ends, or no memory any more. `decoded`: a block that was found there, of this mode, in whose place
+ * this one comes, or NULL.
  */
-struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind kind);
+struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind kind, struct block *decoded);
 /*
  * The same for an instruction that crosses a page, already decoded, with its bytes: code_word and code_value
  * are those of the first page, gpa[1] is on the other one. Never NULL; it may empty the cache.
@@ -498,6 +512,12 @@ bool soft__is_near_edge(u64 rip);
 bool soft__has_room(struct vcpu *vcpu);
 /* Makes the jump whose displacement is at `site` in the code area go to code. */
 void soft__set_jump(struct soft_vcpu *soft, u32 site, const u8 *code);
+/* The jump that asked (SOFT_LINK_*), in the linear page `base`, leads directly to the block at RIP from now on. */
+void link__set(struct vcpu *vcpu, u32 link, u64 base, struct block *block);
+/* Jumps of other pages' code to the page's blocks are not followed any more. */
+void link__take_back(struct soft_vcpu *soft, struct code_page *page);
+/* There is no code any more, or no jump to another page that is good. */
+void link__emptied(struct soft_vcpu *soft);
 /*
  * missed.c: a look-up for several operands, of this linear address, has failed. true: the TLB has it now.
  * Else they are on two pages, most likely; where that happens often the block (or `plain`, for bit 0) is

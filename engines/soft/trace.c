@@ -233,7 +233,7 @@ struct block *trace__of(struct vcpu *vcpu, struct block *head, u64 from)
 	if (from != next_page(linear) || head->next_page || (head->mode & MODE_CODE_SIZE) != 8 || soft__is_near_edge(linear))
 		return head;
 	if (head->trace && is_good(vcpu, head->trace, linear)) {
-		head->trace->next_page->has_far_links = true;
+		head->trace->next_page->has_guests = true;
 		return head->trace;
 	}
 	head->trace = NULL;

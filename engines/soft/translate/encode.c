@@ -73,19 +73,29 @@ static u8 register_of(const struct translation *t, unsigned i)
 	return t->home[number] != H_NONE ? t->home[number] : scratch_for(t, i);
 }
 
+/* Whether each number of a register in the encoding has a home, whatever it is: so of most instructions. */
+static bool has_homes_only(const struct translation *t, const struct insn *insn)
+{
+	unsigned limit = insn->code == 8 ? 15 : 7;
+
+	return t->home[insn->reg & limit] != H_NONE && t->home[insn->rm & limit] != H_NONE &&
+	       t->home[insn->vvvv & limit] != H_NONE;
+}
+
 unsigned translate__count_scratch(const struct translation *t, const struct insn *insn)
 {
-	unsigned i, j, count = 0;
+	unsigned i, count = 0;
+	u32 met = 0;
 
+	if (has_homes_only(t, insn))
+		return 0;
 	for (i = 0; i < ARRAY_LENGTH(insn->row->op); i++) {
 		int number = translate__gpr_operand(insn, i);
 
 		if (number < 0 || t->home[number] != H_NONE)
 			continue;
-		for (j = 0; j < i; j++)
-			if (translate__gpr_operand(insn, j) == number)
-				break;
-		count += j == i;
+		count += !(met >> number & 1);
+		met |= 1u << number;
 	}
 	return count;
 }

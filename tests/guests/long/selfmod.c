@@ -336,9 +336,59 @@ static void check_stack(void)
 	check__equal(wrong, 0, "code pushed on the stack");
 }
 
+#define CALLERS 47
+#define CALLER_SIZE 32
+
+/*
+ * Functions on one page that others call: each page by CALL and by JMP through a word of memory. Those that were
+ * changed are called as they are now, by all, and those of another page are what they were.
+ */
+static void put_caller(u8 *at, u8 *function, bool jump)
+{
+	s32 displacement = function - (at + 5);
+
+	if (jump) {
+		memcpy(at, "\xff\x25\x0a\0\0", 6); /* jmp *16(at) */
+		memcpy(at + 16, &function, 8);
+	} else {
+		at[0] = 0xe8;
+		memcpy(at + 1, &displacement, 4);
+		at[5] = 0xc3;
+	}
+}
+
+static void check_many_callers(void)
+{
+	u8 *changed = page__alloc(), *same = page__alloc(), *callers[CALLERS];
+	unsigned round, turn, i, wrong = 0, wrong_same = 0;
+
+	write_function(same, 12345);
+	for (i = 0; i < CALLERS; i++) {
+		callers[i] = page__alloc();
+		put_caller(callers[i], changed + i % 2 * CALLER_SIZE, i % 3 == 2);
+		put_caller(callers[i] + CALLER_SIZE, same, i % 3 == 1);
+	}
+	for (round = 0; round < 300; round++) {
+		write_function(changed + round % 2 * CALLER_SIZE, round);
+		if (!round)
+			write_function(changed + CALLER_SIZE, 0);
+		for (turn = 0; turn < 20; turn++) {
+			for (i = 0; i < CALLERS; i++) {
+				u32 last = round % 2 == i % 2 ? round : round ? round - 1 : 0;
+
+				wrong += call((u64)callers[i]) != last;
+				wrong_same += call((u64)callers[i] + CALLER_SIZE) != 12345;
+			}
+		}
+	}
+	check__equal(wrong, 0, "many callers of a page that is written");
+	check__equal(wrong_same, 0, "many callers of another page");
+}
+
 int main(void)
 {
 	code = page__alloc();
+	check_many_callers();
 	check_next_instruction();
 	check_patched_calls();
 	check_aliases();

@@ -151,7 +151,7 @@ static void *build_block(void *arg)
 	__atomic_store_n(&b->in_guest, true, __ATOMIC_SEQ_CST);
 	while (!__atomic_load_n(&b->vcpu->vm->stop_pending, __ATOMIC_SEQ_CST))
 		__builtin_ia32_pause();
-	b->block = block__build(b->vcpu, 0, 8, BLOCK_SHORT);
+	b->block = block__build(b->vcpu, 0, 8, BLOCK_SHORT, NULL);
 	vm__leave_guest(b->vcpu);
 	return NULL;
 }
