@@ -55,7 +55,7 @@ static enum decode_result decode_one(struct vcpu *vcpu, const u8 *code, unsigned
 
 /*
  * The same by copying what `decoded`, a block of this address and mode, has at this place: it holds as long as its bytes
- * are those in memory. It may have been emptied in the meantime, with the cache, and have no instruction then.
+ * are those in memory.
  */
 static bool copy_decoded(struct block *decoded, struct block *block, const u8 *code, unsigned avail, u8 *bytes)
 {
@@ -160,12 +160,17 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	struct code_page *page;
 	struct block *block;
 	unsigned branched = 0; /* instructions up to the last conditional branch */
+	u32 flushes;
 	const u8 *code;
 	size_t bytes_used;
 	bool alone;
 	u64 avail;
 
+	flushes = vcpu->soft->flushes;
 	block = make_room(vcpu, kind);
+	/* It stood in what was emptied. */
+	if (flushes != vcpu->soft->flushes)
+		decoded = NULL;
 	page = kind == BLOCK_ONCE ? NULL : block_cache__page(vcpu, gpa);
 	if (kind == BLOCK_LONG)
 		block = (struct block *)(cache->arena + cache->used); /* behind the page's record */

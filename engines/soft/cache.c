@@ -78,6 +78,9 @@ void block_cache__flush(struct vcpu *vcpu)
 	vcpu->soft->area.used = vcpu->soft->glue_size;
 	vcpu->soft->area.cold = SOFT_HOT_SIZE;
 	vcpu->soft->nr_faults = 0;
+	/* Nothing bears any of these numbers now. */
+	if (unlikely(vcpu->soft->last_context_id > SOFT_LAST_CONTEXT))
+		vcpu->soft->last_context_id = 0;
 	link__emptied(vcpu->soft);
 	vcpu->soft->full = false;
 	vcpu->soft->flushes++;
@@ -418,8 +421,8 @@ void block_cache__note_crossing(struct soft_vcpu *soft, u64 linear, struct block
 	set_jump(soft, linear, block, block->code);
 }
 
-/* Where code that is not found translated is looked for next: mostly none of these is in the host's caches. */
-static void expect_miss(struct soft_vcpu *soft, u64 linear, u64 gpa, const u8 *code)
+/* What is looked at, or set, after the block: mostly none of it is in the host's caches. */
+static void fetch_early(struct soft_vcpu *soft, u64 linear, u64 gpa, const u8 *code)
 {
 	u32 index = soft__jump_index(linear);
 
@@ -438,7 +441,7 @@ struct block *block_cache__find_code(struct soft_vcpu *soft, u64 linear)
 
 	if (f->page != (linear & PAGE_MASK_4K) || f->context != soft->fetch_context)
 		return NULL;
-	expect_miss(soft, linear, gpa, f->host + (linear & ~PAGE_MASK_4K));
+	fetch_early(soft, linear, gpa, f->host + (linear & ~PAGE_MASK_4K));
 	block = look_in(first_in(long_place(&soft->cache, gpa), gpa), gpa, soft->context & MODE_BLOCK);
 	if (!block || !block->code || block->page->verified != soft->outside)
 		return NULL;

@@ -6,6 +6,8 @@
  */
 #include "engines/soft/translate/translate.h"
 
+_Static_assert(SOFT_CODE_SIZE - 1 <= SOFT_LINK_SITE, "a place in the code area");
+
 void soft__set_jump(struct soft_vcpu *soft, u32 site, const u8 *code)
 {
 	s32 displacement = (s32)(code - soft->area.execute) - (s32)(site + 4);
@@ -33,6 +35,7 @@ static u8 *number_at(const struct soft_vcpu *soft, u32 link)
 void link__emptied(struct soft_vcpu *soft)
 {
 	soft->nr_links = 0;
+	soft->free_link = 0;
 	soft->links_round++;
 	soft->links_since = soft->last_context_id + 1;
 }
@@ -47,38 +50,57 @@ static void forget_all(struct vcpu *vcpu)
 	soft__refresh_context(vcpu);
 }
 
+/* 1 + the index of one that is not in use. */
+static u32 take_link(struct vcpu *vcpu)
+{
+	struct soft_vcpu *soft = vcpu->soft;
+	u32 number = soft->free_link;
+
+	if (number) {
+		soft->free_link = soft->links[number - 1].next;
+		return number;
+	}
+	if (soft->nr_links == SOFT_LINKS)
+		forget_all(vcpu);
+	return ++soft->nr_links;
+}
+
 static void note(struct vcpu *vcpu, u32 link, struct block *block)
 {
 	struct soft_vcpu *soft = vcpu->soft;
 	struct code_page *page = block->page;
-	u32 number;
+	u32 number, taken;
 
 	memcpy(&number, number_at(soft, link), sizeof(number));
 	/* Noted, and only out of date. */
 	if (number && number >= soft->links_since && target_of(soft, link & SOFT_LINK_SITE) == block->code)
 		return;
-	if (soft->nr_links == SOFT_LINKS)
-		forget_all(vcpu);
+	taken = take_link(vcpu);
 	if (page->links_round != soft->links_round) {
 		page->links_round = soft->links_round;
 		page->first_link = 0;
 	}
-	soft->links[soft->nr_links] = (struct link){
+	soft->links[taken - 1] = (struct link){
 		.link = link & (SOFT_LINK_SITE | SOFT_LINK_READ),
 		.next = page->first_link,
 	};
-	page->first_link = ++soft->nr_links;
+	page->first_link = taken;
 }
 
 void link__take_back(struct soft_vcpu *soft, struct code_page *page)
 {
 	static const u32 none;
+	struct link *link;
 	u32 i;
 
 	if (page->links_round != soft->links_round || !page->first_link)
 		return;
-	for (i = page->first_link; i; i = soft->links[i - 1].next)
-		memcpy(number_at(soft, soft->links[i - 1].link), &none, sizeof(none));
+	for (i = page->first_link; i; i = link->next) {
+		link = &soft->links[i - 1];
+		memcpy(number_at(soft, link->link), &none, sizeof(none));
+	}
+	link->next = soft->free_link;
+	soft->free_link = page->first_link;
 	page->first_link = 0;
 	stub__serialize();
 }

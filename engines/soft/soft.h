@@ -319,9 +319,10 @@ struct soft_vcpu {
 	u32 read_target;
 	u32 read_context;
 	struct link links[SOFT_LINKS];
-	u32 nr_links;
+	u32 nr_links; /* that have been in use ... */
+	u32 free_link; /* ... and are not any more: 1 + the first one's index, or 0 */
 	u32 links_round; /* advanced when all are forgotten */
-	u32 links_since; /* numbers of contexts from here on are those of jumps that are known; or 0, which is none's */
+	u32 links_since; /* what bears the number of this context or a later one is known (0 is no context's) */
 	struct translation *translation; /* scratch of the translator */
 	struct code_fault *faults; /* in order of their place; SOFT_FAULT_ENTRIES */
 	u32 nr_faults;
@@ -500,6 +501,15 @@ const u8 *soft__deliver(struct vcpu *vcpu);
 /* Whether the loop has nothing to do between two instructions; the context is then up to date. */
 bool soft__may_go_on(struct vcpu *vcpu);
 
+/* link.c: makes the jump whose displacement is at `site` in the code area go to code. */
+void soft__set_jump(struct soft_vcpu *soft, u32 site, const u8 *code);
+/* The jump that asked (SOFT_LINK_*), in the linear page `base`, leads directly to the block at RIP from now on. */
+void link__set(struct vcpu *vcpu, u32 link, u64 base, struct block *block);
+/* Jumps of other pages' code to the page's blocks are not followed any more. */
+void link__take_back(struct soft_vcpu *soft, struct code_page *page);
+/* There is no code any more, or no jump to another page that is good. */
+void link__emptied(struct soft_vcpu *soft);
+
 /*
  * find.c: where the code of a block goes on whose stack is elsewhere (bit 0 of the pointer: or what its loop looked up is);
  * NULL: back to the loop. Jumps that lead to where `code` can't go on lead to block->plain from now on.
@@ -510,14 +520,6 @@ void soft__lead_to_plain(struct soft_vcpu *soft, const struct block *block);
 bool soft__is_near_edge(u64 rip);
 /* Room for another translation; else the loop is to make some. */
 bool soft__has_room(struct vcpu *vcpu);
-/* Makes the jump whose displacement is at `site` in the code area go to code. */
-void soft__set_jump(struct soft_vcpu *soft, u32 site, const u8 *code);
-/* The jump that asked (SOFT_LINK_*), in the linear page `base`, leads directly to the block at RIP from now on. */
-void link__set(struct vcpu *vcpu, u32 link, u64 base, struct block *block);
-/* Jumps of other pages' code to the page's blocks are not followed any more. */
-void link__take_back(struct soft_vcpu *soft, struct code_page *page);
-/* There is no code any more, or no jump to another page that is good. */
-void link__emptied(struct soft_vcpu *soft);
 /*
  * missed.c: a look-up for several operands, of this linear address, has failed. true: the TLB has it now.
  * Else they are on two pages, most likely; where that happens often the block (or `plain`, for bit 0) is

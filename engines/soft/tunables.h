@@ -30,8 +30,8 @@
 #define SOFT_LINK_READ 0x20000000u
 /* Where the jump is. */
 #define SOFT_LINK_SITE 0x1fffffffu
-/* Jumps to other pages that are known one by one; more, and all are taken back. */
-#define SOFT_LINKS 4096
+/* Jumps to other pages that are known one by one; with one more, all are taken back. */
+#define SOFT_LINKS 16384
 /* That many far jumps over the table before one of them is made direct again. */
 #define SOFT_FAR_PERIOD 8
 #define SOFT_READ_PERIOD 64

@@ -59,11 +59,11 @@ static const uint8_t *crc_of_all(const uint8_t *data, size_t end)
 
 /*
  * A kernel's dictionary has 32 MiB: faults of each of its pages would take a twentieth of the time that unpacking
- * takes. Not more than what is unpacked will be used, whatever a file says.
+ * takes. Not more than can be unpacked is touched like this, for all dictionaries that a file asks for together.
  */
-static void *allocate(void *room, size_t n, size_t size)
+static void *allocate(void *populated, size_t n, size_t size)
 {
-	size_t bytes = n * size, used = bytes < *(size_t *)room ? bytes : *(size_t *)room;
+	size_t bytes = n * size, *left = populated, now = bytes < *left ? bytes : *left;
 	void *p;
 
 	if (bytes < POPULATED)
@@ -71,11 +71,12 @@ static void *allocate(void *room, size_t n, size_t size)
 	if (posix_memalign(&p, PAGE_BYTES, bytes))
 		return NULL;
 	/* Kernels before 5.14 don't know it, and nothing depends on it. */
-	madvise(p, used & ~(PAGE_BYTES - 1), MADV_POPULATE_WRITE);
+	madvise(p, now & ~(PAGE_BYTES - 1), MADV_POPULATE_WRITE);
+	*left -= now;
 	return p;
 }
 
-static void release(void *room, void *p)
+static void release(void *populated, void *p)
 {
 	free(p);
 }
@@ -83,7 +84,8 @@ static void release(void *room, void *p)
 static lzma_ret decode_xz(const uint8_t *data, size_t size, uint8_t *out, size_t room, size_t *length, size_t *end,
 			  uint32_t flags)
 {
-	const lzma_allocator allocator = { .alloc = allocate, .free = release, .opaque = &room };
+	size_t left = room;
+	const lzma_allocator allocator = { .alloc = allocate, .free = release, .opaque = &left };
 	uint64_t memory = XZ_MEMORY;
 
 	*end = 0;

@@ -94,7 +94,7 @@ void translate__emit_find(struct translation *t, const struct cold *cold)
 }
 
 /*
- * soft__find_code() sets constants at these distances before a jump, whichever it is: where a jump is longer or shorter than others,
+ * link__set() sets constants at these distances before a jump, whichever it is: where a jump is longer or shorter than others,
  * it would write over code.
  */
 static void note_distance(struct translation *t, u32 *distance, u32 from, u32 to)
@@ -103,7 +103,7 @@ static void note_distance(struct translation *t, u32 *distance, u32 from, u32 to
 	*distance = to - from;
 }
 
-/* Whether this is the context whose number soft__find_code() sets at *constant; else to the cold code. */
+/* Whether this is the context whose number link__set() sets at *constant; else to the cold code. */
 static struct cold *compare_context(struct translation *t, enum cold_kind kind, u32 *constant)
 {
 	struct emit *e = &t->e;
@@ -116,7 +116,7 @@ static struct cold *compare_context(struct translation *t, enum cold_kind kind, 
 
 /*
  * An address in REG_ADDRESS that was read from where linkers put addresses of functions: mostly it is what it was the last time,
- * in the same context. Both are compared with constants that soft__find_code() sets. The table of jumps takes longer: its
+ * in the same context. Both are compared with constants that link__set() sets. The table of jumps takes longer: its
  * entries are all over the host's caches.
  */
 static void go_to_read(struct translation *t, struct cold *bad)
@@ -152,7 +152,7 @@ void translate__emit_read(struct translation *t, const struct cold *cold)
 
 /*
  * To another page: directly, if this is where the jump led last time: the same context, from the same
- * linear page. Those are compared with constants that soft__find_code() sets.
+ * linear page. Those are compared with constants that link__set() sets.
  */
 static void go_far(struct translation *t, s64 target)
 {

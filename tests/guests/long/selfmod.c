@@ -368,7 +368,7 @@ static void check_many_callers(void)
 		put_caller(callers[i], changed + i % 2 * CALLER_SIZE, i % 3 == 2);
 		put_caller(callers[i] + CALLER_SIZE, same, i % 3 == 1);
 	}
-	for (round = 0; round < 300; round++) {
+	for (round = 0; round < 60; round++) {
 		write_function(changed + round % 2 * CALLER_SIZE, round);
 		if (!round)
 			write_function(changed + CALLER_SIZE, 0);
@@ -385,10 +385,41 @@ static void check_many_callers(void)
 	check__equal(wrong_same, 0, "many callers of another page");
 }
 
+#define PLACES 0x10080000000UL
+#define APART 0x10000
+
+/*
+ * One page of callers at two addresses, with another page behind it at each. The same call leads to
+ * one or the other; one of the functions is written all the time, the other one never.
+ */
+static void check_callers_at_two_places(void)
+{
+	u8 *callers = page__alloc(), *function[2] = { page__alloc(), page__alloc() };
+	u32 round, i, k, wrong = 0, random = 1;
+
+	for (k = 0; k < 2; k++) {
+		paging__map(PLACES + k * APART, (u64)callers, 1, PTE_P | PTE_W);
+		paging__map(PLACES + k * APART + PAGE_SIZE_4K, (u64)function[k], 1, PTE_P | PTE_W);
+	}
+	for (i = 0; i < 40; i++)
+		put_caller(callers + i * CALLER_SIZE, callers + PAGE_SIZE_4K, false);
+	write_function(function[1], 12345);
+	for (round = 0; round < 12000; round++) {
+		write_function(function[0], round);
+		for (i = 0; i < 80; i++) {
+			random = random * 1103515245 + 12345;
+			k = random >> 20 & 1;
+			wrong += call(PLACES + k * APART + i % 40 * CALLER_SIZE) != (k ? 12345 : round);
+		}
+	}
+	check__equal(wrong, 0, "callers at two places");
+}
+
 int main(void)
 {
 	code = page__alloc();
 	check_many_callers();
+	check_callers_at_two_places();
 	check_next_instruction();
 	check_patched_calls();
 	check_aliases();

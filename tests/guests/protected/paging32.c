@@ -134,6 +134,13 @@ static void check_two_levels(void)
 	directory[VA >> 22] = 0x87 | 1 << 12;
 	flush_tlb();
 	check__equal(TRY(touch_read(VA)), NO_TRAP, "4 MiB page: PAT bit");
+	/* Both halves, which TLBs may know apart. */
+	directory[VA >> 22] = 0x87;
+	touch_read(VA);
+	touch_read(VA + (3 << 20));
+	directory[VA >> 22] = 0;
+	invlpg((void *)(VA + 0x1000));
+	check__equal(TRY(touch_read(VA + (3 << 20))), X86_PF, "INVLPG of the other half of a 4 MiB page");
 	/* Global: survives MOV CR3 or not, but is right after INVLPG. */
 	write_cr4(read_cr4() | CR4_PGE);
 	directory[VA >> 22] = 0x187;
