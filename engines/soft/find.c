@@ -107,7 +107,7 @@ static struct block *find_known(struct vcpu *vcpu, struct soft_vcpu *soft)
 	return block_cache__find_code(soft, cpu->rip);
 }
 
-/* The code at RIP if the table of jumps leads there, as it does for generated code: in 64-bit code alone is RIP all that it is found by. */
+/* The code at RIP if the table of jumps leads there, as generated code would go. Only in 64-bit code is RIP the linear address. */
 static const u8 *look_up(const struct vcpu *vcpu, struct soft_vcpu *soft)
 {
 	const struct jump_entry *e = soft__jump_slot(soft, vcpu->cpu.rip);
