@@ -138,15 +138,11 @@ static void drop_large(struct tlb *tlb, unsigned table, u64 linear, unsigned shi
 {
 	unsigned i;
 
-	for (; n; n--, word++) {
-		for (u64 left = tlb->used[table][word]; left; left &= left - 1) {
-			const struct tlb_entry *e;
+	FOR_EACH_TLB_ENTRY_OF(tlb, used, table, i, word, n) {
+		const struct tlb_entry *e = &tlb->entry[table][i];
 
-			i = word * 64 + __builtin_ctzll(left);
-			e = &tlb->entry[table][i];
-			if ((e->info & TLB_INFO_LARGE) && (e->read ^ linear) >> shift == 0)
-				drop_entry(tlb, table, i);
-		}
+		if ((e->info & TLB_INFO_LARGE) && (e->read ^ linear) >> shift == 0)
+			drop_entry(tlb, table, i);
 	}
 }
 

@@ -129,12 +129,13 @@ static __always_inline void *tlb__write(struct tlb_entry *view, u64 linear, unsi
 	return NULL;
 }
 
-/* Calls what follows with i the index of each entry of a table whose bit in `set` (`used`, `local`) is 1. */
-#define FOR_EACH_TLB_ENTRY(t, set, table, i)                                                        \
-	for (unsigned word_ = 0; word_ < TLB_ENTRIES / 64; word_++)                                \
+/* Calls what follows with i the index of each entry of a table whose bit in n words of `set` (`used`, `local`) is 1. */
+#define FOR_EACH_TLB_ENTRY_OF(t, set, table, i, word, n)                                            \
+	for (unsigned word_ = (word); word_ < (word) + (n); word_++)                               \
 		for (u64 left_ = (t)->set[table][word_];                                           \
 		     left_ && ((i) = word_ * 64 + __builtin_ctzll(left_), true);                   \
 		     left_ &= left_ - 1)
+#define FOR_EACH_TLB_ENTRY(t, set, table, i) FOR_EACH_TLB_ENTRY_OF(t, set, table, i, 0, TLB_ENTRIES / 64)
 
 struct vcpu;
 

@@ -152,20 +152,17 @@ const u8 *soft__find_code(struct vcpu *vcpu)
 			return NULL;
 		/* Most have just executed what generated code does not. */
 		code = link ? NULL : look_up(vcpu, soft);
-		if (code) {
+		if (!code) {
+			block = find_known(vcpu, soft);
+			if (block && link)
+				link__set(vcpu, link, base, block);
+			code = block ? block->code : NULL;
+		}
+		if (likely(code)) {
 			if (unlikely(soft->trace_head))
 				return NULL;
 			soft->code_base = vcpu->cpu.rip & PAGE_MASK_4K;
 			return code;
-		}
-		block = find_known(vcpu, soft);
-		if (likely(block)) {
-			if (link)
-				link__set(vcpu, link, base, block);
-			if (unlikely(soft->trace_head))
-				return NULL;
-			soft->code_base = vcpu->cpu.rip & PAGE_MASK_4K;
-			return block->code;
 		}
 		block = block_cache__get(vcpu, &result);
 		if (block)
