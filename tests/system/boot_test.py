@@ -1,7 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's cloud kernel boots to the shell; what was piped in before is all read there."""
+"""Debian's cloud kernel boots to the shell; what was piped in before is all read there. How it gets its initrd."""
+import gzip
+import lzma
+import pathlib
+import subprocess
 import sys
+import tempfile
 import unittest
 
 import fixture
@@ -37,6 +42,37 @@ class Boot(unittest.TestCase):
 
     def test_kernel_unpacks_itself(self):
         self.check(1, "256M", "--unpack", "off")
+
+
+class Initrd(unittest.TestCase):
+    """The kernel tells how much memory the initrd took: whether it was unpacked for it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.plain = gzip.decompress(pathlib.Path(fixture.initrd()).read_bytes())
+
+    def check(self, packed, size, *options):
+        with tempfile.NamedTemporaryFile(prefix="trivet-initrd-") as file:
+            file.write(packed)
+            file.flush()
+            output = subprocess.run(
+                [fixture.trivet, "run", "--engine", "soft", "--memory", "256M", "--kernel", fixture.kernel("cloud-amd64"),
+                 "--initrd", file.name, "--append", "console=ttyS0 quiet guest.run=dmesg,-r", *options],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=300, check=True).stdout
+        self.assertIn(b"user space reached", output)
+        self.assertIn(b"Freeing initrd memory: %dK" % (-(-size // 4096) * 4), output)
+
+    def test_gzip(self):
+        self.check(gzip.compress(self.plain), len(self.plain))
+
+    def test_xz_behind_a_plain_one(self):
+        empty = self.plain[self.plain.rindex(b"070701"):]
+        empty += bytes(-len(empty) % 512)
+        self.check(empty + lzma.compress(self.plain, check=lzma.CHECK_CRC32), len(empty) + len(self.plain))
+
+    def test_the_kernel_unpacks_it(self):
+        packed = gzip.compress(self.plain)
+        self.check(packed, len(packed), "--unpack", "off")
 
 
 if __name__ == "__main__":

@@ -124,31 +124,54 @@ unsigned boot__memory_map(const struct boot_loader *loader, struct memory_map_en
 	return count;
 }
 
-int boot__place_initrd(struct boot_loader *loader, uint64_t limit)
+/* The initrd ends here at the latest. */
+static uint64_t initrd_top(const struct boot_loader *loader, uint64_t limit)
 {
 	const struct boot_request *request = loader->request;
-	uint64_t size = (loader->initrd.size + 4095) & ~4095ULL;
 	uint64_t top = low_ram_end(loader->mem);
-	uint64_t start;
 
-	if (!loader->initrd.data)
-		return 0;
 	if (top > limit)
 		top = limit;
 	if (request->acpi_start >= BOOT_HIGH_GPA && request->acpi_start < top)
 		top = request->acpi_start;
-	top &= ~4095ULL;
-	if (size > top || top - size < loader->kernel_end || top - size < BOOT_HIGH_GPA)
+	return top & ~4095ULL;
+}
+
+static uint64_t initrd_bottom(const struct boot_loader *loader)
+{
+	return loader->kernel_end > BOOT_HIGH_GPA ? loader->kernel_end : BOOT_HIGH_GPA;
+}
+
+uint64_t boot__initrd_room(const struct boot_loader *loader, uint64_t limit)
+{
+	uint64_t top = initrd_top(loader, limit), bottom = (initrd_bottom(loader) + 4095) & ~4095ULL;
+	uint64_t room = low_ram_end(loader->mem) / 4;
+
+	if (top <= bottom)
+		return 0;
+	return room < top - bottom ? room : top - bottom;
+}
+
+int boot__place_initrd(struct boot_loader *loader, const struct boot_image *image, uint64_t limit)
+{
+	uint64_t size = (image->size + 4095) & ~4095ULL;
+	uint64_t top = initrd_top(loader, limit);
+	uint64_t start;
+
+	if (!image->data)
+		return 0;
+	if (size > top || top - size < initrd_bottom(loader))
 		return boot__fail(loader, -ENOSPC,
 				  "initrd %s: %zu bytes do not fit between the kernel's end at %#llx "
 				  "and %#llx; give the machine more memory",
-				  loader->initrd.path, loader->initrd.size,
-				  (unsigned long long)loader->kernel_end, (unsigned long long)top);
+				  image->path, image->size, (unsigned long long)loader->kernel_end,
+				  (unsigned long long)top);
 	start = top - size;
-	if (guest_memory__write(loader->mem, start, loader->initrd.data, loader->initrd.size))
-		return boot__fail(loader, -ENOSPC, "initrd %s: no guest memory at %#llx",
-				  loader->initrd.path, (unsigned long long)start);
+	if (guest_memory__write(loader->mem, start, image->data, image->size))
+		return boot__fail(loader, -ENOSPC, "initrd %s: no guest memory at %#llx", image->path,
+				  (unsigned long long)start);
 	loader->initrd_gpa = start;
+	loader->initrd_size = image->size;
 	return 0;
 }
 

@@ -18,7 +18,7 @@ struct boot_request {
 	uint64_t rsdp_gpa;	/* where the ACPI RSDP was placed, 0 if none */
 	uint64_t acpi_start;	/* range that ACPI tables and the EBDA occupy: keep off, and report */
 	uint64_t acpi_size;	/* in the memory map as ACPI data */
-	bool unpack;		/* a bzImage's kernel here, if that can be done, not by the guest */
+	bool unpack;		/* a bzImage's kernel and initrd here, if that can be done, not by the guest */
 	const char *kernel_cache; /* directory of unpacked kernels, or NULL */
 };
 

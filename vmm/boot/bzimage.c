@@ -6,6 +6,7 @@
 #include <asm/bootparam.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "vmm/boot/image.h"
 #include "vmm/boot/initrd.h"
 #include "vmm/boot/vmlinux.h"
@@ -130,7 +131,7 @@ static int write_params(struct boot_loader *loader, const struct setup_header *h
 	params.hdr.cmd_line_ptr = BOOT_STRINGS_GPA;
 	if (loader->initrd.data) {
 		params.hdr.ramdisk_image = loader->initrd_gpa;
-		params.hdr.ramdisk_size = loader->initrd.size;
+		params.hdr.ramdisk_size = loader->initrd_size;
 	}
 	params.acpi_rsdp_addr = loader->request->rsdp_gpa;
 	fill_e820(loader, &params);
@@ -140,14 +141,12 @@ static int write_params(struct boot_loader *loader, const struct setup_header *h
 }
 
 /* A kernel without its initial RAM disk would run for seconds before it says so. */
-static int check_initrd(struct boot_loader *loader)
+static int check_initrd(struct boot_loader *loader, struct initrd_plain *plain)
 {
 	const struct boot_image *initrd = &loader->initrd;
 	const char *format;
 
-	if (!initrd->data)
-		return 0;
-	switch (initrd__check(initrd->data, initrd->size, &format)) {
+	switch (initrd__check(initrd->data, initrd->size, plain, &format)) {
 	case INITRD_GOOD:
 		return 0;
 	case INITRD_TRUNCATED:
@@ -164,6 +163,8 @@ static int check_initrd(struct boot_loader *loader)
 				  "where Linux does not look for it; fill up with zeros to a multiple of four "
 				  "bytes before it",
 				  initrd->path);
+	case INITRD_NO_MEMORY:
+		return boot__fail(loader, -ENOMEM, "initrd %s: no memory to look through it", initrd->path);
 	case INITRD_FOREIGN:
 		break;
 	}
@@ -171,6 +172,35 @@ static int check_initrd(struct boot_loader *loader)
 			  "initrd %s: not an initial RAM disk; give a cpio archive in the form newc, "
 			  "as it is or packed with gzip, xz, zstd, lz4, bzip2, lzma or lzo",
 			  initrd->path);
+}
+
+/* Unpacked where the kernel is, if the kernel finds the same in that; else as it is. */
+static int load_initrd(struct boot_loader *loader, uint64_t limit)
+{
+	uint64_t room = loader->request->unpack ? boot__initrd_room(loader, limit) : 0;
+	struct boot_image image = loader->initrd;
+	struct initrd_plain plain = { .data = NULL };
+	void *memory = MAP_FAILED;
+	int rc;
+
+	if (!image.data)
+		return 0;
+	if (room)
+		memory = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory != MAP_FAILED) {
+		plain.data = memory;
+		plain.room = room;
+	}
+	rc = check_initrd(loader, &plain);
+	if (plain.is_whole) {
+		image.data = plain.data;
+		image.size = plain.length;
+	}
+	if (!rc)
+		rc = boot__place_initrd(loader, &image, limit);
+	if (memory != MAP_FAILED)
+		munmap(memory, room);
+	return rc;
 }
 
 int bzimage__load(struct boot_loader *loader)
@@ -198,10 +228,7 @@ int bzimage__load(struct boot_loader *loader)
 	if (rc)
 		return rc;
 	limit = header.initrd_addr_max ? header.initrd_addr_max : OLD_INITRD_ADDR_MAX;
-	rc = boot__place_initrd(loader, limit + 1);
-	if (rc)
-		return rc;
-	rc = check_initrd(loader);
+	rc = load_initrd(loader, limit + 1);
 	if (rc)
 		return rc;
 	rc = boot__place_cmdline(loader, header.cmdline_size ? header.cmdline_size : 255);

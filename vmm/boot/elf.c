@@ -183,7 +183,7 @@ struct pvh_memmap_entry {
 static int write_start_info(struct boot_loader *loader)
 {
 	struct pvh_start_info info = { .magic = PVH_MAGIC, .version = 1 };
-	struct pvh_module module = { loader->initrd_gpa, loader->initrd.size, 0, 0 };
+	struct pvh_module module = { loader->initrd_gpa, loader->initrd_size, 0, 0 };
 	struct pvh_memmap_entry entries[MEMORY_MAP_MAX] = { 0 };
 	struct memory_map_entry map[MEMORY_MAP_MAX];
 	unsigned count = boot__memory_map(loader, map), i;
@@ -239,7 +239,7 @@ int pvh__load(struct boot_loader *loader)
 	rc = boot__check_range(loader, entry);
 	if (rc)
 		return rc;
-	rc = boot__place_initrd(loader, UINT32_MAX);
+	rc = boot__place_initrd(loader, &loader->initrd, UINT32_MAX);
 	if (rc)
 		return rc;
 	rc = boot__place_cmdline(loader, 2047);

@@ -27,7 +27,7 @@ struct boot_loader {
 	struct boot_state *state;
 	struct boot_image kernel;
 	struct boot_image initrd; /* data NULL: none */
-	uint64_t initrd_gpa;
+	uint64_t initrd_gpa, initrd_size; /* what was placed of it, and how many bytes */
 	uint64_t kernel_start, kernel_end; /* guest-physical range the kernel needs */
 	char *error;
 	unsigned error_size;
@@ -54,10 +54,16 @@ bool image__has(const struct boot_image *image, uint64_t offset, uint64_t size);
 unsigned boot__memory_map(const struct boot_loader *loader, struct memory_map_entry *map);
 
 /*
- * Puts the initrd page-aligned as high as possible below `limit` and low RAM's end, clear of the
+ * Puts the initrd, `image`, page-aligned as high as possible below `limit` and low RAM's end, clear of the
  * kernel's range and the ACPI tables. 0, or -ENOSPC with the error line.
  */
-int boot__place_initrd(struct boot_loader *loader, uint64_t limit);
+int boot__place_initrd(struct boot_loader *loader, const struct boot_image *image, uint64_t limit);
+
+/*
+ * How many bytes an initrd that is unpacked may have: a quarter of low RAM, as the kernel makes files of it beside it,
+ * and what is free below `limit`.
+ */
+uint64_t boot__initrd_room(const struct boot_loader *loader, uint64_t limit);
 
 /* Copies the command line with its NUL to BOOT_STRINGS_GPA. `max` is what the kernel takes. */
 int boot__place_cmdline(struct boot_loader *loader, uint64_t max);

@@ -5,12 +5,19 @@
  */
 #include "vmm/boot/initrd.h"
 
-#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
+
+#include "vmm/boot/unpack.h"
 
 #define CPIO_HEADER_BYTES 110
 #define CPIO_SIZE_OFFSET 54
 #define CPIO_NAME_SIZE_OFFSET 94
+
+#define SCRATCH_BYTES 65536u
+/* For inflateInit2(): the largest window, in a gzip member. */
+#define GZIP_WINDOW (15 + 16)
 
 #define LZ4_MAGIC 0x184c2102u
 #define LZ4_CHUNK_MOST (8u << 20)
@@ -68,6 +75,34 @@ static enum initrd_state skip_cpio(const uint8_t *data, size_t size, size_t *at)
 	length = (length + file_size + 3) & ~3ULL;
 	*at += length < size - *at ? length : size - *at;
 	return INITRD_GOOD;
+}
+
+static enum initrd_state state_of_inflate(int rc)
+{
+	if (rc == Z_STREAM_END)
+		return INITRD_GOOD;
+	return rc == Z_BUF_ERROR ? INITRD_TRUNCATED : rc == Z_MEM_ERROR ? INITRD_NO_MEMORY : INITRD_DAMAGED;
+}
+
+/* A member (RFC 1952) ends where its data do: they are unpacked, to nowhere. */
+static enum initrd_state skip_gzip(const uint8_t *data, size_t size, size_t *at)
+{
+	uint8_t *scratch = malloc(SCRATCH_BYTES);
+	z_stream stream = { .next_in = (uint8_t *)data + *at };
+	int rc = scratch ? inflateInit2(&stream, GZIP_WINDOW) : Z_MEM_ERROR;
+
+	while (rc == Z_OK) {
+		size_t left = data + size - stream.next_in;
+
+		stream.avail_in = left < UINT32_MAX ? left : UINT32_MAX;
+		stream.next_out = scratch;
+		stream.avail_out = SCRATCH_BYTES;
+		rc = inflate(&stream, Z_NO_FLUSH);
+	}
+	*at = stream.next_in - data;
+	inflateEnd(&stream);
+	free(scratch);
+	return state_of_inflate(rc);
 }
 
 /* CRC-32 as xz has it, of a few bytes. */
@@ -189,15 +224,16 @@ static const struct format {
 	uint8_t magic[4];
 	uint8_t length;
 	enum initrd_state (*skip)(const uint8_t *data, size_t size, size_t *at);
+	enum { PLAIN, PACKED, FOR_THE_KERNEL } kind;
 } formats[] = {
-	{ "cpio", "0707", 4, skip_cpio },
-	{ "gzip", { 0x1f, 0x8b }, 2, gzip__skip },
-	{ "xz", { 0xfd, '7', 'z', 'X' }, 4, skip_xz },
-	{ "zstd", { 0x28, 0xb5, 0x2f, 0xfd }, 4, skip_zstd },
-	{ "lz4", { 0x02, 0x21, 0x4c, 0x18 }, 4, skip_lz4 },
-	{ "bzip2", "BZh", 3, skip_rest },
-	{ "lzma", { 0x5d, 0x00, 0x00 }, 3, skip_rest },
-	{ "lzo", { 0x89, 'L', 'Z', 'O' }, 4, skip_rest },
+	{ "cpio", "0707", 4, skip_cpio, PLAIN },
+	{ "gzip", { 0x1f, 0x8b }, 2, skip_gzip, PACKED },
+	{ "xz", { 0xfd, '7', 'z', 'X' }, 4, skip_xz, PACKED },
+	{ "zstd", { 0x28, 0xb5, 0x2f, 0xfd }, 4, skip_zstd, PACKED },
+	{ "lz4", { 0x02, 0x21, 0x4c, 0x18 }, 4, skip_lz4, PACKED },
+	{ "bzip2", "BZh", 3, skip_rest, FOR_THE_KERNEL },
+	{ "lzma", { 0x5d, 0x00, 0x00 }, 3, skip_rest, FOR_THE_KERNEL },
+	{ "lzo", { 0x89, 'L', 'Z', 'O' }, 4, skip_rest, FOR_THE_KERNEL },
 };
 
 static const struct format *find_format(const uint8_t *data, size_t size)
@@ -234,31 +270,142 @@ static bool is_file_system(const uint8_t *data, size_t size)
 	return false;
 }
 
-enum initrd_state initrd__check(const uint8_t *data, size_t size, const char **format)
+/* Entries and zeros to the end, as all archives in the output must be: else the kernel's word on them would be another. */
+static bool is_archive(const uint8_t *data, size_t size)
 {
-	bool found = is_file_system(data, size);
+	bool found = false;
 	size_t at = 0;
 
-	*format = "";
-	if (found)
-		return INITRD_GOOD;
 	while (at < size) {
-		const struct format *next;
-		enum initrd_state state;
+		if (!data[at]) {
+			at++;
+			continue;
+		}
+		if (skip_cpio(data, size, &at))
+			return false;
+		found = true;
+	}
+	return found;
+}
 
+/* Where the next archive goes. False: there is no room, or what came before stays packed. */
+static bool align(struct initrd_plain *plain)
+{
+	while (plain->is_whole && plain->length & 3) {
+		if (plain->length == plain->room)
+			plain->is_whole = false;
+		else
+			plain->data[plain->length++] = 0;
+	}
+	return plain->is_whole;
+}
+
+static void append(struct initrd_plain *plain, const uint8_t *data, size_t size)
+{
+	if (!align(plain))
+		return;
+	plain->is_whole = size <= plain->room - plain->length;
+	if (!plain->is_whole)
+		return;
+	memcpy(plain->data + plain->length, data, size);
+	plain->length += size;
+}
+
+/* What is unpacked at the output's end. */
+static void keep(struct initrd_plain *plain, size_t length)
+{
+	plain->is_whole = is_archive(plain->data + plain->length, length);
+	plain->length += length;
+}
+
+/* The packed archive at data[*at], which is left behind it. */
+static enum initrd_state take_packed(const struct format *format, const uint8_t *data, size_t size, size_t *at,
+				     struct initrd_plain *plain)
+{
+	size_t start = *at, length, used;
+	enum initrd_state state;
+	uint8_t *out;
+
+	/* What stands before the first of them can stay as it is. */
+	if (!plain->has_packed)
+		append(plain, data, start);
+	plain->has_packed = true;
+	align(plain);
+	out = plain->data + plain->length;
+	/* Only unpacking tells where a gzip member ends. */
+	if (plain->is_whole && format->skip == skip_gzip &&
+	    !unpack__data(data + start, size - start, out, plain->room - plain->length, &length, &used)) {
+		keep(plain, length);
+		*at += used;
+		return INITRD_GOOD;
+	}
+	state = format->skip(data, size, at);
+	if (state)
+		return state;
+	if (plain->is_whole && format->skip != skip_gzip &&
+	    !unpack__data(data + start, *at - start, out, plain->room - plain->length, &length, &used))
+		keep(plain, length);
+	else
+		plain->is_whole = false;
+	return INITRD_GOOD;
+}
+
+static enum initrd_state take(const struct format *format, const uint8_t *data, size_t size, size_t *at,
+			      struct initrd_plain *plain)
+{
+	size_t start = *at;
+	enum initrd_state state;
+
+	if (format->kind == PACKED)
+		return take_packed(format, data, size, at, plain);
+	state = format->skip(data, size, at);
+	if (state)
+		return state;
+	if (format->kind == FOR_THE_KERNEL)
+		plain->is_whole = false;
+	else if (plain->has_packed)
+		append(plain, data + start, *at - start);
+	return INITRD_GOOD;
+}
+
+static enum initrd_state walk(const uint8_t *data, size_t size, struct initrd_plain *plain, const char **format)
+{
+	const struct format *next;
+	enum initrd_state state;
+	bool found = false;
+	size_t at = 0;
+
+	while (at < size) {
 		if (!data[at]) {
 			at++;
 			continue;
 		}
 		next = find_format(data + at, size - at);
-		/* The kernel stops at what it does not know; what it found before is unpacked. */
-		if (!next)
-			return found ? INITRD_GOOD : INITRD_FOREIGN;
+		if (!next) {
+			/* The kernel stops at what it does not know; what it found before is unpacked. */
+			plain->is_whole = false;
+			break;
+		}
 		found = true;
 		*format = next->name;
-		state = next->skip(data, size, &at);
+		state = take(next, data, size, &at, plain);
 		if (state)
 			return state;
 	}
 	return found ? INITRD_GOOD : INITRD_FOREIGN;
+}
+
+enum initrd_state initrd__check(const uint8_t *data, size_t size, struct initrd_plain *plain, const char **format)
+{
+	bool image = is_file_system(data, size);
+	enum initrd_state state = INITRD_GOOD;
+
+	*format = "";
+	plain->length = 0;
+	plain->has_packed = false;
+	plain->is_whole = plain->room && !image;
+	if (!image)
+		state = walk(data, size, plain, format);
+	plain->is_whole = plain->is_whole && plain->has_packed && !state;
+	return state;
 }

@@ -279,15 +279,16 @@ int kernel_cache__unpack(const char *directory, const uint8_t *data, size_t size
 {
 	char name[NAME_BYTES];
 	int fd = -1, rc;
+	size_t used;
 
 	if (directory && unpack__is_slow(data, size))
 		fd = open_directory(directory);
 	if (fd < 0)
-		return unpack__data(data, size, out, room, length);
+		return unpack__data(data, size, out, room, length, &used);
 	make_name(name, data, size, KEPT);
 	rc = 0;
 	if (!find(fd, name, data, size, out, room, length)) {
-		rc = unpack__data(data, size, out, room, length);
+		rc = unpack__data(data, size, out, room, length, &used);
 		if (!rc && was_met(fd, data, size))
 			keep(fd, data, size, out, *length);
 	}

@@ -143,7 +143,7 @@ static int write_module(struct boot_loader *loader, struct multiboot_info *info)
 {
 	struct multiboot_module module = {
 		.start = loader->initrd_gpa,
-		.end = loader->initrd_gpa + loader->initrd.size,
+		.end = loader->initrd_gpa + loader->initrd_size,
 		.string = MODULE_STRING_GPA,
 	};
 	char string[MODULE_STRING_MAX] = "";
@@ -201,7 +201,7 @@ int multiboot__load(struct boot_loader *loader)
 	rc = boot__check_range(loader, entry);
 	if (rc)
 		return rc;
-	rc = boot__place_initrd(loader, UINT32_MAX);
+	rc = boot__place_initrd(loader, &loader->initrd, UINT32_MAX);
 	if (rc)
 		return rc;
 	rc = boot__place_cmdline(loader, BOOT_STRINGS_SIZE - 1);

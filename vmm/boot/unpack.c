@@ -20,15 +20,14 @@
 
 static const uint8_t lz4_magic[4] = { 0x02, 0x21, 0x4c, 0x18 };
 
-static int unpack_gzip(const uint8_t *data, size_t size, uint8_t *out, size_t room, size_t *length)
+static int unpack_gzip(const uint8_t *data, size_t size, uint8_t *out, size_t room, size_t *length, size_t *used)
 {
 	struct libdeflate_decompressor *decompressor = libdeflate_alloc_decompressor();
 	enum libdeflate_result rc;
-	size_t used;
 
 	if (!decompressor)
 		return -ENOMEM;
-	rc = libdeflate_gzip_decompress_ex(decompressor, data, size, out, room, &used, length);
+	rc = libdeflate_gzip_decompress_ex(decompressor, data, size, out, room, used, length);
 	libdeflate_free_decompressor(decompressor);
 	return rc == LIBDEFLATE_SUCCESS ? 0 : -EINVAL;
 }
@@ -94,19 +93,18 @@ static lzma_ret decode_xz(const uint8_t *data, size_t size, uint8_t *out, size_t
 }
 
 /* A CRC takes liblzma a twentieth of the time that it takes to unpack a kernel; libdeflate has instructions for it. */
-static int unpack_xz(const uint8_t *data, size_t size, uint8_t *out, size_t room, size_t *length)
+static int unpack_xz(const uint8_t *data, size_t size, uint8_t *out, size_t room, size_t *length, size_t *used)
 {
 	bool defer = has_crc32(data, size);
 	const uint8_t *at;
 	uint32_t crc;
 	lzma_ret rc;
-	size_t end;
 
-	rc = decode_xz(data, size, out, room, length, &end, defer ? LZMA_IGNORE_CHECK : 0);
+	rc = decode_xz(data, size, out, room, length, used, defer ? LZMA_IGNORE_CHECK : 0);
 	if (rc == LZMA_OK && defer) {
-		at = crc_of_all(data, end);
+		at = crc_of_all(data, *used);
 		if (!at) {
-			rc = decode_xz(data, size, out, room, length, &end, 0);
+			rc = decode_xz(data, size, out, room, length, used, 0);
 		} else {
 			memcpy(&crc, at, sizeof(crc));
 			rc = libdeflate_crc32(0, out, *length) == crc ? LZMA_OK : LZMA_DATA_ERROR;
@@ -117,23 +115,23 @@ static int unpack_xz(const uint8_t *data, size_t size, uint8_t *out, size_t room
 	return rc == LZMA_OK ? 0 : -EINVAL;
 }
 
-static int unpack_zstd(const uint8_t *data, size_t size, uint8_t *out, size_t room, size_t *length)
+static int unpack_zstd(const uint8_t *data, size_t size, uint8_t *out, size_t room, size_t *length, size_t *used)
 {
-	size_t frame = ZSTD_findFrameCompressedSize(data, size);
-
-	if (ZSTD_isError(frame))
+	*used = ZSTD_findFrameCompressedSize(data, size);
+	if (ZSTD_isError(*used))
 		return -EINVAL;
-	*length = ZSTD_decompress(out, room, data, frame);
+	*length = ZSTD_decompress(out, room, data, *used);
 	return ZSTD_isError(*length) ? -EINVAL : 0;
 }
 
 /* Linux's boot images: blocks of 8 MiB unpacked, each behind its length; another frame may follow, and 4 bytes. */
-static int unpack_lz4(const uint8_t *data, size_t size, uint8_t *out, size_t room, size_t *length)
+static int unpack_lz4(const uint8_t *data, size_t size, uint8_t *out, size_t room, size_t *length, size_t *used)
 {
 	size_t at = sizeof(lz4_magic);
 	uint32_t block;
 
 	*length = 0;
+	*used = size;
 	while (size - at > sizeof(block)) {
 		size_t left = room - *length;
 		int n;
@@ -158,7 +156,7 @@ struct format {
 	uint8_t magic[6];
 	uint8_t bytes;
 	bool slow;
-	int (*unpack)(const uint8_t *data, size_t size, uint8_t *out, size_t room, size_t *length);
+	int (*unpack)(const uint8_t *data, size_t size, uint8_t *out, size_t room, size_t *length, size_t *used);
 };
 
 static const struct format *format_of(const uint8_t *data, size_t size)
@@ -177,11 +175,11 @@ static const struct format *format_of(const uint8_t *data, size_t size)
 	return NULL;
 }
 
-int unpack__data(const uint8_t *data, size_t size, uint8_t *out, size_t room, size_t *length)
+int unpack__data(const uint8_t *data, size_t size, uint8_t *out, size_t room, size_t *length, size_t *used)
 {
 	const struct format *format = format_of(data, size);
 
-	return format ? format->unpack(data, size, out, room, length) : -ENOTSUP;
+	return format ? format->unpack(data, size, out, room, length, used) : -ENOTSUP;
 }
 
 bool unpack__is_slow(const uint8_t *data, size_t size)

@@ -260,7 +260,7 @@ static const struct cli_option run_table[] = {
 	{ "initrd", "FILE", "initial RAM disk, or the Multiboot module", set_initrd },
 	{ "append", "TEXT", "kernel command line (default: " DEFAULT_APPEND ")", set_append },
 	{ "unpack", "auto|on|off",
-	  "unpack a bzImage's kernel before the guest runs: auto does where the engine is slower than "
+	  "unpack a bzImage's kernel and initrd before the guest runs: auto does where the engine is slower than "
 	  "the host (default: auto)",
 	  set_unpack },
 	{ "kernel-cache", "DIR|off",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Initial RAM disks: every format the kernel knows, whole, cut at each byte, and foreign. */
+/* Initial RAM disks: every format the kernel knows, whole, cut at each byte, foreign, and unpacked. */
 #include "tests/unit/boot/fixture.h"
 
 #include <stdio.h>
@@ -53,7 +53,7 @@ static size_t pack(const char *program, const uint8_t *in, size_t size, uint8_t 
 	return packed;
 }
 
-static enum initrd_state check(const uint8_t *data, size_t size)
+static enum initrd_state unpack(const uint8_t *data, size_t size, struct initrd_plain *plain)
 {
 	/* A copy of just that size, so that a sanitizer sees what is read behind it. */
 	uint8_t *copy = malloc(size);
@@ -62,8 +62,21 @@ static enum initrd_state check(const uint8_t *data, size_t size)
 
 	assert_non_null(copy);
 	memcpy(copy, data, size);
-	state = initrd__check(copy, size, &format);
+	state = initrd__check(copy, size, plain, &format);
 	free(copy);
+	return state;
+}
+
+/* The same answer whether it is unpacked or not. */
+static enum initrd_state check(const uint8_t *data, size_t size)
+{
+	struct initrd_plain none = { .data = NULL }, plain = { .data = malloc(3 * ARCHIVE_MOST), .room = 3 * ARCHIVE_MOST };
+	enum initrd_state state = unpack(data, size, &none);
+
+	assert_non_null(plain.data);
+	assert_false(none.is_whole);
+	assert_int_equal(unpack(data, size, &plain), state);
+	free(plain.data);
 	return state;
 }
 
@@ -171,6 +184,84 @@ static void damage_ends_in_time(void **state)
 	}
 }
 
+/* Just so much room that a sanitizer sees a byte more. */
+static void assert_unpacks_to(const uint8_t *packed, size_t size, const uint8_t *expected, size_t length)
+{
+	struct initrd_plain plain = { .data = malloc(length), .room = length };
+
+	assert_non_null(plain.data);
+	memset(plain.data, 0xcc, length);
+	assert_int_equal(unpack(packed, size, &plain), INITRD_GOOD);
+	assert_true(plain.is_whole);
+	assert_int_equal(plain.length, length);
+	assert_memory_equal(plain.data, expected, length);
+	plain.room--;
+	assert_int_equal(unpack(packed, size, &plain), INITRD_GOOD);
+	assert_false(plain.is_whole);
+	free(plain.data);
+}
+
+static void assert_stays(const uint8_t *data, size_t size)
+{
+	struct initrd_plain plain = { .data = malloc(3 * ARCHIVE_MOST), .room = 3 * ARCHIVE_MOST };
+
+	assert_non_null(plain.data);
+	assert_int_equal(unpack(data, size, &plain), INITRD_GOOD);
+	assert_false(plain.is_whole);
+	free(plain.data);
+}
+
+static void archives_unpack(void **state)
+{
+	static uint8_t plain[ARCHIVE_MOST], packed[ARCHIVE_MOST], both[2 * ARCHIVE_MOST], expected[3 * ARCHIVE_MOST];
+	size_t size = make_cpio(plain), at, length;
+	unsigned i, tried = 0;
+
+	assert_stays(plain, size);
+	for (i = 1; i < sizeof(packers) / sizeof(packers[0]); i++) {
+		length = pack(packers[i].program, plain, size, packed);
+		if (!length)
+			continue;
+		tried++;
+		assert_unpacks_to(packed, length, plain, size);
+		/* Processors' microcode comes before, as it is; zeros bring what follows to a multiple of four, or to none. */
+		at = (size + 3) & ~3UL;
+		memset(both, 0, sizeof(both));
+		memcpy(both, plain, size);
+		memcpy(both + at + 513, packed, length);
+		memcpy(both + ((at + 513 + length + 7) & ~3UL), plain, size);
+		memset(expected, 0, sizeof(expected));
+		memcpy(expected, plain, size);
+		memcpy(expected + at + 516, plain, size);
+		memcpy(expected + at + 516 + at, plain, size);
+		assert_unpacks_to(both, ((at + 513 + length + 7) & ~3UL) + size, expected, at + 516 + at + size);
+	}
+	assert_true(tried >= 2);
+}
+
+static void what_is_no_archive_stays_packed(void **state)
+{
+	static uint8_t plain[ARCHIVE_MOST], packed[2 * ARCHIVE_MOST];
+	size_t size = make_cpio(plain), length;
+	unsigned i;
+
+	for (i = 1; i < sizeof(packers) / sizeof(packers[0]); i++) {
+		/* The last entry is cut, as the kernel is to say. */
+		length = pack(packers[i].program, plain, size - 20, packed);
+		if (!length)
+			continue;
+		assert_stays(packed, length);
+		plain[0] = 'x';
+		length = pack(packers[i].program, plain, size, packed);
+		assert_stays(packed, length);
+		plain[0] = '0';
+		/* Behind a good one something that is for the kernel. */
+		length = pack(packers[i].program, plain, size, packed);
+		memcpy(packed + length, "\0\0\0\0BZh91AY", 11);
+		assert_stays(packed, length + 11);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +269,8 @@ int main(void)
 		cmocka_unit_test(archives_may_follow_each_other),
 		cmocka_unit_test(foreign_files_are_told),
 		cmocka_unit_test(damage_ends_in_time),
+		cmocka_unit_test(archives_unpack),
+		cmocka_unit_test(what_is_no_archive_stays_packed),
 	};
 
 	return cmocka_run_group_tests_name("initrd", tests, NULL, NULL);

@@ -74,10 +74,10 @@ static void pack_gzip(struct sample *s)
 
 static void assert_unpacks(struct sample *s)
 {
-	size_t length = 0;
+	size_t length = 0, used;
 
 	memset(s->out, 0x55, sizeof(s->out));
-	assert_int_equal(unpack__data(s->packed, s->size, s->out, sizeof(s->out), &length), 0);
+	assert_int_equal(unpack__data(s->packed, s->size, s->out, sizeof(s->out), &length, &used), 0);
 	assert_int_equal(length, PLAIN_BYTES);
 	assert_memory_equal(s->out, s->plain, PLAIN_BYTES);
 }
@@ -85,12 +85,12 @@ static void assert_unpacks(struct sample *s)
 /* Of every `step` bytes one, and the last 64 all. */
 static void assert_finds_damage(struct sample *s, size_t step)
 {
-	size_t i, length;
+	size_t i, length, used;
 
 	for (i = 6; i < s->size; i += i + 64 < s->size ? step : 1) {
 		s->packed[i] ^= 0x10;
 		length = 0;
-		if (!unpack__data(s->packed, s->size, s->out, sizeof(s->out), &length)) {
+		if (!unpack__data(s->packed, s->size, s->out, sizeof(s->out), &length, &used)) {
 			/* What gzip's header says of the file is not data. */
 			assert_int_equal(length, PLAIN_BYTES);
 			assert_memory_equal(s->out, s->plain, PLAIN_BYTES);
@@ -102,15 +102,17 @@ static void assert_finds_damage(struct sample *s, size_t step)
 
 static void assert_wants_all(struct sample *s)
 {
-	size_t length;
+	size_t length, used;
 
-	assert_int_equal(unpack__data(s->packed, s->size - 1, s->out, sizeof(s->out), &length), -EINVAL);
-	assert_int_equal(unpack__data(s->packed, s->size / 2, s->out, sizeof(s->out), &length), -EINVAL);
-	assert_int_equal(unpack__data(s->packed, s->size, s->out, sizeof(s->out) - 1, &length), -EINVAL);
+	assert_int_equal(unpack__data(s->packed, s->size - 1, s->out, sizeof(s->out), &length, &used), -EINVAL);
+	assert_int_equal(unpack__data(s->packed, s->size / 2, s->out, sizeof(s->out), &length, &used), -EINVAL);
+	assert_int_equal(unpack__data(s->packed, s->size, s->out, sizeof(s->out) - 1, &length, &used), -EINVAL);
 	/* Linux puts the length behind it. */
 	memset(s->packed + s->size, 0xaa, 4);
 	s->size += 4;
 	assert_unpacks(s);
+	assert_int_equal(unpack__data(s->packed, s->size, s->out, sizeof(s->out), &length, &used), 0);
+	assert_int_equal(used, s->size - 4);
 }
 
 static void xz_of_one_block(void **state)
@@ -154,11 +156,11 @@ static void xz_with_other_checks(void **state)
 static void xz_of_nothing(void **state)
 {
 	struct sample *s = sample_new();
-	size_t length = 1;
+	size_t length = 1, used;
 
 	assert_int_equal(lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, NULL, s->plain, 0, s->packed, &s->size, PACKED_ROOM),
 			 LZMA_OK);
-	assert_int_equal(unpack__data(s->packed, s->size, s->out, sizeof(s->out), &length), 0);
+	assert_int_equal(unpack__data(s->packed, s->size, s->out, sizeof(s->out), &length, &used), 0);
 	assert_int_equal(length, 0);
 	free(s);
 }
