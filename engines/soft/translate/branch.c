@@ -218,10 +218,10 @@ static bool conditional(struct translation *t)
 	struct cold *cold;
 
 	translate__need_flags(t);
-	if (near && target <= t->offset)
-		translate__save_flags(t);
 	if (loop__jump_back(t))
 		return true;
+	if (near && target <= t->offset)
+		translate__save_flags(t);
 	cold = translate__cold(t, near ? COLD_LINK : COLD_JUMP,
 			       emit_jcc(&t->e, (t->insn->opcode & 15) ^ follows));
 	cold->target = target;

@@ -117,11 +117,28 @@ static bool leaves_flags(const struct exec_forms *forms)
 	return false;
 }
 
+bool translate__overwrites_flags(const struct translation *t, unsigned i)
+{
+	for (; i < t->block->count; i++) {
+		const struct insn *insn = &t->block->insn[i];
+		const struct opcode_row *row = insn->row;
+
+		if (!row || row->class != CLASS_INTEGER || insn->flags & (INSN_MEM | INSN_BRANCH | INSN_STOP) ||
+		    translate__flags_needed(insn) || (row->forms != &forms_lea && !translate__is_copied(t, insn)))
+			return false;
+		if ((row->writes | row->undefined) & RFLAGS_ARITH)
+			return true;
+	}
+	return false;
+}
+
 void translate__need_flags(struct translation *t)
 {
 	u16 need = translate__flags_needed(t->insn);
 
 	if (!need && t->insn->row->undefined && leaves_flags(t->insn->row->forms)) {
+		if (translate__overwrites_flags(t, t->index + 1))
+			return;
 		emit_rr(&t->e, false, 0x31, H_RAX, H_RAX); /* as the interpreter: xor %eax, %eax */
 		return;
 	}

@@ -400,6 +400,10 @@ static void emit_look_and_jump(struct translation *t)
 	emit_rm(e, false, 0x83, 7, state_mem(VCPU_AT(leave)));
 	emit8(e, 0);
 	emit_patch(e, emit_jcc(e, CC_E), t->loop.round);
+	if (t->flags == FLAGS_HOST) {
+		recipe__emit(t, &t->recipe);
+		translate__store_eflags(e);
+	}
 	loop__give_back(t);
 	/* The entry sees that somebody waits. */
 	emit_patch(e, emit_jmp(e), t->start);
@@ -414,6 +418,17 @@ void loop__close(struct translation *t)
 	set_homes(t, false);
 }
 
+/* The next round overwrites them, and who leaves instead of it can work them out. */
+static bool needs_no_flags(const struct translation *t)
+{
+	unsigned k;
+
+	for (k = 0; k < t->loop.nr_spans; k++)
+		if (t->loop.span[k].step)
+			return false;
+	return t->recipe.kind != RECIPE_NONE && translate__overwrites_flags(t, 0);
+}
+
 bool loop__jump_back(struct translation *t)
 {
 	struct emit *e = &t->e;
@@ -422,7 +437,8 @@ bool loop__jump_back(struct translation *t)
 	if (!t->loop.jumps_back || t->index != t->block->count - 1u || (t->block->at && !translate__follows_jump(t)))
 		return false;
 	/* Also where the target is so near to the page's end that other jumps there are far ones. */
-	translate__save_flags(t);
+	if (!needs_no_flags(t))
+		translate__save_flags(t);
 	out = emit_jcc(e, (t->insn->opcode & 15) ^ 1);
 	emit_look_and_jump(t);
 	emit_patch(e, out, e->at);

@@ -311,6 +311,11 @@ static inline bool translate__has_eflags(const struct translation *t)
 /* Arithmetic flags that the instruction reads or leaves alone; those that it needs into EFLAGS. */
 u16 translate__flags_needed(const struct insn *insn);
 void translate__need_flags(struct translation *t);
+/*
+ * Whether the instructions of the block from number i on write all arithmetic flags before one that reads them, or that may
+ * fault or leave the block: nobody sees the flags before.
+ */
+bool translate__overwrites_flags(const struct translation *t, unsigned i);
 /* The instruction has written flags to EFLAGS, if it writes any. */
 void translate__flags_written(struct translation *t);
 

@@ -4,7 +4,7 @@
  * other one: what comes out is what came out undisturbed. The handlers use vector registers, which they
  * save. Each timer that was armed and each IPI that was sent is heard once, and IPIs in order; of several
  * that are pending the highest comes first (SDM vol. 3, 10.8.3). The frames that interrupts push name the
- * start of an instruction, as far as can be told.
+ * start of an instruction, and have the flags that the one before has set, as far as can be told.
  */
 #include "tests/guests/lib/long/irq.h"
 
@@ -22,7 +22,7 @@
 #define BUFFER 16384
 
 static struct cpu {
-	u32 armed, fired, odd_frames, in_aligned;
+	u32 armed, fired, odd_frames, in_aligned, at_rounds;
 	u32 sent, answered; /* IPIs to the next CPU */
 	u32 heard, unordered;
 	u32 faults, order[NR_ORDERED], ordered;
@@ -85,6 +85,58 @@ __asm__(".text\n"
 	"	pop %rbx\n"
 	"	ret\n");
 
+/*
+ * u64 rounds(u64 n): loops whose rounds overwrite the flags at once that the round before has set. An interrupt
+ * between two of them shows these. R10 counts; before the first round flags are as before the others.
+ */
+u64 rounds(u64 n);
+extern char round_sub[], round_add[], round_cmp[], round_test[], round_shl[];
+__asm__(".text\n"
+	"rounds:\n"
+	"	xor %eax, %eax\n"
+	"	lea 1(%rdi), %r10; sub $1, %r10\n"
+	"round_sub: add %r10, %rax; sub $1, %r10; jne round_sub\n"
+	"	mov %rdi, %r10; neg %r10; sub $1, %r10; add $1, %r10\n"
+	"round_add: xor %r10, %rax; add $1, %r10; jne round_add\n"
+	"	cmp %rdi, %r10\n"
+	"round_cmp: add $3, %rax; lea 1(%r10), %r10; cmp %rdi, %r10; jne round_cmp\n"
+	"	test %r10, %r10\n"
+	"round_test: sub $7, %rax; lea -1(%r10), %r10; test %r10, %r10; jne round_test\n"
+	"	mov %rdi, %r10; mov %rdi, %rdx; shl $9, %edx\n"
+	"round_shl: add %rdx, %rax; lea -1(%r10), %r10; mov %r10d, %edx; shl $9, %edx; jne round_shl\n"
+	"	ret\n");
+
+/* What stands in the frame, if the operands were these: R10 as it is. */
+#define FLAGS_OF(instructions, value, other)                                                                           \
+	({                                                                                                             \
+		u64 before = (value), flags_;                                                                          \
+		__asm__ volatile(instructions "; pushfq; popq %1" : "+r"(before), "=r"(flags_) : "r"((u64)(other)) : "cc"); \
+		flags_;                                                                                                \
+	})
+
+static void check_round(struct cpu *c, const struct trap_frame *f)
+{
+	u64 flags, known = RFLAGS_ARITH;
+
+	if (f->rip == (u64)round_sub) {
+		flags = FLAGS_OF("sub $1, %0", f->r10 + 1, 0);
+	} else if (f->rip == (u64)round_add) {
+		flags = FLAGS_OF("add $1, %0", f->r10 - 1, 0);
+	} else if (f->rip == (u64)round_cmp) {
+		flags = FLAGS_OF("cmp %2, %0", f->r10, f->rdi);
+	} else if (f->rip == (u64)round_test) {
+		flags = FLAGS_OF("test %0, %0", f->r10, 0);
+		known &= ~RFLAGS_AF;
+	} else if (f->rip == (u64)round_shl) {
+		flags = FLAGS_OF("shll $9, %k0", f->r10, 0);
+		known &= ~(RFLAGS_AF | RFLAGS_OF);
+	} else {
+		return;
+	}
+	c->at_rounds++;
+	c->odd_frames += (f->rflags ^ flags) & known ? 1 : 0;
+}
+
 static void check_frame(struct cpu *c, const struct trap_frame *f)
 {
 	u64 offset = f->rip - (u64)aligned_start;
@@ -95,6 +147,7 @@ static void check_frame(struct cpu *c, const struct trap_frame *f)
 		c->in_aligned++;
 		c->odd_frames += offset % 4 != 0;
 	}
+	check_round(c, f);
 }
 
 /* Uses what the interrupted code may have in use, in a way that shows if it is not saved. */
@@ -187,6 +240,11 @@ static u64 compute_aligned(struct cpu *c, u64 seed)
 		state[i] = seed * (i + 1);
 	seed = aligned_kernel(state, 500);
 	return mix(seed, state, sizeof(state));
+}
+
+static u64 compute_rounds(struct cpu *c, u64 seed)
+{
+	return rounds(10000 + seed % 64);
 }
 
 /* All general registers, and flags by every way to read them. */
@@ -365,6 +423,7 @@ static const struct {
 	bool is_count; /* of what went wrong */
 } computations[] = {
 	{ "instructions of 4 bytes", compute_aligned, false },
+	{ "flags between rounds", compute_rounds, false },
 	{ "general registers and flags", compute_integers, false },
 	{ "XMM registers", compute_vectors, false },
 	{ "YMM registers", compute_wide_vectors, false },
@@ -461,7 +520,7 @@ static void prepare(void)
 
 static void report(void)
 {
-	u32 odd = 0, unordered = 0, aligned = 0, sent = 0, heard = 0, fired = 0, armed = 0, faults = 0;
+	u32 odd = 0, unordered = 0, aligned = 0, between = 0, sent = 0, heard = 0, fired = 0, armed = 0, faults = 0;
 	unsigned i, n;
 
 	for (n = 0; n < NR_COMPUTATIONS; n++) {
@@ -477,6 +536,7 @@ static void report(void)
 	for (i = 0; i < CPUS; i++) {
 		odd += cpus[i].odd_frames;
 		aligned += cpus[i].in_aligned;
+		between += cpus[i].at_rounds;
 		unordered += cpus[i].unordered;
 		sent += cpus[i].sent;
 		heard += cpus[i].heard;
@@ -486,13 +546,14 @@ static void report(void)
 	}
 	check__equal(odd, 0, "frames of interrupts");
 	check__true(aligned > 0, "some are in code of known boundaries");
+	check__true(between > 0, "some are between rounds of loops");
 	check__equal(fired, armed, "timers that were armed");
 	check__true(fired >= CPUS * ticks_each, "timers enough");
 	check__equal(heard, sent, "IPIs that were sent");
 	check__equal(unordered, 0, "IPIs out of order");
 	check__true(pit_ticks > 0, "the PIT's interrupts");
-	console__print("  %u by timers, %u of these and others among 4-byte instructions, %u by IPIs, "
-		       "%u by the PIT, %u page faults\n", fired, aligned, heard, pit_ticks, faults);
+	console__print("  %u by timers, %u of these and others among 4-byte instructions, %u between rounds, %u by IPIs, "
+		       "%u by the PIT, %u page faults\n", fired, aligned, between, heard, pit_ticks, faults);
 }
 
 int main(void)
