@@ -4,7 +4,7 @@
 # usage: fuzz.sh TARGET [SECONDS [libFuzzer options...]]
 set -eu
 
-target=${1:?"usage: fuzz.sh TARGET [SECONDS [libFuzzer options...]]; targets: ahci decode emulate api boot device state option irqchip qcow2 share vsock virtio-DEVICE-split virtio-DEVICE-packed"}
+target=${1:?"usage: fuzz.sh TARGET [SECONDS [libFuzzer options...]]; targets: ahci decode emulate api boot initrd device state option irqchip qcow2 share vsock virtio-DEVICE-split virtio-DEVICE-packed"}
 seconds=${2:-600}
 [ $# -gt 2 ] && shift 2 || shift $#
 cd "$(dirname "$0")/.."

@@ -63,6 +63,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	size_t plain_bytes = fuzz__take(&in, 2), length;
 	enum initrd_state state;
 	const char *format;
+	bool is_all;
 
 	if (in.left > INPUT_MOST)
 		in.left = INPUT_MOST;
@@ -73,14 +74,19 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	length = pack(packing, in.at, plain_bytes, file);
 	in.at += plain_bytes;
 	in.left -= plain_bytes;
+	is_all = !in.left;
 	length += fuzz__fill(&in, file + length, in.left);
 	file = realloc(file, length ? length : 1);
 	FUZZ_CHECK(file);
 	state = initrd__check(file, length, &plain, &format);
-	FUZZ_CHECK(initrd__check(file, length, &none, &format) == state);
+	/* libdeflate takes a few codes that zlib does not. */
+	if (initrd__check(file, length, &none, &format) != state)
+		FUZZ_CHECK(state == INITRD_GOOD && !strcmp(format, "gzip"));
 	FUZZ_CHECK(!none.is_whole);
 	if (plain.is_whole)
 		check_plain(&plain);
+	if (plain.is_whole && packing != PACK_NOTHING && is_all)
+		FUZZ_CHECK(plain.length == plain_bytes && !memcmp(plain.data, data + 6, plain_bytes));
 	free(plain.data);
 	free(file);
 	return 0;
@@ -119,9 +125,10 @@ size_t fuzz__seed(unsigned n, u8 *buf, size_t size)
 		buf[0] = n;
 		buf[4] = length >> 8;
 		buf[5] = length;
-		for (i = 0; i < 2; i++)
+		/* Behind two of them another one. */
+		for (i = 0; i <= n % 2; i++)
 			memcpy(buf + 6 + i * length, archive, length);
-		return 6 + 2 * length;
+		return 6 + i * length;
 	}
 	length = pack(n - NR_PACKINGS, archive, length, packed);
 	memset(buf + 4, 0, 2);

@@ -70,6 +70,16 @@ class Initrd(unittest.TestCase):
         empty += bytes(-len(empty) % 512)
         self.check(empty + lzma.compress(self.plain, check=lzma.CHECK_CRC32), len(empty) + len(self.plain))
 
+    def test_too_much_for_the_memory(self):
+        """The kernel makes files of 20 MiB, for which it would not have room beside as much."""
+        name = b"zeros\0"
+        size = 20 << 20
+        fields = [1, 0o100644, 0, 0, 1, 0, size, 0, 0, 0, 0, len(name), 0]
+        more = b"070701" + b"".join(b"%08X" % field for field in fields) + name
+        more += bytes(-len(more) % 4 + size) + self.plain[self.plain.rindex(b"070701"):]
+        packed = gzip.compress(self.plain + bytes(-len(self.plain) % 4)) + gzip.compress(more + bytes(-len(more) % 4))
+        self.check(packed, len(packed), "--memory", "128M")
+
     def test_the_kernel_unpacks_it(self):
         packed = gzip.compress(self.plain)
         self.check(packed, len(packed), "--unpack", "off")

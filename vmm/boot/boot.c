@@ -145,11 +145,8 @@ static uint64_t initrd_bottom(const struct boot_loader *loader)
 uint64_t boot__initrd_room(const struct boot_loader *loader, uint64_t limit)
 {
 	uint64_t top = initrd_top(loader, limit), bottom = (initrd_bottom(loader) + 4095) & ~4095ULL;
-	uint64_t room = low_ram_end(loader->mem) / 4;
 
-	if (top <= bottom)
-		return 0;
-	return room < top - bottom ? room : top - bottom;
+	return top > bottom ? (top - bottom) / 4 : 0;
 }
 
 int boot__place_initrd(struct boot_loader *loader, const struct boot_image *image, uint64_t limit)

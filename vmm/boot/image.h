@@ -60,8 +60,8 @@ unsigned boot__memory_map(const struct boot_loader *loader, struct memory_map_en
 int boot__place_initrd(struct boot_loader *loader, const struct boot_image *image, uint64_t limit);
 
 /*
- * How many bytes an initrd that is unpacked may have: a quarter of low RAM, as the kernel makes files of it beside it,
- * and what is free below `limit`.
+ * How many bytes an initrd that is unpacked may have: a quarter of what is free below `limit` behind the kernel, as that makes
+ * files of it beside it, in half of its memory at most.
  */
 uint64_t boot__initrd_room(const struct boot_loader *loader, uint64_t limit);
 

@@ -5,13 +5,16 @@
  */
 #include "vmm/boot/initrd.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include "vmm/boot/unpack.h"
 
 #define CPIO_HEADER_BYTES 110
+#define CPIO_MODE_OFFSET 14
 #define CPIO_SIZE_OFFSET 54
 #define CPIO_NAME_SIZE_OFFSET 94
 
@@ -40,12 +43,12 @@ static bool parse_hex(const uint8_t *text, uint32_t *value)
 
 	*value = 0;
 	for (i = 0; i < 8; i++) {
-		uint8_t c = text[i] | 0x20;
+		uint8_t c = text[i], letter = c | 0x20;
 
 		if (c >= '0' && c <= '9')
 			*value = *value << 4 | (c - '0');
-		else if (c >= 'a' && c <= 'f')
-			*value = *value << 4 | (c - 'a' + 10);
+		else if (letter >= 'a' && letter <= 'f')
+			*value = *value << 4 | (letter - 'a' + 10);
 		else
 			return false;
 	}
@@ -270,22 +273,59 @@ static bool is_file_system(const uint8_t *data, size_t size)
 	return false;
 }
 
-/* Entries and zeros to the end, as all archives in the output must be: else the kernel's word on them would be another. */
+/*
+ * Microcode, and ACPI tables in place of the firmware's, which the kernel looks for in plain archives before it unpacks any
+ * (Documentation/arch/x86/microcode.rst): in a packed one it does not find them.
+ */
+static bool is_for_early_use(const char *name)
+{
+	return !strncmp(name, "kernel/", 7);
+}
+
+/* Of an entry that skip_cpio() takes: the kernel takes it for the same, whatever the pieces are that it unpacks an archive in. */
+static bool is_plain_entry(const uint8_t *entry)
+{
+	const char *name = (const char *)entry + CPIO_HEADER_BYTES;
+	uint32_t mode, bytes, name_size;
+
+	if (!parse_hex(entry + CPIO_MODE_OFFSET, &mode) || !parse_hex(entry + CPIO_SIZE_OFFSET, &bytes) ||
+	    !parse_hex(entry + CPIO_NAME_SIZE_OFFSET, &name_size))
+		return false;
+	if (!name_size || name_size > PATH_MAX || name[name_size - 1] || is_for_early_use(name))
+		return false;
+	return S_ISREG(mode) || !bytes || (S_ISLNK(mode) && bytes < PATH_MAX);
+}
+
+/*
+ * Entries and zeros to the end, as all archives in the output must be: else the kernel's word on them would be another. Each is
+ * filled up to a multiple of four, the last one, too.
+ */
 static bool is_archive(const uint8_t *data, size_t size)
 {
-	bool found = false;
-	size_t at = 0;
+	size_t at = 0, entry;
 
+	if (!size || !data[0])
+		return false;
 	while (at < size) {
 		if (!data[at]) {
 			at++;
 			continue;
 		}
-		if (skip_cpio(data, size, &at))
+		entry = at;
+		if (skip_cpio(data, size, &at) || at & 3 || !is_plain_entry(data + entry))
 			return false;
-		found = true;
 	}
-	return found;
+	return true;
+}
+
+/* Whether the kernel takes packed data with this header; the libraries take more. */
+static bool is_for_kernel(const struct format *format, const uint8_t *data, size_t size)
+{
+	if (format->skip == skip_gzip) /* of the optional parts a name */
+		return size > 3 && !(data[3] & ~8);
+	if (format->skip == skip_xz) /* no check or CRC-32, no filter but LZMA2 */
+		return size > 13 && data[7] <= 1 && !(data[13] & 3);
+	return true;
 }
 
 /* Where the next archive goes. False: there is no room, or what came before stays packed. */
@@ -311,41 +351,54 @@ static void append(struct initrd_plain *plain, const uint8_t *data, size_t size)
 	plain->length += size;
 }
 
-/* What is unpacked at the output's end. */
-static void keep(struct initrd_plain *plain, size_t length)
+/* Prepares the output for the packed archive at data[start]. */
+static void begin_packed(const struct format *format, const uint8_t *data, size_t size, size_t start,
+			 struct initrd_plain *plain)
 {
+	/* The kernel wants zeros behind a plain archive up to a multiple of four. */
+	if (!is_for_kernel(format, data + start, size - start) || (plain->is_behind_plain && start & 3))
+		plain->is_whole = false;
+	/* What stands before the first of them can stay as it is. */
+	if (!plain->has_packed)
+		append(plain, data, start);
+	plain->has_packed = true;
+	plain->is_behind_plain = false;
+	align(plain);
+}
+
+/* Unpacks data[0..size), with *used bytes packed ones, to the output's end. */
+static bool unpack(const uint8_t *data, size_t size, size_t *used, struct initrd_plain *plain)
+{
+	size_t length;
+
+	if (!plain->is_whole || unpack__data(data, size, plain->data + plain->length, plain->room - plain->length, &length, used))
+		return false;
 	plain->is_whole = is_archive(plain->data + plain->length, length);
 	plain->length += length;
+	return true;
 }
 
 /* The packed archive at data[*at], which is left behind it. */
 static enum initrd_state take_packed(const struct format *format, const uint8_t *data, size_t size, size_t *at,
 				     struct initrd_plain *plain)
 {
-	size_t start = *at, length, used;
+	bool is_gzip = format->skip == skip_gzip;
+	size_t start = *at, used;
 	enum initrd_state state;
-	uint8_t *out;
 
-	/* What stands before the first of them can stay as it is. */
-	if (!plain->has_packed)
-		append(plain, data, start);
-	plain->has_packed = true;
-	align(plain);
-	out = plain->data + plain->length;
+	begin_packed(format, data, size, start, plain);
 	/* Only unpacking tells where a gzip member ends. */
-	if (plain->is_whole && format->skip == skip_gzip &&
-	    !unpack__data(data + start, size - start, out, plain->room - plain->length, &length, &used)) {
-		keep(plain, length);
+	if (is_gzip && unpack(data + start, size - start, &used, plain)) {
 		*at += used;
 		return INITRD_GOOD;
 	}
 	state = format->skip(data, size, at);
 	if (state)
 		return state;
-	if (plain->is_whole && format->skip != skip_gzip &&
-	    !unpack__data(data + start, *at - start, out, plain->room - plain->length, &length, &used))
-		keep(plain, length);
-	else
+	/* For the kernel a length. */
+	if (format->skip == skip_lz4 && size - *at >= sizeof(uint32_t) && load32(data + *at))
+		plain->is_whole = false;
+	if (is_gzip || !unpack(data + start, *at - start, &used, plain))
 		plain->is_whole = false;
 	return INITRD_GOOD;
 }
@@ -361,6 +414,7 @@ static enum initrd_state take(const struct format *format, const uint8_t *data, 
 	state = format->skip(data, size, at);
 	if (state)
 		return state;
+	plain->is_behind_plain = true;
 	if (format->kind == FOR_THE_KERNEL)
 		plain->is_whole = false;
 	else if (plain->has_packed)
@@ -402,7 +456,7 @@ enum initrd_state initrd__check(const uint8_t *data, size_t size, struct initrd_
 
 	*format = "";
 	plain->length = 0;
-	plain->has_packed = false;
+	plain->has_packed = plain->is_behind_plain = false;
 	plain->is_whole = plain->room && !image;
 	if (!image)
 		state = walk(data, size, plain, format);

@@ -22,6 +22,7 @@ struct initrd_plain {
 	size_t room;	 /* bytes */
 	size_t length;	 /* of these that were written */
 	bool has_packed; /* something of the file is packed */
+	bool is_behind_plain; /* while it is looked through */
 	bool is_whole;	 /* all that is packed stands there unpacked, with what is not: the kernel finds the same files in it */
 };
 

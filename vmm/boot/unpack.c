@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include <zstd.h>
 
+/* For all dictionaries of a file: so many times its size is populated. */
+#define XZ_RATIO 16u
 /* What a decoder of xz may take for its dictionary. */
 #define XZ_MEMORY (256ULL << 20)
 #define LZ4_BLOCK (8u << 20)
@@ -58,7 +60,7 @@ static const uint8_t *crc_of_all(const uint8_t *data, size_t end)
 
 /*
  * A kernel's dictionary has 32 MiB: faults of each of its pages would take a twentieth of the time that unpacking
- * takes. Not more than can be unpacked is touched like this, for all dictionaries that a file asks for together.
+ * takes. Not more than can be unpacked is touched like this, for all dictionaries that a file asks for together, nor much more than it has.
  */
 static void *allocate(void *populated, size_t n, size_t size)
 {
@@ -83,7 +85,7 @@ static void release(void *populated, void *p)
 static lzma_ret decode_xz(const uint8_t *data, size_t size, uint8_t *out, size_t room, size_t *length, size_t *end,
 			  uint32_t flags)
 {
-	size_t left = room;
+	size_t left = room / XZ_RATIO < size ? room : size * XZ_RATIO;
 	const lzma_allocator allocator = { .alloc = allocate, .free = release, .opaque = &left };
 	uint64_t memory = XZ_MEMORY;
 

@@ -10,7 +10,7 @@
 /*
  * Unpacks gzip (RFC 1952), xz, zstd (RFC 8878) or LZ4 (the legacy frames that Linux uses) data at data[0..size); what
  * follows the packed data is ignored, but behind LZ4, which has no end. At most `room` bytes are written to out[], *length is how
- * many; *used is how many bytes of the data were packed ones.
+ * many; *used is how many bytes of the data were packed ones, for LZ4 all.
  *
  * 0, -ENOTSUP: another format, -EINVAL: damaged, truncated, or more than `room` bytes; -ENOMEM.
  */

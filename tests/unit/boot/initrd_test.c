@@ -10,17 +10,18 @@
 
 #define ARCHIVE_MOST 200000u
 
-/* An archive with one file of text that packs well and some bytes that do not. */
-static size_t make_cpio(uint8_t *data)
+/* An archive with one file of text that packs well and some bytes that do not. The name has 4n bytes. */
+static size_t make_cpio_of(uint8_t *data, const char *name)
 {
 	const unsigned file = 60000;
 	unsigned i, at;
 	uint32_t random = 1;
 
 	at = sprintf((char *)data, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", 1,
-		     0100644, 0, 0, 1, 0, file, 0, 0, 0, 0, 5, 0);
-	memcpy(data + at, "init\0\0", 6);
-	at += 6;
+		     0100644, 0, 0, 1, 0, file, 0, 0, 0, 0, (unsigned)strlen(name) + 1, 0);
+	memcpy(data + at, name, strlen(name) + 1);
+	data[at + strlen(name) + 1] = 0;
+	at += strlen(name) + 2;
 	for (i = 0; i < file; i++) {
 		random = random * 1103515245 + 12345;
 		data[at + i] = i < 40000 ? "some text, "[i % 11] : (uint8_t)(random >> 16);
@@ -30,6 +31,11 @@ static size_t make_cpio(uint8_t *data)
 		      0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 11, 0);
 	memcpy(data + at, "TRAILER!!!\0\0\0", 14);
 	return at + 14;
+}
+
+static size_t make_cpio(uint8_t *data)
+{
+	return make_cpio_of(data, "init");
 }
 
 /* Packs with a program; 0 if there is none. */
@@ -224,24 +230,30 @@ static void archives_unpack(void **state)
 			continue;
 		tried++;
 		assert_unpacks_to(packed, length, plain, size);
-		/* Processors' microcode comes before, as it is; zeros bring what follows to a multiple of four, or to none. */
-		at = (size + 3) & ~3UL;
+		/* Processors' microcode comes before, as it is; others behind it, one of them packed, after any number of zeros. */
 		memset(both, 0, sizeof(both));
-		memcpy(both, plain, size);
-		memcpy(both + at + 513, packed, length);
-		memcpy(both + ((at + 513 + length + 7) & ~3UL), plain, size);
 		memset(expected, 0, sizeof(expected));
+		memcpy(both, plain, size);
+		memcpy(both + size + 512, packed, length);
+		at = (size + 512 + length + 7) & ~3UL;
+		memcpy(both + at, plain, size);
 		memcpy(expected, plain, size);
-		memcpy(expected + at + 516, plain, size);
-		memcpy(expected + at + 516 + at, plain, size);
-		assert_unpacks_to(both, ((at + 513 + length + 7) & ~3UL) + size, expected, at + 516 + at + size);
+		memcpy(expected + size + 512, plain, size);
+		memcpy(expected + size + 512 + size, plain, size);
+		assert_unpacks_to(both, at + size, expected, 3 * size + 512);
+		memmove(both, both + size + 512, length);
+		memset(both + length, 0, sizeof(both) - length);
+		memcpy(both + length + 5, packed, length);
+		memcpy(expected, plain, size);
+		memcpy(expected + size, plain, size);
+		assert_unpacks_to(both, 2 * length + 5, expected, 2 * size);
 	}
 	assert_true(tried >= 2);
 }
 
 static void what_is_no_archive_stays_packed(void **state)
 {
-	static uint8_t plain[ARCHIVE_MOST], packed[2 * ARCHIVE_MOST];
+	static uint8_t plain[ARCHIVE_MOST], packed[2 * ARCHIVE_MOST], both[2 * ARCHIVE_MOST];
 	size_t size = make_cpio(plain), length;
 	unsigned i;
 
@@ -255,11 +267,65 @@ static void what_is_no_archive_stays_packed(void **state)
 		length = pack(packers[i].program, plain, size, packed);
 		assert_stays(packed, length);
 		plain[0] = '0';
+		/* What the kernel would find before it unpacks. */
+		length = pack(packers[i].program, plain, make_cpio_of(plain, "kernel/acpi"), packed);
+		assert_stays(packed, length);
+		make_cpio(plain);
 		/* Behind a good one something that is for the kernel. */
 		length = pack(packers[i].program, plain, size, packed);
 		memcpy(packed + length, "\0\0\0\0BZh91AY", 11);
 		assert_stays(packed, length + 11);
+		memcpy(packed + length, "\0\0\0\0junk", 8);
+		assert_stays(packed, length + 8);
+		/* Behind a plain one the kernel wants it on a multiple of four. */
+		memset(both, 0, sizeof(both));
+		memcpy(both, plain, size);
+		length = pack(packers[i].program, plain, size, packed);
+		memcpy(both + size + 513, packed, length);
+		assert_stays(both, size + 513 + length);
+		/* Nothing, and zeros before an archive. */
+		length = pack(packers[i].program, plain, 0, packed);
+		if (!strstr(packers[i].program, "lz4")) /* has no such */
+			assert_stays(packed, length);
+		memmove(both + 4, plain, size);
+		memset(both, 0, 4);
+		length = pack(packers[i].program, both, size + 4, packed);
+		assert_stays(packed, length);
 	}
+}
+
+/* What did not fit is not forgotten when a later one fits. */
+static void all_or_nothing_is_unpacked(void **state)
+{
+	static uint8_t plain[ARCHIVE_MOST], packed[ARCHIVE_MOST], both[2 * ARCHIVE_MOST];
+	size_t size = make_cpio(plain), end = size - 124, length = pack("gzip -n", plain, size, packed);
+	struct initrd_plain room = { .data = malloc(size - 1), .room = size - 1 };
+
+	assert_true(length && room.data);
+	memcpy(both, packed, length);
+	memcpy(both + length, packed, pack("gzip -n", plain + end, 124, packed));
+	assert_int_equal(unpack(both, length + pack("gzip -n", plain + end, 124, packed), &room), INITRD_GOOD);
+	assert_false(room.is_whole);
+	free(room.data);
+}
+
+/* The kernel takes less than the libraries do. */
+static void what_the_kernel_would_refuse_stays_packed(void **state)
+{
+	static uint8_t plain[ARCHIVE_MOST], packed[ARCHIVE_MOST];
+	size_t size = make_cpio(plain), length = pack("xz --check=crc64", plain, size, packed);
+
+	if (length)
+		assert_stays(packed, length);
+	length = pack("xz --check=crc32 --delta --lzma2", plain, size, packed);
+	if (length)
+		assert_stays(packed, length);
+	/* With a comment. */
+	length = pack("gzip -n", plain, size, packed);
+	memmove(packed + 11, packed + 10, length - 10);
+	packed[3] = 0x10;
+	packed[10] = 0;
+	assert_stays(packed, length + 1);
 }
 
 int main(void)
@@ -271,6 +337,8 @@ int main(void)
 		cmocka_unit_test(damage_ends_in_time),
 		cmocka_unit_test(archives_unpack),
 		cmocka_unit_test(what_is_no_archive_stays_packed),
+		cmocka_unit_test(all_or_nothing_is_unpacked),
+		cmocka_unit_test(what_the_kernel_would_refuse_stays_packed),
 	};
 
 	return cmocka_run_group_tests_name("initrd", tests, NULL, NULL);
