@@ -124,7 +124,7 @@ bool translate__overwrites_flags(const struct translation *t, unsigned i)
 		const struct opcode_row *row = insn->row;
 
 		if (!row || row->class != CLASS_INTEGER || insn->flags & (INSN_MEM | INSN_BRANCH | INSN_STOP) ||
-		    translate__flags_needed(insn) || (row->forms != &forms_lea && !translate__is_copied(t, insn)))
+		    translate__flags_needed(insn) || !translate__is_copied(t, insn))
 			return false;
 		if ((row->writes | row->undefined) & RFLAGS_ARITH)
 			return true;

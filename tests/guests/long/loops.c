@@ -394,6 +394,43 @@ static void check_x87_addresses(void)
 	check__equal(wrong, 0, "addresses of x87 operands");
 }
 
+/*
+ * Loops that begin with what reads flags that the round before has set, or leaves some as they were; nothing looks
+ * memory up. In the first round they are those of a comparison of `first` with `second`.
+ */
+#define ROUND_OF(body)                                                                                                 \
+	({                                                                                                             \
+		u64 sum_ = 0, at_ = 0;                                                                                 \
+		__asm__ volatile("cmp %3, %2; .balign 64; 1: " body "; lea 1(%1), %1; cmp %4, %1; jne 1b"              \
+				 : "+r"(sum_), "+r"(at_) : "r"(first), "r"(second), "r"(n), "c"(0) : "rdx", "cc");      \
+		sum_;                                                                                                  \
+	})
+
+static void check_flags_of_rounds(void)
+{
+	unsigned turn, wrong[5] = { 0 }, i;
+	static const char *const names[] = { "ADC", "JP", "INC and ADC", "SHL by 0 and ADC", "CMOVC" };
+	volatile u64 first, second;
+
+	for (turn = 0; turn < 40; turn++) {
+		u64 n = 30 + turn, odd = 0, carry = turn & 1, round;
+
+		first = 0x10;
+		second = carry ? 0x11 : 0x10;
+		/* 10H - 11H is all ones: an even number in its low byte; so is 0. */
+		for (round = 1; round < n; round++)
+			odd += __builtin_parity((u8)(round - n));
+		/* At the end of each round but the last the counter is below n. */
+		wrong[0] += ROUND_OF("adc $0, %0") != carry + n - 1;
+		wrong[1] += ROUND_OF("jp 2f; add $1, %0; 2:") != odd;
+		wrong[2] += ROUND_OF("inc %%rdx; adc $0, %0") != carry + n - 1;
+		wrong[3] += ROUND_OF("shl %%cl, %%rdx; adc $0, %0") != carry + n - 1;
+		wrong[4] += ROUND_OF("cmovc %1, %0") != n - 1;
+	}
+	for (i = 0; i < ARRAY_LENGTH(names); i++)
+		check__equal(wrong[i], 0, "loops that begin with %s", names[i]);
+}
+
 int main(void)
 {
 	fill();
@@ -406,6 +443,7 @@ int main(void)
 	check_long_code();
 	check_stack_pointer();
 	check_vectors();
+	check_flags_of_rounds();
 	if (smp__start() < 2) {
 		check__skip("one CPU", "pages that another CPU changes");
 		return 0;

@@ -20,9 +20,10 @@
 #define VA 0x20000000000UL /* LAZY_PAGES per CPU, mapped when they are touched */
 #define LAZY_PAGES 8
 #define BUFFER 16384
+#define NR_ROUNDS 6 /* loops of rounds() */
 
 static struct cpu {
-	u32 armed, fired, odd_frames, in_aligned, at_rounds;
+	u32 armed, fired, odd_frames, in_aligned, at_round[NR_ROUNDS];
 	u32 sent, answered; /* IPIs to the next CPU */
 	u32 heard, unordered;
 	u32 faults, order[NR_ORDERED], ordered;
@@ -85,12 +86,15 @@ __asm__(".text\n"
 	"	pop %rbx\n"
 	"	ret\n");
 
+static const u64 looked_up[8] __attribute__((used)) = { 0 };
+
 /*
  * u64 rounds(u64 n): loops whose rounds overwrite the flags at once that the round before has set. An interrupt
- * between two of them shows these. R10 counts; before the first round flags are as before the others.
+ * between two of them shows these. R10 counts; before the first round flags are as before the others. The last two
+ * look memory up behind what sets the flags, by an address of no pattern; the last has overwritten what these come of.
  */
 u64 rounds(u64 n);
-extern char round_sub[], round_add[], round_cmp[], round_test[], round_shl[];
+extern char round_sub[], round_add[], round_cmp[], round_test[], round_shl[], round_and[];
 __asm__(".text\n"
 	"rounds:\n"
 	"	xor %eax, %eax\n"
@@ -102,8 +106,13 @@ __asm__(".text\n"
 	"round_cmp: add $3, %rax; lea 1(%r10), %r10; cmp %rdi, %r10; jne round_cmp\n"
 	"	test %r10, %r10\n"
 	"round_test: sub $7, %rax; lea -1(%r10), %r10; test %r10, %r10; jne round_test\n"
+	"	lea looked_up(%rip), %r8; mov $-1, %r9\n"
 	"	mov %rdi, %r10; mov %rdi, %rdx; shl $9, %edx\n"
-	"round_shl: add %rdx, %rax; lea -1(%r10), %r10; mov %r10d, %edx; shl $9, %edx; jne round_shl\n"
+	"round_shl: add %rdx, %rax; lea -1(%r10), %r10; mov %r10d, %ecx; and $7, %ecx; mov %r10d, %edx; shl $9, %edx\n"
+	"	mov (%r8, %rcx, 8), %rsi; jne round_shl\n"
+	"	mov %rdi, %r10; mov %rdi, %rdx; and %r9, %rdx; lea 3(%rdx), %rdx\n"
+	"round_and: add %rdx, %rax; lea -1(%r10), %r10; mov %r10d, %ecx; and $7, %ecx; mov %r10, %rdx; and %r9, %rdx\n"
+	"	lea 3(%rdx), %rdx; mov (%r8, %rcx, 8), %rsi; jne round_and\n"
 	"	ret\n");
 
 /* What stands in the frame, if the operands were these: R10 as it is. */
@@ -116,25 +125,26 @@ __asm__(".text\n"
 
 static void check_round(struct cpu *c, const struct trap_frame *f)
 {
-	u64 flags, known = RFLAGS_ARITH;
+	static const char *const heads[NR_ROUNDS] = { round_sub, round_add, round_cmp, round_test, round_shl, round_and };
+	u64 flags[NR_ROUNDS], known = RFLAGS_ARITH;
+	unsigned i;
 
-	if (f->rip == (u64)round_sub) {
-		flags = FLAGS_OF("sub $1, %0", f->r10 + 1, 0);
-	} else if (f->rip == (u64)round_add) {
-		flags = FLAGS_OF("add $1, %0", f->r10 - 1, 0);
-	} else if (f->rip == (u64)round_cmp) {
-		flags = FLAGS_OF("cmp %2, %0", f->r10, f->rdi);
-	} else if (f->rip == (u64)round_test) {
-		flags = FLAGS_OF("test %0, %0", f->r10, 0);
-		known &= ~RFLAGS_AF;
-	} else if (f->rip == (u64)round_shl) {
-		flags = FLAGS_OF("shll $9, %k0", f->r10, 0);
-		known &= ~(RFLAGS_AF | RFLAGS_OF);
-	} else {
-		return;
+	flags[0] = FLAGS_OF("sub $1, %0", f->r10 + 1, 0);
+	flags[1] = FLAGS_OF("add $1, %0", f->r10 - 1, 0);
+	flags[2] = FLAGS_OF("cmp %2, %0", f->r10, f->rdi);
+	flags[3] = FLAGS_OF("test %0, %0", f->r10, 0);
+	flags[4] = FLAGS_OF("shll $9, %k0", f->r10, 0);
+	flags[5] = FLAGS_OF("test %0, %0", f->rdx - 3, 0);
+	for (i = 0; i < NR_ROUNDS; i++) {
+		if (f->rip != (u64)heads[i])
+			continue;
+		if (i >= 3)
+			known &= ~RFLAGS_AF;
+		if (i == 4)
+			known &= ~RFLAGS_OF;
+		c->at_round[i]++;
+		c->odd_frames += (f->rflags ^ flags[i]) & known ? 1 : 0;
 	}
-	c->at_rounds++;
-	c->odd_frames += (f->rflags ^ flags) & known ? 1 : 0;
 }
 
 static void check_frame(struct cpu *c, const struct trap_frame *f)
@@ -520,7 +530,7 @@ static void prepare(void)
 
 static void report(void)
 {
-	u32 odd = 0, unordered = 0, aligned = 0, between = 0, sent = 0, heard = 0, fired = 0, armed = 0, faults = 0;
+	u32 odd = 0, unordered = 0, aligned = 0, between[NR_ROUNDS] = { 0 }, sent = 0, heard = 0, fired = 0, armed = 0, faults = 0;
 	unsigned i, n;
 
 	for (n = 0; n < NR_COMPUTATIONS; n++) {
@@ -536,7 +546,8 @@ static void report(void)
 	for (i = 0; i < CPUS; i++) {
 		odd += cpus[i].odd_frames;
 		aligned += cpus[i].in_aligned;
-		between += cpus[i].at_rounds;
+		for (n = 0; n < NR_ROUNDS; n++)
+			between[n] += cpus[i].at_round[n];
 		unordered += cpus[i].unordered;
 		sent += cpus[i].sent;
 		heard += cpus[i].heard;
@@ -546,14 +557,18 @@ static void report(void)
 	}
 	check__equal(odd, 0, "frames of interrupts");
 	check__true(aligned > 0, "some are in code of known boundaries");
-	check__true(between > 0, "some are between rounds of loops");
+	for (n = 0; n < NR_ROUNDS; n++)
+		check__true(between[n] > 0, "some are between rounds of loop %u", n);
 	check__equal(fired, armed, "timers that were armed");
 	check__true(fired >= CPUS * ticks_each, "timers enough");
 	check__equal(heard, sent, "IPIs that were sent");
 	check__equal(unordered, 0, "IPIs out of order");
 	check__true(pit_ticks > 0, "the PIT's interrupts");
-	console__print("  %u by timers, %u of these and others among 4-byte instructions, %u between rounds, %u by IPIs, "
-		       "%u by the PIT, %u page faults\n", fired, aligned, between, heard, pit_ticks, faults);
+	console__print("  %u by timers, %u of these and others among 4-byte instructions, %u by IPIs, "
+		       "%u by the PIT, %u page faults; between rounds", fired, aligned, heard, pit_ticks, faults);
+	for (n = 0; n < NR_ROUNDS; n++)
+		console__print(" %u", between[n]);
+	console__print("\n");
 }
 
 int main(void)
