@@ -44,6 +44,47 @@ static bool writes_nothing(const struct opcode_row *row)
 }
 
 /*
+ * Whether an instruction without a memory operand may have memory as the source that stands in modrm.reg: by
+ * exchanging its operands, if they are those of the encoding "r/m, reg" (the opcode's bit 1 is 0 there).
+ */
+static bool has_other_direction(const struct exec_forms *forms)
+{
+	return forms == &forms_mov || forms == &forms_add || forms == &forms_or || forms == &forms_adc ||
+	       forms == &forms_sbb || forms == &forms_and || forms == &forms_sub || forms == &forms_xor ||
+	       forms == &forms_cmp || forms == &forms_test;
+}
+
+/*
+ * The operand that the instruction only reads, and may read where the guest's register stands in memory, or -1: it
+ * needs no scratch register. Vector instructions have other encodings for memory, or read another size.
+ */
+static int operand_in_place(const struct translation *t, const struct insn *insn)
+{
+	const struct opcode_row *row = insn->row;
+	unsigned i, j, written = writes_nothing(row) ? 0 : translate__writes_second(insn) ? 2 : 1;
+	bool exchange = has_other_direction(row->forms) && operand_facts[row->op[0]].place == PLACE_RM;
+
+	if ((insn->flags & INSN_MEM) || row->class != CLASS_INTEGER)
+		return -1;
+	for (i = written; i < ARRAY_LENGTH(row->op); i++) {
+		int number = translate__gpr_operand(insn, i);
+		u8 place = operand_facts[row->op[i]].place;
+
+		if (number < 0 || t->home[number] != H_NONE || (place != PLACE_RM && !(place == PLACE_REG && exchange)))
+			continue;
+		/* The bit's number would move the address. */
+		if (row->forms == &forms_bt && row->group == GROUP_ANY)
+			continue;
+		for (j = 0; j < ARRAY_LENGTH(row->op); j++)
+			if (j != i && translate__gpr_operand(insn, j) == number)
+				break;
+		if (j == ARRAY_LENGTH(row->op))
+			return i;
+	}
+	return -1;
+}
+
+/*
  * The scratch register that stands for a guest register in memory: RAX for the first, R14 for a
  * second one, unless one of them is taken by the memory operand.
  */
@@ -56,7 +97,7 @@ static int scratch_for(const struct translation *t, unsigned i)
 	for (j = 0; j < ARRAY_LENGTH(insn->row->op); j++) {
 		int other = translate__gpr_operand(insn, j);
 
-		if (other < 0 || t->home[other] != H_NONE)
+		if (other < 0 || t->home[other] != H_NONE || (int)j == t->in_place)
 			continue;
 		if (first < 0)
 			first = other;
@@ -86,13 +127,15 @@ unsigned translate__count_scratch(const struct translation *t, const struct insn
 {
 	unsigned i, count = 0;
 	u32 met = 0;
+	int in_place;
 
 	if (has_homes_only(t, insn))
 		return 0;
+	in_place = operand_in_place(t, insn);
 	for (i = 0; i < ARRAY_LENGTH(insn->row->op); i++) {
 		int number = translate__gpr_operand(insn, i);
 
-		if (number < 0 || t->home[number] != H_NONE)
+		if (number < 0 || t->home[number] != H_NONE || (int)i == in_place)
 			continue;
 		count += !(met >> number & 1);
 		met |= 1u << number;
@@ -157,14 +200,29 @@ static bool is_loaded(const struct translation *t, unsigned i)
 	return t->cached == number && t->cached_at == t->e.at && scratch_for(t, i) == H_RAX;
 }
 
+/* All others have their registers. */
+static void put_in_place(const struct translation *t, struct encoding_regs *regs)
+{
+	const struct insn *insn = t->insn;
+
+	if (operand_facts[insn->row->op[t->in_place]].place == PLACE_REG) {
+		regs->reg = regs->rm;
+		/* TEST has one encoding for both. */
+		regs->other_direction = insn->row->forms != &forms_test;
+	}
+	regs->mem = true;
+	regs->at = state_mem(GPR_AT(translate__gpr_operand(insn, t->in_place)));
+}
+
 bool translate__take_registers(struct translation *t, struct encoding_regs *regs)
 {
 	const struct insn *insn = t->insn;
 	const struct opcode_row *row = insn->row;
 	unsigned i, limit = insn->code == 8 ? 31 : 7;
 	bool mem = insn->flags & INSN_MEM;
+	unsigned scratch = translate__count_scratch(t, insn);
 
-	if (translate__count_scratch(t, insn) > (mem && row->forms != &forms_mulx ? 1 : 2))
+	if (scratch > (mem && row->forms != &forms_mulx ? 1 : 2))
 		return false;
 	*regs = (struct encoding_regs){
 		.reg = row->group != GROUP_ANY ? row->group : insn->reg & limit,
@@ -173,10 +231,15 @@ bool translate__take_registers(struct translation *t, struct encoding_regs *regs
 		.mem = mem,
 		.at = t->operand,
 	};
+	t->in_place = has_homes_only(t, insn) ? -1 : operand_in_place(t, insn);
+	/* It may stand in RAX as well, if nothing else is to. */
+	if (t->in_place >= 0 && !scratch && t->cached == translate__gpr_operand(insn, t->in_place) &&
+	    t->cached_at == t->e.at)
+		t->in_place = -1;
 	for (i = 0; i < ARRAY_LENGTH(row->op); i++) {
 		int number = translate__gpr_operand(insn, i);
 
-		if (number < 0)
+		if (number < 0 || (int)i == t->in_place)
 			continue;
 		if (t->home[number] == H_NONE && !is_only_written(insn, i) && !is_loaded(t, i))
 			emit_load(&t->e, scratch_for(t, i), state_mem(GPR_AT(number)));
@@ -193,6 +256,8 @@ bool translate__take_registers(struct translation *t, struct encoding_regs *regs
 			break;
 		}
 	}
+	if (t->in_place >= 0)
+		put_in_place(t, regs);
 	return true;
 }
 
@@ -381,7 +446,8 @@ static void encode_legacy(struct emit *e, const struct insn *insn,
 		emit8(e, 0x3a);
 	if (modrm) {
 		/* 82 is 80's alias, in 32-bit code only. */
-		emit8(e, insn->map == MAP_1BYTE && insn->opcode == 0x82 ? 0x80 : insn->opcode);
+		emit8(e, insn->map == MAP_1BYTE && insn->opcode == 0x82 ? 0x80 :
+			 insn->opcode | (regs->other_direction ? 2 : 0));
 		emit_modrm(e, regs);
 	} else {
 		emit8(e, (insn->opcode & ~7) | (regs->reg & 7));

@@ -260,6 +260,7 @@ struct translation {
 	/* RAX holds this guest register besides memory, while no code that may change RAX stands behind this place. */
 	int cached;
 	u32 cached_at;
+	int in_place; /* which operand the instruction reads where the guest's register stands in memory, or -1 */
 	bool stands[SOFT_BLOCK_INSNS]; /* whether the instruction may be one of a group */
 	struct group group;
 	struct loop_plan loop;
@@ -376,7 +377,10 @@ bool loop__operand(struct translation *t);
  */
 void loop__give_back(struct translation *t);
 void loop__lend(struct translation *t);
-/* The conditional jump to the block's beginning, on its condition; flags stand in EFLAGS and memory. false: make another. */
+/*
+ * The conditional jump to the block's beginning, on its condition. Flags stand in EFLAGS, and in memory behind it unless the
+ * next round overwrites them: t->flags tells. false: make another.
+ */
 bool loop__jump_back(struct translation *t);
 /* The same for the end of a way that goes on with its beginning (block.at). */
 void loop__close(struct translation *t);
@@ -544,6 +548,7 @@ struct encoding_regs {
 	u8 rm;	 /* modrm.rm; unless mem */
 	u8 vvvv;
 	bool mem;
+	bool other_direction; /* of ADD and kin, MOV: the encoding "reg, r/m" in place of "r/m, reg" */
 	struct host_mem at; /* the memory operand */
 };
 
