@@ -172,10 +172,11 @@ static bool is_due(struct block *block, const struct check *check)
 
 /* ---- state ---- */
 
-static void take_vectors(struct vcpu *vcpu, struct xsave_image *image)
+static void take_vectors(struct vcpu *vcpu, struct check_outcome *outcome)
 {
 	soft__vector_save(vcpu);
-	*image = *(struct xsave_image *)vcpu->xsave;
+	outcome->vectors = *(struct xsave_image *)vcpu->xsave;
+	outcome->pointers = *soft__vectors(vcpu);
 }
 
 /* All of it, or only what other than system instructions can change. */
@@ -198,7 +199,7 @@ static void take_outcome(struct vcpu *vcpu, const struct check *check, enum exec
 	/* By which of these a block ends is the engine's own affair. */
 	outcome->result = result == EXEC_STOP || result == EXEC_JUMP ? EXEC_NEXT : result;
 	if (check->has_vectors)
-		take_vectors(vcpu, &outcome->vectors);
+		take_vectors(vcpu, outcome);
 }
 
 static void put_outcome(struct vcpu *vcpu, const struct check *check,
@@ -215,6 +216,7 @@ static void put_outcome(struct vcpu *vcpu, const struct check *check,
 		return;
 	memcpy(vcpu->xsave, &outcome->vectors, sizeof(outcome->vectors));
 	soft__vector_changed(vcpu);
+	soft__vectors_put_pointers(vcpu, &outcome->pointers);
 }
 
 static void look_at_block(const struct block *block, struct check *check)

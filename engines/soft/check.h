@@ -13,6 +13,7 @@
 #include "core/emulate/vector.h"
 #include "core/memory/journal.h"
 #include "core/vm/vcpu.h"
+#include "engines/soft/vector.h"
 
 struct block;
 
@@ -46,6 +47,7 @@ struct check_outcome {
 	u64 breakpoint_hits;
 	enum exec_result result;
 	struct xsave_image vectors; /* if the block has such instructions */
+	struct soft_vectors pointers; /* likewise; the image has none where the x87 state is initial but for them */
 };
 
 struct check {

@@ -186,6 +186,15 @@ void soft__vector_changed(struct vcpu *vcpu)
 	}
 }
 
+void soft__vectors_put_pointers(struct vcpu *vcpu, const struct soft_vectors *from)
+{
+	struct soft_vectors *v = soft__vectors(vcpu);
+	bool live = v->live;
+
+	*v = *from;
+	v->live = live;
+}
+
 static void park(struct vcpu *vcpu)
 {
 	struct soft_vectors *v = soft__vectors(vcpu);

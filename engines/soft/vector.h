@@ -49,6 +49,9 @@ void soft__vectors_teardown(void);
 int soft__vectors_create(struct vcpu *vcpu);
 void soft__vectors_destroy(struct vcpu *vcpu);
 
+/* Behind soft__vector_changed(): the x87 pointers are those of *from, copied between this load and put. */
+void soft__vectors_put_pointers(struct vcpu *vcpu, const struct soft_vectors *from);
+
 /* engine_ops.vcpu_load and vcpu_put. */
 void soft__vectors_load(struct vcpu *vcpu);
 void soft__vectors_put(struct vcpu *vcpu);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Random loops (long/random_loops.c) by the interpreter and by the translator, in different states: all must leave the same.
+"""Random loops (long/random_loops.c) by the interpreter, by the translator, in different states, and by both at once: all must leave the same.
 
 What one of them leaves in registers, flags and memory is a line with a hash. --first N --count 1 repeats loop N.
 """
@@ -12,13 +12,15 @@ import sys
 
 # Interpretations before code is translated (docs/soft-engine.md); groups apart.
 REFERENCE = {"TRIVET_SOFT_HEAT": "4000000000"}
-VARIANTS = [{}, {"TRIVET_SOFT_HEAT": "0"}, {"TRIVET_SOFT_HEAT": "1", "TRIVET_SOFT_APART": "1"},
-            {"TRIVET_SOFT_HEAT": "0", "TRIVET_SOFT_APART": "1"}]
+VARIANTS = [("soft", {}), ("soft", {"TRIVET_SOFT_HEAT": "0"}),
+            ("soft", {"TRIVET_SOFT_HEAT": "1", "TRIVET_SOFT_APART": "1"}),
+            ("soft", {"TRIVET_SOFT_HEAT": "0", "TRIVET_SOFT_APART": "1"}),
+            ("soft,check=on", {"TRIVET_SOFT_HEAT": "0"})]
 
 
-def run(options, settings):
+def run(options, settings, engine="soft"):
     """{loop: hash}, or None if the guest did not come to its end."""
-    command = [options.trivet, "run", "--engine", "soft", "--cpus", "1", "--kernel", options.guest, "--append",
+    command = [options.trivet, "run", "--engine", engine, "--cpus", "1", "--kernel", options.guest, "--append",
                "soft=1 scale=1 first=%d count=%d" % (options.first, options.count),
                "--device", "debug-exit", "--console", "stdio", "--no-reboot"]
     done = subprocess.run(command, env=dict(os.environ, **settings), stdin=subprocess.DEVNULL,
@@ -42,9 +44,9 @@ def main():
     options = parser.parse_args()
     expected = run(options, REFERENCE)
     failed = expected is None
-    for settings in VARIANTS if expected else []:
-        loops = run(options, settings)
-        name = " ".join("%s=%s" % item for item in settings.items()) or "as usual"
+    for engine, settings in VARIANTS if expected else []:
+        loops = run(options, settings, engine)
+        name = " ".join([engine] + ["%s=%s" % item for item in settings.items()])
         if loops is None:
             failed = True
             continue
