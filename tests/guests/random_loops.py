@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Random loops (long/random_loops.c) by the interpreter, by the translator, in different states, and by both at once: all must leave the same.
+"""Random loops (long/random_loops.c) by the interpreter, by the translator, in different states, and by both at once.
 
-What one of them leaves in registers, flags and memory is a line with a hash. --first N --count 1 repeats loop N.
+All must leave the same. What one of them leaves in registers, flags and memory is a line with a hash. --first N --count 1 repeats loop N.
 """
 import argparse
 import os
