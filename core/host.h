@@ -34,6 +34,11 @@ void *host__alloc(size_t n);
 void *host__alloc_sparse(size_t n);
 /* Sparse memory that is used densely from its beginning: larger pages would make it faster. */
 void host__prefer_huge(void *p, size_t n);
+/*
+ * Part of sparse memory or of a mapped memory object, whole pages, will be written or read next: has them all there
+ * at once, where the host can.
+ */
+void host__populate(void *p, size_t n, bool write);
 /* Gives back what host__alloc_sparse(n) gave. NULL is ignored. */
 void host__free_sparse(void *p, size_t n);
 /* Gives back what host__alloc() gave. NULL is ignored. */

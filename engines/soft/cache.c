@@ -77,6 +77,8 @@ void block_cache__flush(struct vcpu *vcpu)
 	memset(cache->fetch, 0, sizeof(cache->fetch));
 	vcpu->soft->area.used = vcpu->soft->glue_size;
 	vcpu->soft->area.cold = SOFT_HOT_SIZE;
+	vcpu->soft->area.used_populated = 0;
+	vcpu->soft->area.cold_populated = 0;
 	vcpu->soft->nr_faults = 0;
 	/* Nothing bears any of these numbers now. */
 	if (unlikely(vcpu->soft->last_context_id > SOFT_LAST_CONTEXT))

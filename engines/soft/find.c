@@ -40,8 +40,10 @@ bool soft__has_room(struct vcpu *vcpu)
 
 	if (room__grow(vcpu, ROOM_CODE, soft->area.used + SOFT_CODE_ROOM) &&
 	    room__grow(vcpu, ROOM_COLD, soft->area.cold - SOFT_HOT_SIZE + SOFT_CODE_ROOM) &&
-	    room__grow(vcpu, ROOM_FAULTS, (soft->nr_faults + SOFT_BLOCK_FAULTS) * sizeof(*soft->faults)))
+	    room__grow(vcpu, ROOM_FAULTS, (soft->nr_faults + SOFT_BLOCK_FAULTS) * sizeof(*soft->faults))) {
+		area__populate(&soft->area);
 		return true;
+	}
 	soft->full = true;
 	vcpu->leave = 1;
 	return false;

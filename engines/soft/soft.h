@@ -123,6 +123,9 @@ struct code_area {
 	size_t size;
 	u32 used; /* from the beginning */
 	u32 cold; /* the first free byte of the code that stands apart, from SOFT_HOT_SIZE on */
+	/* Up to where the host has been asked for the pages of both, in both mappings. */
+	u32 used_populated;
+	u32 cold_populated;
 };
 
 static inline u32 code__bytes(const struct code_area *area)

@@ -18,6 +18,8 @@
 #define SOFT_MEMORY (1ull << 30)
 /* The steps in which a vCPU gets it. */
 #define SOFT_ROOM_STEP (512u << 10)
+/* Of generated code, the host is asked for so much at once: two faults for each page cost more. */
+#define SOFT_CODE_POPULATED (128u << 10)
 /* A block's code is smaller than this, and so is what stands apart of it. */
 #define SOFT_CODE_ROOM (152u << 10)
 /* Vector instructions in generated code that can raise signals. */

@@ -143,6 +143,12 @@ void host__free_sparse(void *p, size_t n)
 		RAW_SYSCALL(SYS_munmap, p, ALIGN_UP_TO(n, PAGE));
 }
 
+void host__populate(void *p, size_t n, bool write)
+{
+	/* Kernels before 5.14 don't know these. */
+	RAW_SYSCALL(SYS_madvise, p, n, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+}
+
 void host__discard(void *p, size_t n)
 {
 	/* For memory objects; private memory is told otherwise. */

@@ -42,6 +42,23 @@ unmap:
 	return error;
 }
 
+static void populate(const struct code_area *area, u32 at, u32 end, u32 *populated)
+{
+	u32 start = at & PAGE_MASK_4K, size = MIN_OF(SOFT_CODE_POPULATED, end - start);
+
+	if (at < *populated)
+		return;
+	host__populate(area->write + start, size, true);
+	host__populate((u8 *)area->execute + start, size, false);
+	*populated = start + size;
+}
+
+void area__populate(struct code_area *area)
+{
+	populate(area, area->used, SOFT_HOT_SIZE, &area->used_populated);
+	populate(area, area->cold, SOFT_CODE_SIZE, &area->cold_populated);
+}
+
 void area__destroy(struct code_area *area)
 {
 	if (!area->write)

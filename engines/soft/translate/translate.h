@@ -571,6 +571,8 @@ enum exec_result glue__enter(struct vcpu *vcpu, const u8 *code);
 
 /* area.c: memory for code, mapped twice. 0 or -errno. */
 int area__create(struct code_area *area, size_t size);
+/* Has the pages there that code is written to next. */
+void area__populate(struct code_area *area);
 void area__destroy(struct code_area *area);
 
 #endif
