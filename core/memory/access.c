@@ -107,7 +107,7 @@ static void fill_tlb(struct vcpu *vcpu, enum tlb_view view, const struct piece *
 	if (r->global)
 		vcpu->tlb.local[view][i / 64] &= ~BIT64(i % 64);
 	else
-		vcpu->tlb.local[view][i / 64] |= BIT64(i % 64);
+		tlb__note_local(&vcpu->tlb, view, i);
 	e->read = page;
 	e->write = writable ? page : tlb__no_tag(page >> PAGE_SHIFT_4K);
 	e->host = piece->host - (piece->linear & ~PAGE_MASK_4K);

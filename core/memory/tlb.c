@@ -102,10 +102,14 @@ void tlb__flush_non_global(struct vcpu *vcpu)
 {
 	struct tlb *tlb = &vcpu->tlb;
 	unsigned table, i;
+	u64 left;
 
-	for (table = 0; table < TLB_NR_TABLES; table++)
-		FOR_EACH_TLB_ENTRY(tlb, local, table, i)
-			drop_entry(tlb, table, i);
+	for (table = 0; table < TLB_NR_TABLES; table++) {
+		for (left = tlb->local_words[table]; left; left &= left - 1)
+			FOR_EACH_TLB_ENTRY_OF(tlb, local, table, i, __builtin_ctzll(left), 1)
+				drop_entry(tlb, table, i);
+		tlb->local_words[table] = 0;
+	}
 	tlb__drop_stacks(tlb);
 	vcpu->stats.tlb_flushes++;
 	if (vcpu->fetches.kernel_not_global)
@@ -280,6 +284,8 @@ static void swap_tables(struct tlb *tlb, unsigned view, unsigned i)
 	tlb->entry[second][i] = first;
 	swap_bit(tlb->used[view], tlb->used[second], i);
 	swap_bit(tlb->local[view], tlb->local[second], i);
+	tlb->local_words[view] |= tlb->local_words[second] & BIT64(i / 64);
+	tlb->local_words[second] |= tlb->local_words[view] & BIT64(i / 64);
 	if (is_writable(tlb, view, i))
 		tlb__note_writer(tlb, view, i);
 	if (is_writable(tlb, second, i))

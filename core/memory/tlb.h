@@ -71,6 +71,7 @@ struct tlb {
 	/* A bit for each entry that may not be empty, and for those that are not global: a flush looks at few. */
 	u64 used[TLB_NR_TABLES][TLB_ENTRIES / 64];
 	u64 local[TLB_NR_TABLES][TLB_ENTRIES / 64];
+	u64 local_words[TLB_NR_TABLES]; /* a bit for each word of these that may not be 0 */
 	/*
 	 * By the number of the guest-physical page: 0, or 1 + table * TLB_ENTRIES + index of the only entry that may
 	 * let it be written, or TLB_MANY_WRITERS. So that taking the permission away finds it without a search.
@@ -86,6 +87,8 @@ struct tlb {
 	struct tlb_entry none[TLB_ENTRIES];
 	struct tlb_large large;
 };
+
+_Static_assert(TLB_ENTRIES / 64 <= 64, "a bit for each word");
 
 /*
  * The tag of the i-th entry of a view while it is empty. No address that is looked up there differs
@@ -144,6 +147,13 @@ struct vcpu;
  * on flushes that concern it advance the generations that fetching looks at.
  */
 void tlb__note_fetch(struct vcpu *vcpu, u64 linear, u64 page_size, bool global);
+
+/* The entry's page is not global. */
+static __always_inline void tlb__note_local(struct tlb *tlb, unsigned table, unsigned i)
+{
+	tlb->local[table][i / 64] |= BIT64(i % 64);
+	tlb->local_words[table] |= BIT64(i / 64);
+}
 
 /* Drops everything; drops all but global pages; drops what INVLPG of one address must. */
 void tlb__flush_all(struct vcpu *vcpu);
