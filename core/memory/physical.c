@@ -191,6 +191,7 @@ bool memory__code_mark(struct vcpu *vcpu, u64 gpa, u32 **word, u32 *value)
 {
 	struct vm *vm = vcpu->vm;
 	struct memory_slot *slot = memory__find(vm, gpa);
+	bool marked = false;
 	u64 page;
 
 	if (!slot || !slot->host)
@@ -211,7 +212,10 @@ bool memory__code_mark(struct vcpu *vcpu, u64 gpa, u32 **word, u32 *value)
 		*word = &slot->code[page];
 		protect_page(vm, gpa & PAGE_MASK_4K);
 		*value = __atomic_or_fetch(*word, MEMORY_CODE_CACHED, __ATOMIC_ACQ_REL);
+		marked = true;
 	}
 	vm__resume_all(vm, vcpu);
-	return slot && slot->host;
+	/* It may have changed once more: to come back in may mean to wait, too. */
+	slot = memory__find(vm, gpa);
+	return marked && slot && slot->host && *word == &slot->code[(gpa - slot->gpa) >> PAGE_SHIFT_4K];
 }
