@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Decoding guest code into blocks. */
-#include "engines/soft/soft.h"
+#include "engines/soft/translate/translate.h"
 
 static enum exec_result execute_undefined(struct vcpu *vcpu, const struct insn *insn)
 {
@@ -53,40 +53,90 @@ static enum decode_result decode_one(struct vcpu *vcpu, const u8 *code, unsigned
 	return result;
 }
 
-/*
- * The same by copying what `decoded`, a block of this address and mode, has at this place: it holds as long as its bytes
- * are those in memory.
- */
-static bool copy_decoded(struct block *decoded, struct block *block, const u8 *code, unsigned avail, u8 *bytes)
-{
-	const struct insn *insn = &decoded->insn[block->count];
-	const u8 *from;
+/* A block that was interpreted, of the address and mode that instructions are decoded for, and how many of its own were copied. */
+struct interpreted {
+	const struct block *block; /* or NULL */
+	unsigned count;
+	unsigned bytes;
+};
 
-	if (block->count >= decoded->count)
+/* The same by copying what was interpreted: it holds as long as its bytes are those in memory. */
+static bool copy_decoded(struct interpreted *old, struct insn *insn, const u8 *code, unsigned avail, u8 *bytes)
+{
+	const struct insn *from;
+	const u8 *was;
+
+	if (!old->block || old->count == old->block->count)
 		return false;
-	from = block__code(decoded) + block->bytes;
-	if (insn->len > avail || memcmp(from, code, insn->len))
+	from = &old->block->insn[old->count];
+	was = block__code(old->block) + old->bytes;
+	if (from->len > avail || memcmp(was, code, from->len)) {
+		old->block = NULL;
 		return false;
-	memcpy(bytes, from, insn->len);
-	block->insn[block->count] = *insn;
+	}
+	memcpy(bytes, was, from->len);
+	*insn = *from;
+	old->count++;
+	old->bytes += from->len;
 	return true;
 }
 
-/*
- * Code behind a conditional jump is translated with it: mostly it will be needed. Not behind one to the block's
- * beginning: code that a loop does not come to would only stand in its way (translate/loop.c).
- */
-static bool ends_block(const struct soft_vcpu *soft, const struct block *block, const struct insn *insn,
-		       enum block_kind kind)
+static bool is_jump(const struct insn *insn)
 {
-	bool conditional = (insn->map == MAP_1BYTE && (insn->opcode & 0xf0) == 0x70) ||
-			   (insn->map == MAP_0F && (insn->opcode & 0xf0) == 0x80);
+	return insn->map == MAP_1BYTE && (insn->opcode & 0xfd) == 0xe9;
+}
 
+/* Whether the branch, with which it ends, has been interpreted, and has jumped each time. */
+static bool always_jumped(const struct interpreted *old)
+{
+	return old->block && old->count == old->block->count && old->block->link[WAY_JUMP].rip &&
+	       !old->block->link[WAY_NEXT].rip;
+}
+
+/*
+ * Whether code at this offset from the page's begin is translated with what jumps there. Only forwards: what is translated has no
+ * look whether to leave between its instructions. Near the page's end an instruction may stand on two pages.
+ */
+static bool may_follow(struct block_cache *cache, const struct block *block, s32 from, s64 target)
+{
+	return target >= from && target <= PAGE_SIZE_4K - INSN_MAX_LENGTH &&
+	       !block_cache__has_code(cache, (block->gpa & PAGE_MASK_4K) + target, block->mode);
+}
+
+/*
+ * Whether a BLOCK_LONG goes on behind its branch, which ends at *at. Code behind a conditional jump is translated with it, but if that
+ * has always jumped, what it leads to, as behind a JMP: *at and *jumps are set then, also where the block ends with that, so that it
+ * goes there without a detour. Not behind a jump to the block's beginning: code that a loop does not come to would only
+ * stand in its way (translate/loop.c).
+ */
+static bool goes_on(struct soft_vcpu *soft, const struct block *block, const struct insn *insn, const struct interpreted *old,
+		    s32 *at, bool *jumps)
+{
+	bool conditional = translate__is_conditional(insn), follows;
+	s64 target = *at + (s64)insn->imm;
+
+	if (!conditional && !is_jump(insn))
+		return false;
+	if (conditional && (block->gpa & PAGE_MASK_4K) + target == block->gpa)
+		return false;
+	if (conditional && !soft->follows && !always_jumped(old))
+		return true;
+	/* Executors do these. */
+	if (insn->opsize != (block->mode & MODE_CODE_SIZE) || target != (s32)target)
+		return conditional;
+	follows = may_follow(&soft->cache, block, *at, target);
+	if (follows || conditional) {
+		*at = target;
+		*jumps = true;
+	}
+	return follows;
+}
+
+static bool ends_block(const struct soft_vcpu *soft, const struct insn *insn, enum block_kind kind)
+{
 	if (insn->flags & INSN_STOP)
 		return kind != BLOCK_LONG || soft->check || !soft__keeps_mode_translated(insn);
-	if (!(insn->flags & INSN_BRANCH))
-		return false;
-	return !conditional || kind != BLOCK_LONG || !((s64)insn->imm + block->bytes);
+	return insn->flags & INSN_BRANCH && kind != BLOCK_LONG;
 }
 
 /*
@@ -99,7 +149,7 @@ static bool goes_on_elsewhere(struct block_cache *cache, u64 gpa, u32 mode, cons
 	if (last->flags & INSN_STOP)
 		return false;
 	return block_cache__has_code(cache, gpa, mode) ||
-	       (!(last->flags & INSN_BRANCH) && block_cache__has_short(cache, gpa, mode));
+	       (!(last->flags & INSN_BRANCH) && block_cache__short_at(cache, gpa, mode));
 }
 
 /* Where a block that is not BLOCK_LONG goes. There is room for the record of its page, too. */
@@ -142,35 +192,40 @@ static void begin(struct vcpu *vcpu, struct block *block, u64 gpa, u32 mode)
 	memset(block->link, 0, sizeof(block->link));
 }
 
-void block__put_on_page(struct code_page *page, struct block *block)
+/* Where its instructions stand, if they do not stand one behind the other. */
+static void keep_offsets(struct block *block, const s32 *offsets)
 {
-	/* The page was written: its older blocks are stale, all of them. */
-	if (page->code_value != block->code_value)
-		page->blocks = NULL;
-	page->code_value = block->code_value;
-	block->page_next = page->blocks;
-	page->blocks = block;
+	block->at = (s32 *)ALIGN_UP_TO((u64)(block__code(block) + block->bytes), sizeof(s32));
+	memcpy(block->at, offsets, (block->count + 1) * sizeof(*offsets));
 }
 
-struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind kind, struct block *decoded)
+static size_t bytes_of(const struct block *block)
+{
+	const u8 *end = block->at ? (const u8 *)&block->at[block->count + 1] : (const u8 *)block__code(block) + block->bytes;
+
+	return ALIGN_UP_TO(end - (const u8 *)block, BLOCK_UNIT);
+}
+
+struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind kind, const struct block *decoded)
 {
 	struct block_cache *cache = &vcpu->soft->cache;
-	unsigned left = PAGE_SIZE_4K - (gpa & ~PAGE_MASK_4K);
 	u8 bytes[SOFT_BLOCK_INSNS * INSN_MAX_LENGTH + 1];
+	struct interpreted old = { decoded };
+	s32 at = gpa & ~PAGE_MASK_4K;
+	s32 offsets[SOFT_BLOCK_INSNS + 1];
 	struct code_page *page;
 	struct block *block;
-	unsigned branched = 0; /* instructions up to the last conditional branch */
+	unsigned branched = 0; /* instructions up to the last branch */
+	bool alone, jumps = false;
 	u32 flushes;
 	const u8 *code;
-	size_t bytes_used;
-	bool alone;
 	u64 avail;
 
 	flushes = vcpu->soft->flushes;
 	block = make_room(vcpu, kind);
 	/* It stood in what was emptied. */
 	if (flushes != vcpu->soft->flushes)
-		decoded = NULL;
+		old.block = NULL;
 	page = kind == BLOCK_ONCE ? NULL : block_cache__page(vcpu, gpa);
 	if (kind == BLOCK_LONG)
 		block = (struct block *)(cache->arena + cache->used); /* behind the page's record */
@@ -178,42 +233,48 @@ struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind
 	if (!memory__code_mark(vcpu, gpa, &block->code_word, &block->code_value))
 		return NULL;
 	/* Only now: while marking waited, the memory map may have changed. */
-	code = memory__pointer(vcpu->vm, gpa, false, &avail);
+	code = memory__pointer(vcpu->vm, gpa & PAGE_MASK_4K, false, &avail);
 	begin(vcpu, block, gpa, mode);
 	block->page = page;
-	while (block->count < SOFT_BLOCK_INSNS && left) {
+	while (block->count < SOFT_BLOCK_INSNS && at < PAGE_SIZE_4K) {
 		struct insn *insn = &block->insn[block->count];
 
-		if (!(decoded && copy_decoded(decoded, block, code, left, bytes + block->bytes)) &&
-		    decode_one(vcpu, code, left, mode, insn, bytes + block->bytes) == DECODE_SHORT)
+		if (!copy_decoded(&old, insn, code + at, PAGE_SIZE_4K - at, bytes + block->bytes) &&
+		    decode_one(vcpu, code + at, PAGE_SIZE_4K - at, mode, insn, bytes + block->bytes) == DECODE_SHORT)
 			break;
 		alone = vcpu->soft->check && check__stands_alone(insn);
 		if (alone && block->count)
 			break;
-		block->count++;
+		offsets[block->count++] = at;
 		block->bytes += insn->len;
-		code += insn->len;
-		left -= insn->len;
-		if (alone || ends_block(vcpu->soft, block, insn, kind))
+		at += insn->len;
+		if (alone || ends_block(vcpu->soft, insn, kind))
 			break;
-		if (insn->flags & INSN_BRANCH)
+		if (insn->flags & INSN_BRANCH) {
+			if (!goes_on(vcpu->soft, block, insn, &old, &at, &jumps))
+				break;
 			branched = block->count;
+		}
+		if (insn->flags & (INSN_BRANCH | INSN_STOP))
+			old = (struct interpreted){ block_cache__short_at(cache, (gpa & PAGE_MASK_4K) + at, mode) };
 		if (branched && block->count >= SOFT_BLOCK_BRANCHING &&
 		    block->count - branched < SOFT_BLOCK_STRAIGHT)
 			break;
-		if (kind == BLOCK_LONG && goes_on_elsewhere(cache, gpa + block->bytes, mode, insn))
+		if (kind == BLOCK_LONG && goes_on_elsewhere(cache, (gpa & PAGE_MASK_4K) + at, mode, insn))
 			break;
 	}
 	if (!block->count)
 		return NULL;
+	offsets[block->count] = at;
 	memcpy(block__code(block), bytes, block->bytes);
-	bytes_used = ALIGN_UP_TO(sizeof(*block) + block->count * sizeof(struct insn) + block->bytes, BLOCK_UNIT);
+	if (jumps)
+		keep_offsets(block, offsets);
 	if (kind == BLOCK_SHORT)
-		cache->young_used += bytes_used;
+		cache->young_used += bytes_of(block);
 	if (kind != BLOCK_LONG)
 		return block;
-	block__put_on_page(page, block);
-	cache->used += bytes_used;
+	block_cache__put_on_page(vcpu, block);
+	cache->used += bytes_of(block);
 	return block;
 }
 
@@ -236,7 +297,7 @@ struct block *block__build_crossing(struct vcpu *vcpu, const struct crossing *cr
 	block->count = 1;
 	block->bytes = PAGE_SIZE_4K - (block->gpa & ~PAGE_MASK_4K);
 	memcpy(block__code(block), bytes, crossing->insn.len);
-	block__put_on_page(page, block);
+	block_cache__put_on_page(vcpu, block);
 	cache->used += ALIGN_UP_TO(sizeof(*block) + sizeof(block->insn[0]) + crossing->insn.len, BLOCK_UNIT);
 	return block;
 }
@@ -256,6 +317,6 @@ struct block *block__begin_trace(struct vcpu *vcpu, struct block *head, u64 next
 	block->code_value = head->code_value;
 	block->page = head->page;
 	block->next_page = next_page;
-	block->at = (s16 *)((u8 *)block + ALIGN_DOWN_TO(BLOCK_MOST, BLOCK_UNIT)) - (SOFT_BLOCK_INSNS + 1);
+	block->at = (s32 *)((u8 *)block + ALIGN_DOWN_TO(BLOCK_MOST, BLOCK_UNIT)) - (SOFT_BLOCK_INSNS + 1);
 	return block;
 }

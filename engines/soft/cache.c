@@ -204,6 +204,24 @@ static struct block *first_in(struct place place, u64 gpa)
 
 _Static_assert(SOFT_CACHE_SIZE % BLOCK_UNIT == 0 && SOFT_CACHE_SIZE / BLOCK_UNIT < 0xffffffff, "numbers of 32 bits");
 
+/* Whether the page, at `start`, has what the block was decoded from; what it has of another page is not looked at. */
+static bool is_as_decoded(const struct block *block, const u8 *start)
+{
+	const u8 *bytes = block__code(block);
+	unsigned i;
+
+	if (!block->at)
+		return !memcmp(bytes, start + (block->gpa & ~PAGE_MASK_4K), block->bytes);
+	for (i = 0; i < block->count; i++) {
+		s32 left = (s32)PAGE_SIZE_4K - block->at[i];
+
+		if (left > 0 && memcmp(bytes, start + block->at[i], MIN_OF(block->insn[i].len, left)))
+			return false;
+		bytes += block->insn[i].len;
+	}
+	return true;
+}
+
 /*
  * Compares the blocks of a page with memory, once in a while that nobody may have written it from
  * outside. If one differs, none is good any more: the others may jump to it directly.
@@ -216,8 +234,7 @@ static bool verify_page(struct soft_vcpu *soft, struct code_page *page, const u8
 	if (page->verified == soft->outside)
 		return true;
 	for (block = page->blocks; block; block = block->page_next)
-		if (!block__is_stale(block) &&
-		    memcmp(block__code(block), start + (block->gpa & ~PAGE_MASK_4K), block->bytes))
+		if (!block__is_stale(block) && !is_as_decoded(block, start))
 			break;
 	page->verified = soft->outside;
 	if (!block)
@@ -226,6 +243,83 @@ static bool verify_page(struct soft_vcpu *soft, struct code_page *page, const u8
 		block->code_value = BLOCK_DEAD;
 	page->blocks = NULL;
 	return false;
+}
+
+static bool are_as_decoded(const struct code_page *page, const u32 *word, const u8 *start)
+{
+	const struct block *block;
+
+	for (block = page->blocks; block; block = block->page_next)
+		if (block->code_word != word || !is_as_decoded(block, start))
+			return false;
+	return true;
+}
+
+/*
+ * The page was written, and has been marked again since. Often that changed nothing that was decoded: its blocks are good again if
+ * all of them are as they were, as jumps lead directly from one to the other; else none ever is.
+ */
+static bool revive_page(struct vcpu *vcpu, struct code_page *page, u32 *word, u32 value)
+{
+	struct block *block;
+	const u8 *start;
+	bool good;
+	u64 avail;
+
+	if (!page->blocks)
+		return false;
+	start = memory__pointer(vcpu->vm, page->gpa, false, &avail);
+	good = start && are_as_decoded(page, word, start);
+	for (block = page->blocks; block; block = block->page_next)
+		block->code_value = good ? value : BLOCK_DEAD;
+	page->code_value = value;
+	page->verified = vcpu->soft->outside;
+	if (!good) {
+		page->blocks = NULL;
+		page->is_rewritten = true;
+	}
+	return good;
+}
+
+static bool revive(struct vcpu *vcpu, struct block *block)
+{
+	struct code_page *page = block->page;
+	u32 *word, value;
+
+	return block->code_value == page->code_value && memory__code_mark(vcpu, page->gpa, &word, &value) &&
+	       revive_page(vcpu, page, word, value);
+}
+
+/* The same of a BLOCK_SHORT alone. Where others change all the time, it is to become hot before it is translated again. */
+static bool revive_young(struct vcpu *vcpu, struct block *block)
+{
+	u32 *word, value;
+	const u8 *code;
+	u64 avail;
+
+	if (!memory__code_mark(vcpu, block->gpa, &word, &value) || block->code_word != word)
+		return false;
+	code = memory__pointer(vcpu->vm, block->gpa, false, &avail);
+	if (!code || memcmp(block__code(block), code, block->bytes))
+		return false;
+	block->code_value = value;
+	block->verified = vcpu->soft->outside;
+	if (block->page->is_rewritten)
+		block->heat = 0;
+	return true;
+}
+
+void block_cache__put_on_page(struct vcpu *vcpu, struct block *block)
+{
+	struct code_page *page = block->page;
+
+	/* By the block's own mark: whoever has written since makes all of them stale alike. */
+	if (page->code_value != block->code_value && !revive_page(vcpu, page, block->code_word, block->code_value)) {
+		page->blocks = NULL;
+		page->code_value = block->code_value;
+	}
+	block->page_next = page->blocks;
+	page->blocks = block;
 }
 
 /* The same of a BLOCK_SHORT, which generated code does not jump to: each is looked at alone. */
@@ -251,10 +345,15 @@ static struct block *find_in(struct vcpu *vcpu, struct place place, u64 gpa, con
 	for (block = first_in(place, gpa); block; before = block, block = block->next) {
 		if (block->gpa != gpa || block->mode != mode)
 			continue;
-		if (!block__is_stale(block) &&
-		    (kind == BLOCK_SHORT ? verify_young(vcpu->soft, block, code) :
-					   verify_page(vcpu->soft, block->page, code)))
+		if (block__is_stale(block)) {
+			if (kind == BLOCK_SHORT ? revive_young(vcpu, block) : revive(vcpu, block)) {
+				vcpu->soft->revivals++;
+				return block;
+			}
+		} else if (kind == BLOCK_SHORT ? verify_young(vcpu->soft, block, code) :
+						 verify_page(vcpu->soft, block->page, code)) {
 			return block;
+		}
 		vcpu->stats.code_stale++;
 		if (before)
 			before->next = block->next;
@@ -268,9 +367,11 @@ static struct block *find_in(struct vcpu *vcpu, struct place place, u64 gpa, con
 static struct block *find_block(struct vcpu *vcpu, struct block_cache *cache, u64 gpa,
 				const u8 *code, u32 mode)
 {
+	u32 generation = vcpu->vm->map->generation;
 	struct block *block = find_in(vcpu, long_place(cache, gpa), gpa, code, mode, BLOCK_LONG);
 
-	if (block)
+	/* It may have waited for a change of the memory map: nothing is known of other blocks then but that they are to be emptied. */
+	if (block || generation != vcpu->vm->map->generation)
 		return block;
 	return find_in(vcpu, young_place(cache, gpa), gpa, code, mode, BLOCK_SHORT);
 }
@@ -310,7 +411,7 @@ bool block_cache__has_code(struct block_cache *cache, u64 gpa, u32 mode)
 	return block && block->code;
 }
 
-bool block_cache__has_short(struct block_cache *cache, u64 gpa, u32 mode)
+const struct block *block_cache__short_at(struct block_cache *cache, u64 gpa, u32 mode)
 {
 	return look_in(first_in(young_place(cache, gpa), gpa), gpa, mode);
 }
@@ -406,14 +507,13 @@ static void set_jump(struct soft_vcpu *soft, u64 linear, struct block *block, co
 	soft->cache.jump_block[index] = block;
 }
 
-void block_cache__note_code(struct soft_vcpu *soft, u64 linear, struct block *block)
+void block_cache__note_code(struct soft_vcpu *soft, u64 linear, struct block *block, bool may_enter)
 {
 	u32 index = soft__jump_index(linear);
 
 	if (soft->cache.jump[index].tag != (linear ^ soft->jump_key))
 		return;
-	/* Checked blocks are executed one by one. */
-	if (!soft->check)
+	if (may_enter)
 		soft->cache.jump[index].code = block->code;
 	soft->cache.jump_block[index] = block;
 }

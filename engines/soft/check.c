@@ -106,11 +106,26 @@ static bool must_look(const struct vcpu *vcpu)
 	return vcpu->breakpoint_hits || vcpu->code_written != ~0ULL || vcpu->io.nr_writes;
 }
 
+/* Whether the translation goes on with the block behind its instruction number i, by how that ended. */
+static bool goes_on(const struct x86_cpu *cpu, const struct block *block, u64 page, unsigned i, enum exec_result result)
+{
+	const struct insn *insn = &block->insn[i];
+
+	if (!block->at)
+		return result == EXEC_NEXT;
+	/* A conditional jump to the next instruction is not followed: translate__follows_jump(). */
+	if (result == EXEC_JUMP && !(translate__is_conditional(insn) && !insn->imm))
+		return cpu->rip == page + block->at[i + 1];
+	return result == EXEC_NEXT && cpu->rip == page + block->at[i + 1];
+}
+
 static enum exec_result interpret(struct vcpu *vcpu, const struct block *block, struct check *check)
 {
 	const struct insn *insn = block->insn, *end = insn + block->count;
 	struct x86_cpu *cpu = &vcpu->cpu;
+	u64 page = cpu->rip & PAGE_MASK_4K;
 	enum exec_result result;
+	bool more;
 
 	check->undefined = 0;
 	check->tainted = false;
@@ -122,8 +137,9 @@ static enum exec_result interpret(struct vcpu *vcpu, const struct block *block, 
 		note_flags(check, insn);
 		if (result != EXEC_JUMP)
 			cpu->rip += insn->len;
+		more = goes_on(cpu, block, page, insn - block->insn, result);
 		insn++;
-	} while (result == EXEC_NEXT && insn != end && !must_look(vcpu));
+	} while (more && insn != end && !must_look(vcpu));
 	check->insns = insn - block->insn;
 	vcpu->stats.insns += check->insns;
 	return result;

@@ -35,6 +35,7 @@ SOFT(young_flushes, young_flushes)
 SOFT(evictions, evictions)
 SOFT(code_writes, code_writes)
 SOFT(loop_versions, loop_versions)
+SOFT(revivals, revivals)
 SOFT(ways, ways)
 SOFT(exit_event, exits[ENGINE_EXIT_EVENT])
 SOFT(exit_io, exits[ENGINE_EXIT_IO])
@@ -111,6 +112,7 @@ const struct counter soft__counters[] = {
 	ROW(young_flushes),
 	ROW(evictions),
 	{ "invalidations", false, get_code_stale },
+	ROW(revivals),
 	ROW(code_writes),
 	ROW(loop_versions),
 	ROW(ways),

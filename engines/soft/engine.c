@@ -62,6 +62,7 @@ static int create_translator(struct vcpu *vcpu, struct soft_vcpu *soft)
 	soft->heat_limit = host__tunable("TRIVET_SOFT_HEAT", SOFT_HEAT);
 	soft->inlines_vectors = host__tunable("TRIVET_SOFT_VECTORS", 1);
 	soft->counts = host__tunable("TRIVET_SOFT_COUNT", 0);
+	soft->follows = host__tunable("TRIVET_SOFT_FOLLOW", 0);
 	soft->groups_apart = host__tunable("TRIVET_SOFT_APART", 0);
 	soft->straddle_countdown = SOFT_STRADDLES;
 	soft->straddles_left = SOFT_STRADDLES_ANY;

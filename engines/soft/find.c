@@ -10,17 +10,16 @@ static bool is_canonical(u64 linear)
 /* A branch to a target that is not canonical raises #GP, which generated code does not look for. */
 static bool may_leave_canonical_half(const struct block *block, u64 rip)
 {
+	s64 offset = rip & ~PAGE_MASK_4K;
 	unsigned i;
 
 	for (i = 0; i < block->count; i++) {
 		const struct insn *insn = &block->insn[i];
 
-		rip += insn->len;
-		if (!(insn->flags & INSN_BRANCH) || !insn->row ||
-		    operand_facts[insn->row->op[0]].place != PLACE_IMM)
-			continue;
-		if (!is_canonical(rip + insn->imm))
+		if (insn->flags & INSN_BRANCH && insn->row && operand_facts[insn->row->op[0]].place == PLACE_IMM &&
+		    !is_canonical((rip & PAGE_MASK_4K) + offset + insn->len + insn->imm))
 			return true;
+		offset = block__next_offset(block, i, offset);
 	}
 	return false;
 }
@@ -88,9 +87,12 @@ const u8 *soft__code_of(struct vcpu *vcpu, struct block **found)
 		*found = block = hot;
 	}
 	if (unlikely(soft__is_near_edge(cpu->rip)) && cpu->code_size == 8 &&
-	    may_leave_canonical_half(block, cpu->rip))
+	    may_leave_canonical_half(block, cpu->rip)) {
+		block_cache__note_code(soft, cpu->rip, block, false);
 		return NULL;
-	block_cache__note_code(soft, cpu->rip, block);
+	}
+	/* Checked blocks are executed one by one. */
+	block_cache__note_code(soft, cpu->rip, block, !soft->check);
 	soft->code_base = cpu->rip & PAGE_MASK_4K;
 	return block->code;
 }

@@ -142,7 +142,7 @@ void link__set(struct vcpu *vcpu, u32 link, u64 base, struct block *block)
 		set_read(vcpu, link, block);
 	else if (link & SOFT_LINK_FAR)
 		set_far(vcpu, link, base, block);
-	else if (!block->next_page)
+	else if (!block->next_page && !block__is_stale(block))
 		soft__set_jump(soft, link & SOFT_LINK_SITE,
 			       link & SOFT_LINK_FORWARD ? block->code + soft->check_size : block->code);
 }

@@ -39,6 +39,18 @@ static __always_inline struct block *follow(struct vcpu *vcpu, struct soft_vcpu 
 	return block;
 }
 
+/* Of what is interpreted: where a block that was made to be translated follows jumps, up to the first of them. */
+static const struct insn *end_of(const struct block *block)
+{
+	const struct insn *insn = block->insn, *end = insn + block->count;
+
+	if (likely(!block->at))
+		return end;
+	while (insn != end && !(insn->flags & INSN_BRANCH))
+		insn++;
+	return insn == end ? end : insn + 1;
+}
+
 /*
  * Executes blocks until something but plain progress happens: returns the result of the last
  * instruction, with RIP advanced if it retired. EXEC_NEXT: vcpu->leave is set or the budget is
@@ -94,7 +106,7 @@ static enum exec_result run_blocks(struct vcpu *vcpu, unsigned *budget)
 			continue;
 		}
 		insn = block->insn;
-		end = insn + block->count;
+		end = end_of(block);
 		do {
 			result = insn->exec(vcpu, insn);
 			if (unlikely(result != EXEC_NEXT))

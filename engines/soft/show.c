@@ -46,17 +46,19 @@ static const char *disassemble(char *text, unsigned size, const struct insn *ins
 
 void show__guest_code(int file, const struct block *block, u64 rip)
 {
-	const u8 *bytes = (const u8 *)&block->insn[block->count];
+	s64 offset = rip & ~PAGE_MASK_4K;
+	const u8 *bytes = block__code(block);
 	unsigned i;
 
 	for (i = 0; i < block->count; i++) {
 		const struct insn *insn = &block->insn[i];
 		char digits[2 * INSN_MAX_LENGTH + 1], text[96];
 
+		rip = (rip & PAGE_MASK_4K) + offset;
 		host__print(file, "  %16llx  %-30s  %s\n", (unsigned long long)rip,
 			    hex(digits, bytes, insn->len), disassemble(text, sizeof(text), insn, rip));
 		bytes += insn->len;
-		rip += insn->len;
+		offset = block__next_offset(block, i, offset);
 	}
 }
 
@@ -124,9 +126,16 @@ static void name_block(const struct translation *t, u64 linear)
 static bool is_wanted(const struct translation *t, u64 linear)
 {
 	const struct engine_config *config = &soft__vm(t->vcpu->vm)->config;
-	u16 bytes = t->block->at ? t->block->trace->bytes : t->block->bytes;
+	u64 at = config->dump - (linear & PAGE_MASK_4K), physical = config->dump - (t->block->gpa & PAGE_MASK_4K);
+	s64 offset = t->block->gpa & ~PAGE_MASK_4K;
+	unsigned i;
 
-	return config->has_dump && (config->dump - linear < bytes || config->dump - t->block->gpa < bytes);
+	for (i = 0; config->has_dump && i < t->block->count; i++) {
+		if (at - offset < t->block->insn[i].len || physical - offset < t->block->insn[i].len)
+			return true;
+		offset = block__next_offset(t->block, i, offset);
+	}
+	return false;
 }
 
 /* Host code [start, end) that stands for the instruction `index`. */
@@ -181,7 +190,7 @@ static void dump_block(const struct translation *t, u64 linear)
 		dump_host(t, "host", i, t->insn_start[i],
 			  i + 1 < t->nr_insns ? t->insn_start[i + 1] : t->end);
 		bytes += insn->len;
-		linear = base + translate__next_offset(t, i, linear - base);
+		linear = base + block__next_offset(t->block, i, linear - base);
 	}
 	dump_cold(t);
 	host__print(STDERR, "dump: end\n");

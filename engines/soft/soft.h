@@ -70,8 +70,12 @@ struct block {
 	struct block *page_next; /* of the same page: those that are not BLOCK_SHORT */
 	/* trace.c. A loop's way over two pages from here, or NULL. Of such a way: the block that begins there. */
 	struct block *trace;
-	/* Of such a way: offsets of its instructions from the page's begin, and at last of the first; else NULL. */
-	s16 *at;
+	/*
+	 * Offsets of its instructions from the page's begin, and of what comes behind the last one: of such a way, where that is its
+	 * beginning, and of a block that goes on where jumps within the page lead to; the last one's may lead to another page. NULL: they
+	 * stand one behind the other.
+	 */
+	s32 *at;
 	struct block_link link[NR_WAYS];
 	struct insn insn[];
 };
@@ -107,6 +111,7 @@ struct code_page {
 	u64 linear;
 	bool has_linear;
 	bool has_more_linear;
+	bool is_rewritten; /* code of it was changed that had been translated */
 	bool has_guests; /* blocks that begin on other pages end here: nothing but a change of the context stops these */
 	/* Of soft_vcpu.links, those to its blocks: 1 + the first one's index, or 0; while it is that round there. */
 	u32 first_link;
@@ -295,6 +300,7 @@ struct soft_vcpu {
 	u32 link; /* offset in the code area of the displacement to set | SOFT_LINK_*, or 0 */
 	u32 found; /* enum exec_result: what soft__find_code() has executed on the way, if it found none */
 	u64 host_stack;
+	bool follows; /* for tests: conditional jumps are followed, whatever was seen of them */
 	bool groups_apart; /* for tests: blocks begin with retries == SOFT_GROUP_APART */
 	bool counts; /* generated code advances vcpu->stats.insns, for tests */
 	bool host_has_bmi2;
@@ -357,6 +363,7 @@ struct soft_vcpu {
 	 * two KVM_RUNs, a device before its interrupt.
 	 */
 	u64 outside;
+	u64 revivals; /* look-ups of stale blocks that were good again */
 	u32 device_events; /* vm->device_events when last looked at */
 	u64 others; /* times that another vCPU had written code */
 	bool code_flat; /* linear is RIP: 64-bit code, or CS with base 0 and limit 4 GiB */
@@ -406,8 +413,8 @@ void block_cache__forget_jumps(struct soft_vcpu *soft, u64 page_gpa);
  */
 struct block *block_cache__get(struct vcpu *vcpu, enum exec_result *result);
 
-/* The block at a linear address has code, which jumps there may go to. */
-void block_cache__note_code(struct soft_vcpu *soft, u64 linear, struct block *block);
+/* The block at a linear address has code, which jumps there may go to if `may_enter`. */
+void block_cache__note_code(struct soft_vcpu *soft, u64 linear, struct block *block, bool may_enter);
 
 /* The same of an instruction that crosses a page. */
 void block_cache__note_crossing(struct soft_vcpu *soft, u64 linear, struct block *block);
@@ -420,10 +427,25 @@ struct block *block_cache__find_code(struct soft_vcpu *soft, u64 linear);
 
 /* The record of a page, made if need be; the arena must have room for it. */
 struct code_page *block_cache__page(struct vcpu *vcpu, u64 gpa);
+/* The block is one of its page's from now on. It is no BLOCK_SHORT. */
+void block_cache__put_on_page(struct vcpu *vcpu, struct block *block);
 
-static inline u8 *block__code(struct block *block)
+/* The bytes that its instructions were decoded from, one behind the other. */
+static inline u8 *block__code(const struct block *block)
 {
 	return (u8 *)&block->insn[block->count];
+}
+
+/* Offset from the page's begin of where the way leads behind instruction number i, which stands at `offset`. */
+static inline s64 block__next_offset(const struct block *block, unsigned i, s64 offset)
+{
+	return block->at ? block->at[i + 1] : offset + block->insn[i].len;
+}
+
+/* A loop's way over two pages: trace.c. */
+static inline bool block__is_trace(const struct block *block)
+{
+	return block->at && block->next_page;
 }
 
 /* Whether the code has been written since the block was decoded. */
@@ -443,14 +465,14 @@ enum block_kind { BLOCK_ONCE, BLOCK_SHORT, BLOCK_LONG };
 /* Bytes of memory that a block may take, and the records of its pages. */
 #define BLOCK_MOST                                                                                 \
 	(sizeof(struct block) + SOFT_BLOCK_INSNS * (sizeof(struct insn) + INSN_MAX_LENGTH) +       \
-	 (SOFT_BLOCK_INSNS + 1) * sizeof(s16) + 2 * sizeof(struct code_page) + 96)
+	 (SOFT_BLOCK_INSNS + 1) * sizeof(s32) + 2 * sizeof(struct code_page) + 96)
 
 /*
  * build.c: decodes a block at guest-physical address gpa. NULL if no whole instruction stands there
  * before the page ends, or no memory any more. `decoded`: a block that was found there, of this mode, in whose place
  * this one comes, or NULL.
  */
-struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind kind, struct block *decoded);
+struct block *block__build(struct vcpu *vcpu, u64 gpa, u32 mode, enum block_kind kind, const struct block *decoded);
 /*
  * The same for an instruction that crosses a page, already decoded, with its bytes: code_word and code_value
  * are those of the first page, gpa[1] is on the other one. Never NULL; it may empty the cache.
@@ -461,7 +483,6 @@ struct block *block__build_crossing(struct vcpu *vcpu, const struct crossing *cr
  * is added to what is used. NULL: there is no room now.
  */
 struct block *block__begin_trace(struct vcpu *vcpu, struct block *head, u64 next);
-void block__put_on_page(struct code_page *page, struct block *block);
 /*
  * trace.c: where a jump from the page at `from` to this block, at RIP, is to lead: there, or to a loop's way over both pages.
  * It may ask the loop to record that.
@@ -475,8 +496,8 @@ struct block *block_cache__find_crossing(struct vcpu *vcpu, u64 gpa, u32 mode);
 void block_cache__add(struct block_cache *cache, struct block *block, enum block_kind kind);
 /* Whether there is a translation of this address. */
 bool block_cache__has_code(struct block_cache *cache, u64 gpa, u32 mode);
-/* Whether a BLOCK_SHORT begins at this address. */
-bool block_cache__has_short(struct block_cache *cache, u64 gpa, u32 mode);
+/* The BLOCK_SHORT that begins at this address, or NULL. */
+const struct block *block_cache__short_at(struct block_cache *cache, u64 gpa, u32 mode);
 
 /* translate/system.c: an instruction of CLASS_SYSTEM behind which the loop need not look at anything. */
 bool soft__keeps_mode(const struct insn *insn);

@@ -28,7 +28,7 @@ static bool may_be_recorded(const struct insn *insn)
 	return insn->row->class == CLASS_INTEGER || insn->row->class == CLASS_VECTOR;
 }
 
-static bool was_here(const struct block *block, s16 offset)
+static bool was_here(const struct block *block, s32 offset)
 {
 	unsigned i;
 
@@ -62,7 +62,7 @@ struct recording {
 };
 
 /* Decodes the instruction at RIP from a copy: others may write the code meanwhile. */
-static bool decode(struct recording *r, s16 offset)
+static bool decode(struct recording *r, s32 offset)
 {
 	struct vcpu *vcpu = r->vcpu;
 	struct insn *insn = &r->block->insn[r->block->count];
@@ -91,7 +91,7 @@ static bool record_one(struct recording *r, enum exec_result *result)
 	struct x86_cpu *cpu = &r->vcpu->cpu;
 	struct block *block = r->block;
 	struct insn *insn = &block->insn[block->count];
-	s16 offset = cpu->rip - (r->linear & PAGE_MASK_4K);
+	s32 offset = cpu->rip - (r->linear & PAGE_MASK_4K);
 
 	*result = EXEC_NEXT;
 	if (!is_near_head(r->linear, cpu->rip) || block->count == SOFT_BLOCK_INSNS || was_here(block, offset) || !decode(r, offset))
@@ -165,15 +165,15 @@ static void keep(struct recording *r)
 {
 	struct soft_vcpu *soft = r->vcpu->soft;
 	struct block *block = r->block, *head = r->head;
-	u8 *end = block__code(block) + ALIGN_UP_TO(r->size, sizeof(s16));
+	u8 *end = block__code(block) + ALIGN_UP_TO(r->size, sizeof(s32));
 	size_t size;
 
 	block->at[block->count] = r->linear & ~PAGE_MASK_4K;
 	memcpy(block__code(block), r->bytes, r->size);
 	/* No more room than it needs. */
-	memmove(end, block->at, (block->count + 1) * sizeof(s16));
-	block->at = (s16 *)end;
-	size = ALIGN_UP_TO(end + (block->count + 1) * sizeof(s16) - (u8 *)block, BLOCK_UNIT);
+	memmove(end, block->at, (block->count + 1) * sizeof(s32));
+	block->at = (s32 *)end;
+	size = ALIGN_UP_TO(end + (block->count + 1) * sizeof(s32) - (u8 *)block, BLOCK_UNIT);
 	if (!uses_next_page(block) || !is_same(r->vcpu, block) || block__is_stale(block) || !soft__has_room(r->vcpu))
 		return;
 	block->trace = head;
@@ -187,7 +187,7 @@ static void keep(struct recording *r)
 		return;
 	}
 	soft__lead_to_plain(soft, block);
-	block__put_on_page(head->page, block);
+	block_cache__put_on_page(r->vcpu, block);
 	head->trace = block;
 	soft->ways++;
 }

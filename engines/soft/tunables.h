@@ -40,7 +40,7 @@
 /* The stack of generated code and of what it calls. */
 #define SOFT_STACK_SIZE (256 << 10)
 /* Interpretations before a block is translated. */
-#define SOFT_HEAT 8
+#define SOFT_HEAT 5
 /* The longest time guest code runs without a look at pending signals. */
 #define SOFT_PULSE_NS 4000000
 /*

@@ -15,7 +15,9 @@ REFERENCE = {"TRIVET_SOFT_HEAT": "4000000000"}
 VARIANTS = [("soft", {}), ("soft", {"TRIVET_SOFT_HEAT": "0"}),
             ("soft", {"TRIVET_SOFT_HEAT": "1", "TRIVET_SOFT_APART": "1"}),
             ("soft", {"TRIVET_SOFT_HEAT": "0", "TRIVET_SOFT_APART": "1"}),
-            ("soft,check=on", {"TRIVET_SOFT_HEAT": "0"})]
+            ("soft,check=on", {"TRIVET_SOFT_HEAT": "0"}),
+            ("soft", {"TRIVET_SOFT_HEAT": "0", "TRIVET_SOFT_FOLLOW": "1"}),
+            ("soft,check=on", {"TRIVET_SOFT_HEAT": "0", "TRIVET_SOFT_FOLLOW": "1"})]
 
 
 def run(options, settings, engine="soft"):

@@ -219,8 +219,8 @@ static void report(u64 seed)
 	static struct instance in;
 	unsigned i;
 
-	printf("DISAGREE --seed %llu --count 1, %u-bit code, TRIVET_SOFT_HEAT=%s\n%s",
-	       (unsigned long long)seed, stream.code_size * 8, getenv("TRIVET_SOFT_HEAT"), c.text);
+	printf("DISAGREE --seed %llu --count 1, %u-bit code, TRIVET_SOFT_HEAT=%s TRIVET_SOFT_FOLLOW=%s\n%s",
+	       (unsigned long long)seed, stream.code_size * 8, getenv("TRIVET_SOFT_HEAT"), getenv("TRIVET_SOFT_FOLLOW"), c.text);
 	reduce();
 	if (compare_stream(&here) != DIFFERENT) {
 		printf("  and not when executed again\n");
@@ -281,6 +281,7 @@ static int run_batch(u64 from, u64 to)
 	const char *why;
 
 	setenv("TRIVET_SOFT_HEAT", heat_of(from / BATCH), 1);
+	setenv("TRIVET_SOFT_FOLLOW", from / BATCH % 3 ? "0" : "1", 1);
 	if (guest__setup()) {
 		fprintf(stderr, "isa: can't set the guest up\n");
 		return 1;

@@ -206,6 +206,9 @@ static s64 relative_target(const struct translation *t)
 
 bool translate__follows_jump(const struct translation *t)
 {
+	/* One that leads to the next instruction does so either way. */
+	if (translate__is_conditional(t->insn) && !t->insn->imm)
+		return false;
 	return t->block->at && t->block->at[t->index + 1] == relative_target(t);
 }
 
@@ -367,7 +370,7 @@ bool translate__branch(struct translation *t, bool *ends)
 		*ends = false;
 		return conditional(t);
 	}
-	if (forms == &forms_jmp_rel && t->block->at) {
+	if (forms == &forms_jmp_rel && translate__follows_jump(t)) {
 		*ends = false;
 		return true;
 	}

@@ -453,7 +453,7 @@ bool group__plan(struct translation *t)
 		if ((insn->row->writes | insn->row->undefined) & RFLAGS_ARITH)
 			written = true;
 		note_writes(&r, insn);
-		offset = translate__next_offset(t, i, offset);
+		offset = block__next_offset(t->block, i, offset);
 	}
 	drop_spans(group, t->index, i);
 	if (group->worth)
@@ -543,7 +543,7 @@ void group__plan_loop(struct translation *t)
 		s64 here = offset;
 		s16 step;
 
-		offset = translate__next_offset(t, i, offset);
+		offset = block__next_offset(t->block, i, offset);
 		if (insn->flags & INSN_BRANCH)
 			continue;
 		if (group__has_operand(insn) && insn->base != X86_RSP && may_share(insn)) {

@@ -27,6 +27,15 @@ static bool may_stand_in_loop(const struct translation *t, unsigned i)
 	return t->stands[i];
 }
 
+static bool ends_with_jump_back(const struct block *block)
+{
+	const struct insn *last = &block->insn[block->count - 1];
+	s64 start = block->gpa & ~PAGE_MASK_4K;
+	s64 end = block->at ? block->at[block->count - 1] + last->len : start + block->bytes;
+
+	return translate__is_conditional(last) && end + (s64)last->imm == start;
+}
+
 static bool jumps_back(const struct translation *t)
 {
 	const struct block *block = t->block;
@@ -35,8 +44,7 @@ static bool jumps_back(const struct translation *t)
 	/* A comparison is of one round. What crosses pages stands alone. From the plain code the way leads back. */
 	if (t->soft->check || t->plain || (block->mode & MODE_CROSSING))
 		return false;
-	if (!block->at && (!(block->insn[block->count - 1].flags & INSN_BRANCH) ||
-			   (s64)block->insn[block->count - 1].imm + block->bytes))
+	if (!block__is_trace(block) && !ends_with_jump_back(block))
 		return false;
 	for (i = 0; i < block->count; i++)
 		if (!may_stand_in_loop(t, i))
@@ -199,7 +207,7 @@ void loop__begin(struct translation *t)
 	memset(t->loop.of, GROUP_NO_SPAN, sizeof(t->loop.of));
 	t->loop.jumps_back = jumps_back(t);
 	/* A way that is no loop is not translated. */
-	t->e.overflow |= t->block->at && !t->loop.jumps_back;
+	t->e.overflow |= block__is_trace(t->block) && !t->loop.jumps_back;
 	if (t->loop.jumps_back && t->size_of_code == 8) {
 		group__plan_loop(t);
 		plan_loans(t);
@@ -434,7 +442,7 @@ bool loop__jump_back(struct translation *t)
 	struct emit *e = &t->e;
 	u32 out;
 
-	if (!t->loop.jumps_back || t->index != t->block->count - 1u || (t->block->at && !translate__follows_jump(t)))
+	if (!t->loop.jumps_back || t->index != t->block->count - 1u || (block__is_trace(t->block) && !translate__follows_jump(t)))
 		return false;
 	/* Also where the target is so near to the page's end that other jumps there are far ones. */
 	if (!needs_no_flags(t))

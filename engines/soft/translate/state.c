@@ -136,7 +136,7 @@ static void execute_all(struct translation *t, const struct cold *cold)
 		at[i] = t->e.at;
 		recipe__repeat_keeps(t, insn_index(t, insn));
 		call_executor(t, insn, offset);
-		offset = translate__next_offset(t, insn_index(t, insn), offset);
+		offset = block__next_offset(t->block, insn_index(t, insn), offset);
 		insn++;
 	}
 }

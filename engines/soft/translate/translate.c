@@ -219,7 +219,7 @@ static void emit_group_apart(struct translation *t, struct cold *group, u32 end)
 		flags[i] = t->flags;
 		recipe__repeat_keeps(t, i);
 		emit_apart(t, i, offset, entry[i]);
-		offset = translate__next_offset(t, i, offset);
+		offset = block__next_offset(t->block, i, offset);
 	}
 	translate__save_flags(t);
 	if (group->load_flags)
@@ -247,6 +247,7 @@ static void emit_block(struct translation *t)
 {
 	const struct block *block = t->block;
 	bool ended = false;
+	s64 next = t->offset;
 	unsigned i;
 
 	group__survey(t);
@@ -257,13 +258,15 @@ static void emit_block(struct translation *t)
 		t->index = i;
 		t->insn_start[t->nr_insns++] = t->e.at;
 		ended = emit_insn(t);
-		t->offset = translate__next_offset(t, i, t->offset);
+		next = block__next_offset(t->block, i, t->offset);
+		if (i + 1 < block->count)
+			t->offset = next;
 	}
-	if (block->at && !t->loop.is_closed) {
+	if (block__is_trace(block) && !t->loop.is_closed) {
 		loop__close(t);
 	} else if (!ended) {
 		stack__settle(t);
-		translate__go_to(t, block->at ? block->at[i - 1] + block->insn[i - 1].len : t->offset);
+		translate__go_to(t, block__is_trace(block) ? block->at[i - 1] + block->insn[i - 1].len : next);
 	}
 	/* Unforeseen: rounds that nothing ends. */
 	t->e.overflow |= t->loop.lends;

@@ -282,12 +282,6 @@ struct translation {
 	u32 executed_at[SOFT_BLOCK_INSNS];
 };
 
-/* Where the instruction behind number i stands, which stands at `offset`: the block's next one, if it is a loop's way. */
-static inline s64 translate__next_offset(const struct translation *t, unsigned i, s64 offset)
-{
-	return t->block->at ? t->block->at[i + 1] : offset + t->block->insn[i].len;
-}
-
 /* translate.c: whether code of this mode is translated at all; the rest is interpreted. */
 bool translate__takes_mode(u32 mode);
 /*
@@ -527,7 +521,7 @@ bool translate__high_byte(struct translation *t);
 /* bit.c: BT, BTS, BTR, BTC of memory whose address the bit's number moves. */
 bool translate__bit_string(struct translation *t);
 bool translate__is_conditional(const struct insn *insn);
-/* Whether a way (block.at) goes on where this conditional jump leads. */
+/* Whether the block (block.at) goes on where this jump leads. */
 bool translate__follows_jump(const struct translation *t);
 /* A branch; *ends: nothing of the block comes behind it. */
 bool translate__branch(struct translation *t, bool *ends);

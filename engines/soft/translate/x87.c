@@ -45,10 +45,10 @@ static void store_selector(struct translation *t, u8 seg, s32 to)
 static s64 offset_of(const struct translation *t, const struct insn *insn)
 {
 	s64 offset = t->block->gpa & ~PAGE_MASK_4K;
-	const struct insn *i;
+	unsigned i;
 
-	for (i = t->block->insn; i < insn; i++)
-		offset += i->len;
+	for (i = 0; &t->block->insn[i] != insn; i++)
+		offset = block__next_offset(t->block, i, offset);
 	return offset;
 }
 
