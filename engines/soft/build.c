@@ -43,6 +43,8 @@ static enum decode_result decode_one(struct vcpu *vcpu, const u8 *code, unsigned
 		break;
 	case DECODE_UNDEFINED:
 		set_raising(insn, execute_undefined);
+		/* What is compared with memory later: the decoder does not count the byte that made it undefined. */
+		insn->len = MIN_OF(avail, INSN_MAX_LENGTH);
 		break;
 	case DECODE_TOO_LONG:
 		set_raising(insn, execute_too_long);
