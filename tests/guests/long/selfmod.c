@@ -64,6 +64,22 @@ static void check_next_instruction(void)
 	check__equal(wrong, 0, "loop that rewrites its body");
 }
 
+/* INC EAX, and FF /7, by turns. */
+static void check_undefined(void)
+{
+	u8 *at = code + 512;
+	unsigned i, k, wrong = 0;
+
+	at[0] = 0xff;
+	at[2] = 0xc3;
+	for (i = 0; i < 40; i++) {
+		at[1] = i & 1 ? 0xf8 : 0xc0;
+		for (k = 0; k < i % 12; k++)
+			wrong += TRY(call((u64)at)) != (i & 1 ? X86_UD : NO_TRAP);
+	}
+	check__equal(wrong, 0, "undefined and defined by turns");
+}
+
 static void check_patched_calls(void)
 {
 	unsigned i, wrong = 0;
@@ -421,6 +437,7 @@ int main(void)
 	check_many_callers();
 	check_callers_at_two_places();
 	check_next_instruction();
+	check_undefined();
 	check_patched_calls();
 	check_aliases();
 	check_crossing();
